@@ -1,0 +1,1 @@
+"""The site: what is stored, who may see what, what happens when."""

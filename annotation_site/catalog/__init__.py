@@ -1,0 +1,1 @@
+"""Projects, images, predicted masks and their trees."""

@@ -1,0 +1,1 @@
+"""Workers, gold questions, standing."""

@@ -1,0 +1,10 @@
+"""Where each URL goes; every app brings its own list."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, path
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("django-admin/", admin.site.urls),
+]

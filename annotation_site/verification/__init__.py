@@ -1,0 +1,1 @@
+"""Clusters, questions, judgments, decisions."""

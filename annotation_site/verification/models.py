@@ -1,0 +1,194 @@
+"""What is asked, what was answered, what was decided: append-only facts, and the queue derived from them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import IntegerRangeField, RangeOperators
+from django.db import models
+from django.db.models import F, Func, Q, Value
+
+from annotation_site.catalog.models import Category, Mask, Project, Tree
+from annotation_site.people.models import GoldItem, Worker
+
+
+class Cluster(models.Model):
+    """A node of a tree that became a candidate: leaves [lo, hi). Nodes split without asking leave no row."""
+
+    tree = models.ForeignKey(Tree, models.CASCADE, related_name="clusters")
+    node = models.PositiveIntegerField()
+    lo = models.PositiveIntegerField()
+    hi = models.PositiveIntegerField()
+    mean_score = models.FloatField()
+    parent = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="children")
+    priority = models.FloatField(help_text="The strategy's sort key; larger is asked sooner.")
+    is_open = models.BooleanField(default=True, help_text="Derived: a candidate without a standing decision.")
+    opened_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["tree", "node"], name="one_cluster_per_node"),
+            models.CheckConstraint(condition=Q(hi__gt=F("lo")), name="clusters_are_not_empty"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["tree", "lo", "hi"], name="clusters_by_interval"),
+            models.Index(fields=["tree", "-priority"], condition=Q(is_open=True), name="open_clusters"),
+        ]
+
+    @property
+    def size(self) -> int:
+        return self.hi - self.lo
+
+
+class Decision(models.Model):
+    """What became of a cluster, with the counts it rests on. Withdrawn, never deleted."""
+
+    class Verdict(models.TextChoices):
+        ACCEPT = "accept"
+        REJECT = "reject"
+        SPLIT = "split"
+
+    cluster = models.ForeignKey(Cluster, models.CASCADE, related_name="decisions")
+    tree = models.ForeignKey(Tree, models.CASCADE, related_name="decisions")
+    interval = IntegerRangeField(help_text="Leaves [lo, hi).")
+    verdict = models.CharField(max_length=6, choices=Verdict.choices)
+    yes = models.PositiveIntegerField()
+    no = models.PositiveIntegerField()
+    sample = models.PositiveIntegerField(help_text="Size of the cluster's whole sample.")
+    rule = models.CharField(max_length=40)
+    at = models.DateTimeField()
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_because = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["cluster"],
+                condition=Q(withdrawn_at__isnull=True),
+                name="one_standing_decision_per_cluster",
+            ),
+            # A range of one tree id stands in for "=", which GiST knows for integers only with an extension.
+            ExclusionConstraint(
+                name="decided_intervals_do_not_overlap",
+                expressions=[
+                    (Func(F("tree"), F("tree"), Value("[]"), function="int8range"), RangeOperators.OVERLAPS),
+                    ("interval", RangeOperators.OVERLAPS),
+                ],
+                condition=Q(withdrawn_at__isnull=True) & Q(verdict__in=["accept", "reject"]),
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["tree", "at"], name="decisions_by_time")]
+
+
+class Question(models.Model):
+    """Does this outline the category correctly? About one sampled mask, or about gold: workers cannot tell.
+
+    A mask has at most one question; it is opened for one cluster after the other down the tree.
+    `wanted` and `taken` are the queue: judgments the open cluster can still use, and live leases on them.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="questions")
+    category = models.ForeignKey(Category, models.CASCADE, related_name="questions")
+    mask = models.OneToOneField(Mask, models.CASCADE, null=True, blank=True, related_name="question")
+    gold = models.OneToOneField(GoldItem, models.CASCADE, null=True, blank=True, related_name="question")
+    tree = models.ForeignKey(Tree, models.CASCADE, null=True, blank=True, related_name="questions")
+    position = models.PositiveIntegerField(null=True, blank=True, help_text="The mask's leaf.")
+    cluster = models.ForeignKey(Cluster, models.CASCADE, null=True, blank=True, related_name="questions")
+    rank = models.PositiveIntegerField(default=0, help_text="Place in the cluster's sample, in key order.")
+    priority = models.FloatField(default=0)
+    wanted = models.PositiveSmallIntegerField(default=0)
+    taken = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(mask__isnull=False, gold__isnull=True) | Q(mask__isnull=True, gold__isnull=False),
+                name="questions_are_about_one_thing",
+            ),
+            models.UniqueConstraint(fields=["tree", "position"], name="one_question_per_leaf"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                F("project"), F("priority").desc(), F("rank"), F("id"),
+                condition=Q(wanted__gt=F("taken")), name="questions_to_ask",
+            ),
+            models.Index(fields=["cluster"], name="questions_by_cluster"),
+        ]  # fmt: skip
+
+
+class Assignment(models.Model):
+    """One worker's lease on a HIT; expires, keeps the judgments given so far."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="assignments")
+    worker = models.ForeignKey(Worker, models.CASCADE, related_name="assignments")
+    opened_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True, help_text="Every item answered.")
+    released_at = models.DateTimeField(
+        null=True, blank=True, help_text="Expired or given back before the end."
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["project", "worker"],
+                condition=Q(finished_at__isnull=True, released_at__isnull=True),
+                name="one_live_assignment_per_worker",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["expires_at"],
+                condition=Q(finished_at__isnull=True, released_at__isnull=True),
+                name="leases_to_sweep",
+            ),
+        ]
+
+
+class Item(models.Model):
+    """A question's place in an assignment. `key` is all that a page, a URL or a response says of it."""
+
+    assignment = models.ForeignKey(Assignment, models.CASCADE, related_name="items")
+    index = models.PositiveSmallIntegerField()
+    question = models.ForeignKey(Question, models.CASCADE, related_name="items")
+    key = models.UUIDField(unique=True, default=uuid.uuid4)
+
+    class Meta:
+        ordering: ClassVar = ["assignment", "index"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["assignment", "index"], name="one_item_per_place"),
+            models.UniqueConstraint(fields=["assignment", "question"], name="a_question_once_per_hit"),
+        ]
+
+
+class Says(models.TextChoices):
+    """A worker's answer."""
+
+    YES = "yes"
+    NO = "no"
+    UNSURE = "unsure", "cannot tell"
+
+
+class Judgment(models.Model):
+    """One worker's answer. Retracted (undone, or its worker lost their standing), never deleted."""
+
+    question = models.ForeignKey(Question, models.CASCADE, related_name="judgments")
+    worker = models.ForeignKey(Worker, models.CASCADE, related_name="judgments")
+    item = models.ForeignKey(Item, models.CASCADE, related_name="judgments")
+    says = models.CharField(max_length=6, choices=Says.choices)
+    elapsed_ms = models.PositiveIntegerField(help_text="Time the mask was visible and in focus.")
+    at = models.DateTimeField()
+    retracted_at = models.DateTimeField(null=True, blank=True)
+    retracted_because = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["question", "worker"],
+                condition=Q(retracted_at__isnull=True),
+                name="one_judgment_per_worker",
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["worker", "at"], name="judgments_by_worker")]
