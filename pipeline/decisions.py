@@ -1,0 +1,183 @@
+"""From answers about sampled masks to a decision about their cluster (Sec. 4, Label propagation).
+
+A rule sees counts only. Answers may arrive in any order, from any number of people: a verdict other than
+ASK holds whatever the missing answers will be.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+_ROUNDING = 1e-9
+"""Slack for products such as 0.85 x 20 that are whole numbers but not in floating point."""
+
+
+class Verdict(StrEnum):
+    """What becomes of a cluster."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    SPLIT = "split"
+    ASK = "ask"
+
+
+class InvalidThresholds(ValueError):
+    """A parameter of the method lies outside its range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """The parameters of the method; the defaults are the paper's (Sec. 5.2).
+
+    Attributes
+    ----------
+    k_iou : (0, 1], a mask is correct from this IoU with the object's true mask on
+    k_a : (0.5, 1], a cluster is of high quality from this share of correct masks on
+    k_pa : [0, 1], clusters whose mean score does not exceed it are split without asking
+    n_s : >= 1, masks sampled of a cluster
+    min_size : >= 1, smallest cluster that is asked about. None stands for n_s, as in the paper's crowd run;
+        1 asks about every mask, as in its simulations
+    confidence : [0, 1], predictions of a lower class score are dropped
+    accuracy : (0.5, 1], how often a single answer is right; only noise-aware rules look at it
+    """
+
+    k_iou: float = 0.75
+    k_a: float = 0.85
+    k_pa: float = 0.7
+    n_s: int = 15
+    min_size: int | None = None
+    confidence: float = 0.2
+    accuracy: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, low, high, low_included in _RANGES:
+            value = getattr(self, name)
+            # Written so that NaN fails too.
+            if not (low <= value <= high) or (value == low and not low_included):
+                bracket = "[" if low_included else "("
+                raise InvalidThresholds(f"{name} is {value}; it must lie in {bracket}{low}, {high}].")
+        for name in ("n_s", "min_size"):
+            value = getattr(self, name)
+            if value is not None and (value < 1 or value != int(value)):
+                raise InvalidThresholds(f"{name} is {value}; it must be a whole number from 1 on.")
+
+    @property
+    def smallest(self) -> int:
+        """Size of the smallest cluster that is asked about."""
+        return self.n_s if self.min_size is None else self.min_size
+
+
+_RANGES = (
+    ("k_iou", 0.0, 1.0, False),
+    ("k_a", 0.5, 1.0, False),
+    ("k_pa", 0.0, 1.0, True),
+    ("confidence", 0.0, 1.0, True),
+    ("accuracy", 0.5, 1.0, False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a cluster: answers among its own sample.
+
+    Attributes
+    ----------
+    yes, no : answers so far, yes + no <= sample
+    sample : planned size of the sample, at most `size`
+    size : masks in the cluster
+    """
+
+    yes: int
+    no: int
+    sample: int
+    size: int
+
+    def __post_init__(self) -> None:
+        if (
+            min(self.yes, self.no) < 0
+            or self.yes + self.no > self.sample
+            or not 1 <= self.sample <= self.size
+        ):
+            raise ValueError(
+                f"{self.yes} yes and {self.no} no of a sample of {self.sample} from {self.size} masks "
+                "is no evidence."
+            )
+
+    @property
+    def missing(self) -> int:
+        """Answers of the sample that are still out."""
+        return self.sample - self.yes - self.no
+
+
+class Rule(Protocol):
+    """When to stop asking about a cluster, and what then becomes of it."""
+
+    def sample_size(self, size: int, thresholds: Thresholds) -> int:
+        """How many masks of a cluster of `size` masks are asked about at most, from 1 to `size`."""
+
+    def decide(self, evidence: Evidence, thresholds: Thresholds) -> Verdict:
+        """The verdict on a cluster; never ASK when the whole sample is answered."""
+
+
+def required(sample: int, k_a: float) -> int:
+    """The fewest equal answers of a sample that are a share of at least `k_a` of it."""
+    return math.ceil(k_a * sample - _ROUNDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """All N_s answers, then the share of yes against K_a and 1 - K_a (Sec. 4)."""
+
+    def sample_size(self, size: int, thresholds: Thresholds) -> int:
+        return min(thresholds.n_s, size)
+
+    def decide(self, evidence: Evidence, thresholds: Thresholds) -> Verdict:
+        if evidence.missing:
+            return Verdict.ASK
+        enough = required(evidence.sample, thresholds.k_a)
+        if evidence.yes >= enough:
+            return Verdict.ACCEPT
+        return Verdict.REJECT if evidence.no >= enough else Verdict.SPLIT
+
+
+@dataclass(frozen=True, slots=True)
+class Curtailed:
+    """The paper's decisions from fewer answers: stops as soon as the missing ones cannot change them."""
+
+    def sample_size(self, size: int, thresholds: Thresholds) -> int:
+        return min(thresholds.n_s, size)
+
+    def decide(self, evidence: Evidence, thresholds: Thresholds) -> Verdict:
+        enough = required(evidence.sample, thresholds.k_a)
+        if evidence.yes >= enough:
+            return Verdict.ACCEPT
+        if evidence.no >= enough:
+            return Verdict.REJECT
+        spare = evidence.sample - enough
+        return Verdict.SPLIT if min(evidence.yes, evidence.no) > spare else Verdict.ASK
+
+
+DEFAULT_RULE = "curtailed"
+
+RULES: dict[str, Rule] = {
+    "paper": Paper(),
+    "curtailed": Curtailed(),
+}
+
+
+def fewest_missing(rule: Rule, evidence: Evidence, thresholds: Thresholds) -> int:
+    """The fewest further answers after which `rule` may decide; 0 when it has decided.
+
+    So many masks can be handed out at the same time without any answer being in vain.
+    """
+    if rule.decide(evidence, thresholds) is not Verdict.ASK:
+        return 0
+    for more in range(1, evidence.missing + 1):
+        for yes in range(more + 1):
+            then = Evidence(evidence.yes + yes, evidence.no + more - yes, evidence.sample, evidence.size)
+            if rule.decide(then, thresholds) is not Verdict.ASK:
+                return more
+    raise ValueError(f"{rule} leaves a cluster undecided after all {evidence.sample} answers of its sample.")

@@ -1,0 +1,177 @@
+"""What answers about sampled masks make of a cluster: the contracts of the rules, by enumeration."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+
+import pytest
+
+from pipeline.decisions import (
+    RULES,
+    Evidence,
+    InvalidThresholds,
+    Thresholds,
+    Verdict,
+    fewest_missing,
+    required,
+)
+
+SHARES = (0.501, 0.6, 2 / 3, 0.75, 0.8, 0.85, 0.9, 1.0)
+THRESHOLDS = [Thresholds(k_a=k_a, n_s=n_s) for k_a in SHARES for n_s in (1, 2, 3, 5, 8, 15, 20)]
+PAPERS = Thresholds()
+
+paper, curtailed = RULES["paper"], RULES["curtailed"]
+
+
+def all_evidence(sample: int, size: int) -> list[Evidence]:
+    return [Evidence(yes, no, sample, size) for yes in range(sample + 1) for no in range(sample + 1 - yes)]
+
+
+def outcomes(evidence: Evidence) -> list[Evidence]:
+    """The evidence after all missing answers, one for each way they may come out."""
+    return [
+        Evidence(evidence.yes + more, evidence.no + evidence.missing - more, evidence.sample, evidence.size)
+        for more in range(evidence.missing + 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("yes", "verdict"),
+    [(15, "accept"), (13, "accept"), (12, "split"), (3, "split"), (2, "reject"), (0, "reject")],
+)
+def test_the_paper_accepts_from_13_of_15_and_rejects_up_to_2(yes: int, verdict: str) -> None:
+    assert paper.decide(Evidence(yes, 15 - yes, 15, 1000), PAPERS) == verdict
+
+
+@pytest.mark.parametrize("thresholds", THRESHOLDS, ids=str)
+def test_the_papers_rule_compares_shares_exactly(thresholds: Thresholds) -> None:
+    k_a = Fraction(str(thresholds.k_a)) if thresholds.k_a != 2 / 3 else Fraction(2, 3)
+    for evidence in all_evidence(thresholds.n_s, 10**6):
+        quality = Fraction(evidence.yes, evidence.sample)
+        if evidence.missing:
+            expected = Verdict.ASK
+        elif quality >= k_a:
+            expected = Verdict.ACCEPT
+        else:
+            expected = Verdict.REJECT if quality <= 1 - k_a else Verdict.SPLIT
+        assert paper.decide(evidence, thresholds) is expected
+
+
+@pytest.mark.parametrize("thresholds", THRESHOLDS, ids=str)
+def test_curtailed_decides_exactly_when_the_missing_answers_cannot_matter(thresholds: Thresholds) -> None:
+    for evidence in all_evidence(thresholds.n_s, 10**6):
+        possible = {paper.decide(outcome, thresholds) for outcome in outcomes(evidence)}
+        expected = possible.pop() if len(possible) == 1 else Verdict.ASK
+        assert curtailed.decide(evidence, thresholds) is expected
+
+
+@pytest.mark.parametrize("n_s", [1, 4, 7])
+def test_in_whatever_order_answers_come_curtailed_decides_as_the_paper(n_s: int) -> None:
+    thresholds = Thresholds(n_s=n_s, k_a=0.75)
+    for answers in itertools.product([True, False], repeat=n_s):
+        verdicts = []
+        for order in itertools.permutations(answers) if n_s < 7 else [answers, answers[::-1]]:
+            yes = no = 0
+            while (verdict := curtailed.decide(Evidence(yes, no, n_s, 50), thresholds)) is Verdict.ASK:
+                says_yes = order[yes + no]
+                yes, no = yes + says_yes, no + (not says_yes)
+            verdicts.append(verdict)
+        assert set(verdicts) == {
+            paper.decide(Evidence(sum(answers), n_s - sum(answers), n_s, 50), thresholds)
+        }
+
+
+def test_three_yes_and_three_no_already_mean_split() -> None:
+    assert curtailed.decide(Evidence(3, 3, 15, 1000), PAPERS) is Verdict.SPLIT
+    assert curtailed.decide(Evidence(3, 2, 15, 1000), PAPERS) is Verdict.ASK
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 15, 40, 1000])
+def test_every_rule_plans_a_sample_that_the_cluster_has_and_decides_on_it(name: str, size: int) -> None:
+    rule, thresholds = RULES[name], Thresholds(accuracy=0.95)
+    sample = rule.sample_size(size, thresholds)
+    assert 1 <= sample <= size
+    for yes in range(sample + 1):
+        assert rule.decide(Evidence(yes, sample - yes, sample, size), thresholds) is not Verdict.ASK
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("size", [1, 2, 5, 15, 30])
+def test_no_rule_changes_its_mind_when_more_answers_come(name: str, size: int) -> None:
+    rule, thresholds = RULES[name], Thresholds(accuracy=0.95)
+    if name not in ("paper", "curtailed"):
+        pytest.skip("stops early on a probability, not on a certainty")
+    for evidence in all_evidence(rule.sample_size(size, thresholds), size):
+        verdict = rule.decide(evidence, thresholds)
+        if verdict is not Verdict.ASK:
+            assert {rule.decide(outcome, thresholds) for outcome in outcomes(evidence)} == {verdict}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_single_mask_is_never_split(name: str) -> None:
+    rule, thresholds = RULES[name], Thresholds(accuracy=0.95)
+    for yes in (0, 1):
+        verdict = rule.decide(Evidence(yes, 1 - yes, 1, 1), thresholds)
+        assert verdict is (Verdict.ACCEPT if yes else Verdict.REJECT)
+
+
+@pytest.mark.parametrize("n_s", [1, 5, 15])
+def test_so_many_answers_are_never_in_vain(n_s: int) -> None:
+    thresholds = Thresholds(n_s=n_s)
+    for evidence in all_evidence(n_s, 100):
+        fewest = fewest_missing(curtailed, evidence, thresholds)
+        decided = [
+            more
+            for more in range(evidence.missing + 1)
+            for yes in range(more + 1)
+            if curtailed.decide(Evidence(evidence.yes + yes, evidence.no + more - yes, n_s, 100), thresholds)
+            is not Verdict.ASK
+        ]
+        assert fewest == min(decided)
+
+
+def test_at_first_six_answers_can_be_asked_at_once() -> None:
+    assert fewest_missing(curtailed, Evidence(0, 0, 15, 1000), PAPERS) == 6
+    assert fewest_missing(paper, Evidence(0, 0, 15, 1000), PAPERS) == 15
+
+
+def test_a_rule_that_never_decides_is_named() -> None:
+    class Undecided:
+        def sample_size(self, size: int, thresholds: Thresholds) -> int:
+            return 1
+
+        def decide(self, evidence: Evidence, thresholds: Thresholds) -> Verdict:
+            return Verdict.ASK
+
+    with pytest.raises(ValueError, match="leaves a cluster undecided after all 2 answers"):
+        fewest_missing(Undecided(), Evidence(0, 0, 2, 9), PAPERS)
+
+
+def test_whole_products_do_not_suffer_from_floating_point() -> None:
+    assert required(20, 0.85) == 17
+    assert required(100, 0.29 + 0.28) == 57
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("k_iou", 0.0), ("k_iou", 1.01), ("k_a", 0.5), ("k_a", 1.2), ("k_pa", -0.1), ("k_pa", float("nan")),
+        ("confidence", 2.0), ("accuracy", 0.5), ("n_s", 0), ("n_s", 2.5), ("min_size", 0),
+    ],
+)  # fmt: skip
+def test_thresholds_out_of_range_are_refused_by_name(name: str, value: float) -> None:
+    with pytest.raises(InvalidThresholds, match=f"{name} is {value}"):
+        Thresholds(**{name: value})
+
+
+def test_the_smallest_cluster_asked_about_is_a_sample_unless_said_otherwise() -> None:
+    assert Thresholds(n_s=12).smallest == 12
+    assert Thresholds(min_size=1).smallest == 1
+
+
+@pytest.mark.parametrize("counts", [(-1, 0, 5, 9), (3, 3, 5, 9), (0, 0, 0, 9), (0, 0, 10, 9)])
+def test_impossible_evidence_is_refused(counts: tuple[int, int, int, int]) -> None:
+    with pytest.raises(ValueError, match="is no evidence"):
+        Evidence(*counts)
