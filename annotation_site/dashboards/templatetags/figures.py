@@ -1,0 +1,68 @@
+"""Figures as people read them."""
+
+from __future__ import annotations
+
+from django import template
+
+register = template.Library()
+
+
+@register.filter
+def thousands(value: float | None) -> str:
+    """12480 -> "12,480"; nothing known -> an en dash."""
+    return "–" if value is None else f"{value:,.0f}"
+
+
+@register.filter
+def percent(value: float | None) -> str:
+    """0.853 -> "85.3 %"."""
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+@register.filter
+def decimals(value: float | None, places: int = 2) -> str:
+    """0.4567 -> "0.46"."""
+    return "–" if value is None else f"{value:,.{places}f}"
+
+
+@register.filter
+def hours(seconds: float | None) -> str:
+    """Seconds as a person says them: "48 s", "12 min", "3.4 h"."""
+    if seconds is None:
+        return "–"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
+
+
+@register.filter
+def share_of(part: float, whole: float) -> float:
+    """`part` of `whole` in per cent, 0 for an empty whole; for widths."""
+    return round(100 * part / whole, 3) if whole else 0.0
+
+
+TONES = {
+    "accept": "accept", "done": "accept", "active": "accept",
+    "reject": "reject", "failed": "reject", "stopped": "reject",
+    "split": "split",
+    "open": "open", "running": "open",
+    "paused": "warn", "probation": "warn",
+}  # fmt: skip
+
+
+@register.filter
+def tone(state: str) -> str:
+    """The badge class of a state or verdict; none for those that only wait."""
+    return f"is-{TONES[state]}" if state in TONES else ""
+
+
+@register.filter
+def add_floats(left: float | str, right: float | str) -> str:
+    """The sum with a decimal point in every language; for positions in drawings."""
+    return f"{float(left) + float(right):.3f}"
+
+
+@register.filter
+def seconds(milliseconds: float | None) -> str:
+    """1423 -> "1.4"."""
+    return "–" if milliseconds is None else f"{milliseconds / 1000:.1f}"

@@ -1,0 +1,121 @@
+"""Pages of project admins. Each gathers with a selector and renders; nothing is computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+
+from django.contrib import messages
+from django.contrib.auth.decorators import user_passes_test
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from annotation_site.catalog import framing, photos
+from annotation_site.catalog.models import Mask, Project
+from annotation_site.dashboards import selectors
+from annotation_site.dashboards.overview import DRAWING_SECONDS, overview
+
+THUMBNAIL_SIDE = 240
+"""Pixels: twice what a strip shows, for dense screens."""
+
+View = Callable[..., HttpResponseBase]
+
+
+def admins_only(view: View) -> View:
+    """Visitors are sent to the login; people who are signed in but no admins are refused."""
+
+    def is_admin(user: object) -> bool:
+        if getattr(user, "is_authenticated", False) and not getattr(user, "is_staff", False):
+            raise PermissionDenied
+        return bool(getattr(user, "is_staff", False))
+
+    return wraps(view)(user_passes_test(is_admin)(view))
+
+
+@admins_only
+@require_GET
+def projects(request: HttpRequest) -> HttpResponse:
+    """All projects, newest first."""
+    return render(request, "dashboards/projects.html", {"cards": selectors.project_cards()})
+
+
+@admins_only
+@require_GET
+def project(request: HttpRequest, slug: str) -> HttpResponse:
+    """The overview of a project."""
+    found = get_object_or_404(Project, slug=slug)
+    return render(request, "dashboards/project.html", {**overview(found), "section": "overview"})
+
+
+@admins_only
+@require_GET
+def live(request: HttpRequest, slug: str) -> HttpResponse:
+    """The parts of the overview that change, as the fragment that the page swaps in."""
+    found = get_object_or_404(Project, slug=slug)
+    return render(request, "dashboards/live.html", overview(found))
+
+
+@admins_only
+@require_GET
+def curve(_request: HttpRequest, slug: str) -> JsonResponse:
+    """Accepted masks against questions and human time, with what drawing would have given."""
+    points = selectors.curve(get_object_or_404(Project, slug=slug))
+    return JsonResponse(
+        {
+            "at": [at.timestamp() for at in points.at],
+            "questions": points.questions,
+            "accepted": points.accepted,
+            "hours": [seconds / 3600 for seconds in points.seconds],
+            "drawn": [round(seconds / DRAWING_SECONDS, 2) for seconds in points.seconds],
+        }
+    )
+
+
+@admins_only
+@require_GET
+def decisions(request: HttpRequest, slug: str) -> HttpResponse:
+    """The decisions in force, newest first, each with the masks that it rests on."""
+    found = get_object_or_404(Project, slug=slug)
+    verdict = request.GET.get("verdict", "")
+    before = request.GET.get("before", "")
+    page = selectors.decision_page(found, verdict=verdict, before=int(before) if before.isdecimal() else None)
+    context = {"project": found, "section": "decisions", "page": page, "verdict": verdict}
+    return render(request, "dashboards/decisions.html", context)
+
+
+@admins_only
+@require_GET
+def thumbnail(_request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """The small crop of one of the project's masks."""
+    found = get_object_or_404(Mask.objects.select_related("image"), pk=pk, tree__round__project__slug=slug)
+    frame = framing.around(found.box, width=found.image.width, height=found.image.height)
+    headers = {"Cache-Control": "private, max-age=86400"}
+    return HttpResponse(
+        photos.render(found.image, frame, longest=THUMBNAIL_SIDE), "image/jpeg", headers=headers
+    )
+
+
+@admins_only
+@require_POST
+def change_state(request: HttpRequest, slug: str) -> HttpResponse:
+    """Let workers in or keep them out; answers under way are still taken."""
+    wanted = request.POST.get("state")
+    if wanted not in (Project.State.OPEN, Project.State.PAUSED):
+        messages.error(request, _("A project can be opened or paused."))
+    elif Project.objects.filter(slug=slug).exclude(state=Project.State.DRAFT).update(state=wanted):
+        messages.success(
+            request, _("Workers may answer.") if wanted == "open" else _("Workers are kept out.")
+        )
+    else:
+        messages.error(request, _("The pipeline has not opened this project yet."))
+    return redirect("dashboards:project", slug=slug)
+
+
+@require_GET
+def healthz(_request: HttpRequest) -> JsonResponse:
+    """The process answers."""
+    return JsonResponse({"status": "ok", "at": timezone.now().isoformat()})
