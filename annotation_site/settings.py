@@ -66,9 +66,14 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": env.db_url_config(env("DATABASE_URL", default="") or embedded.ensure_postgres(VAR))}
+DATABASE_URL = env("DATABASE_URL", default="")
+DATABASES = {"default": env.db_url_config(DATABASE_URL or embedded.postgres(VAR).url)}
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
-REDIS_URL = env("REDIS_URL", default="") or embedded.ensure_redis(VAR)
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+if not DATABASE_URL:
+    DATABASES["default"]["ENGINE"] = "annotation_site.embedded"  # Postgres starts with the first connection.
+REDIS_URL = env("REDIS_URL", default="") or embedded.redis(VAR).url
+REDIS_EMBEDDED = not env("REDIS_URL", default="")
 
 STORAGES = {
     "default": {
