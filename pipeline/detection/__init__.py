@@ -1,0 +1,94 @@
+"""Detectors by name. Importing this does not import torch: a detector does when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.detection.detector import (
+    AnnotatedImage,
+    Detection,
+    DetectionError,
+    Detector,
+    InvalidModel,
+    NothingToLearn,
+    Predictor,
+    Step,
+    Training,
+    WeightsUnavailable,
+)
+from pipeline.detection.options import FitOptions, Hardware, InvalidOption, PredictOptions
+
+__all__ = [
+    "DETECTORS",
+    "AnnotatedImage",
+    "Detection",
+    "DetectionError",
+    "Detector",
+    "DetectorUnavailable",
+    "Entry",
+    "FitOptions",
+    "Hardware",
+    "InvalidModel",
+    "InvalidOption",
+    "NothingToLearn",
+    "PredictOptions",
+    "Predictor",
+    "Step",
+    "Training",
+    "UnknownDetector",
+    "WeightsUnavailable",
+    "get_detector",
+]
+
+
+class UnknownDetector(DetectionError, ValueError):
+    """A name that is not in DETECTORS; the message lists those that are."""
+
+
+class DetectorUnavailable(DetectionError, ImportError):
+    """A detector whose libraries are not installed; the message says how to install them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of DETECTORS.
+
+    Attributes
+    ----------
+    description : one line for people who choose
+    make : returns the detector; imports what it needs
+    install : what to install when that fails
+    """
+
+    description: str
+    make: Callable[[], Detector]
+    install: str = ""
+
+
+def _fake() -> Detector:
+    from pipeline.detection.fake import FakeDetector
+
+    return FakeDetector()
+
+
+DETECTORS: dict[str, Entry] = {
+    "fake": Entry("Colour blobs, no network: for tests and for trying the site out.", _fake),
+}
+"""The detectors by the name that a project stores. Add a row to add a detector."""
+
+
+def get_detector(name: str) -> Detector:
+    """The detector of that name.
+
+    Raises
+    ------
+    UnknownDetector, DetectorUnavailable
+    """
+    entry = DETECTORS.get(name)
+    if entry is None:
+        raise UnknownDetector(f"Unknown detector {name!r}: choose from {', '.join(sorted(DETECTORS))}.")
+    try:
+        return entry.make()
+    except ImportError as error:
+        raise DetectorUnavailable(f"Detector {name!r} needs {error.name}: {entry.install}") from error
