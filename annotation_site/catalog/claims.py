@@ -1,0 +1,84 @@
+"""Exclusive claims on long work, held by a connection: whatever ends a process ends its claims with it.
+
+They are Postgres advisory locks of a session. A process that is killed leaves nothing to expire or to clean
+up: the server frees its locks as soon as its connection is gone, and the next one to ask gets them. That
+connection must reach Postgres itself: a pooler that hands sessions around (PgBouncer's transaction mode)
+cannot hold them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+from threading import Lock
+from types import TracebackType
+from typing import Any, Self
+
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+
+KIND_BITS = 56
+"""Below a kind's own bits there is room for any primary key that will ever be given out."""
+
+KEEPALIVE = {"tcp_keepalives_idle": 30, "tcp_keepalives_interval": 10, "tcp_keepalives_count": 3}
+"""Seconds and tries until Postgres gives up on a machine that vanished with its connection open."""
+
+
+class Kind(IntEnum):
+    """What is claimed; the id beside it is the primary key of its row."""
+
+    STAGE = 1
+    SHARD = 2
+
+
+class Claims:
+    """A connection of its own, in autocommit, and the claims it holds; threads may share it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._connection = connections.create_connection(DEFAULT_DB_ALIAS)
+        self._connection.inc_thread_sharing()
+        for name, value in KEEPALIVE.items():
+            self.execute("SELECT set_config(%s, %s, false)", [name, str(value)])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def take(self, kind: Kind, pk: int) -> bool:
+        """Claim a row; False when someone else has it."""
+        return bool(self.execute("SELECT pg_try_advisory_lock(%s)", [_key(kind, pk)])[0][0])
+
+    def give_back(self, kind: Kind, pk: int) -> None:
+        """End a claim of this connection."""
+        self.execute("SELECT pg_advisory_unlock(%s)", [_key(kind, pk)])
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement of its own transaction, seen by others at once, and return its rows."""
+        with self._lock, self._connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def close(self) -> None:
+        """End all claims."""
+        with self._lock:
+            self._connection.close()
+
+
+def claimed(kind: Kind, pks: Iterable[int]) -> set[int]:
+    """Those of the rows that someone holds right now."""
+    keys = {_key(kind, pk): pk for pk in pks}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks"
+            " WHERE locktype = 'advisory' AND objsubid = 1 AND granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        return {keys[key] for (key,) in cursor.fetchall() if key in keys}
+
+
+def _key(kind: Kind, pk: int) -> int:
+    return (int(kind) << KIND_BITS) | pk

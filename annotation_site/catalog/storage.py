@@ -1,0 +1,92 @@
+"""Files that the stages leave in the "artifacts" storage: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from django.core.files import File
+from django.core.files.storage import FileSystemStorage, Storage, storages
+
+from annotation_site.catalog.models import Round
+
+
+def artifacts() -> Storage:
+    """Where shards, checkpoints and exports are kept."""
+    return storages["artifacts"]
+
+
+def round_folder(round_: Round) -> str:
+    """The round's folder in the artifacts storage."""
+    return f"projects/{round_.project_id}/rounds/{round_.number}"
+
+
+@contextmanager
+def writing(name: str) -> Iterator[IO[bytes]]:
+    """A file that becomes `name`, complete and in place of an older one, when the block ends well.
+
+    On a disk that is a rename within the folder; other storages are given the finished file.
+    """
+    storage = artifacts()
+    target = Path(storage.path(name)) if isinstance(storage, FileSystemStorage) else None
+    if target:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        dir=target.parent if target else None, prefix=".unfinished-", delete=False
+    ) as file:
+        unfinished = Path(file.name)
+        try:
+            yield file
+            file.flush()
+            if target:
+                _settle(file, target)
+            else:
+                _hand_over(file, storage, name)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def _settle(file: IO[bytes], target: Path) -> None:
+    """Make sure the bytes are on the disk before the name is."""
+    os.fsync(file.fileno())
+    mode = 0o666 & ~_umask()
+    Path(file.name).chmod(mode)
+    Path(file.name).replace(target)
+
+
+def _umask() -> int:
+    current = os.umask(0o022)
+    os.umask(current)
+    return current
+
+
+def _hand_over(file: IO[bytes], storage: Storage, name: str) -> None:
+    file.seek(0)
+    if storage.exists(name):
+        storage.delete(name)
+    storage.save(name, File(file))
+
+
+@contextmanager
+def reading(name: str) -> Iterator[IO[bytes]]:
+    """An artifact, open to read and to seek in."""
+    with artifacts().open(name, "rb") as file:
+        yield file
+
+
+def delete_artifacts(folder: str) -> None:
+    """Delete every file under a folder of the artifacts storage, and the folder where it is one."""
+    storage = artifacts()
+    if not storage.exists(folder):
+        return
+    folders, files = storage.listdir(folder)
+    for name in files:
+        storage.delete(f"{folder}/{name}")
+    for name in folders:
+        delete_artifacts(f"{folder}/{name}")
+    if isinstance(storage, FileSystemStorage):
+        storage.delete(folder)
