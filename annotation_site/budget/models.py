@@ -6,12 +6,13 @@ from decimal import Decimal
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import F, Q
 
 from annotation_site.catalog.models import Project
 
 
 class Budget(models.Model):
-    """Hard caps of a project; its row is the lock under which questions are reserved. Empty: no cap."""
+    """Hard caps of a project; its row is the lock under which the ledger grows. Empty: no cap."""
 
     project = models.OneToOneField(Project, models.CASCADE, related_name="budget")
     questions = models.PositiveIntegerField(null=True, blank=True)
@@ -21,6 +22,22 @@ class Budget(models.Model):
     fee_share = models.DecimalField(
         max_digits=5, decimal_places=4, default=Decimal(0), help_text="The marketplace's, on top of the pay."
     )
+    committed_questions = models.IntegerField(default=0, help_text="Derived: the ledger's sum.")
+    committed_money = models.DecimalField(
+        max_digits=14, decimal_places=4, default=Decimal(0), help_text="Derived: the ledger's sum."
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(questions__isnull=True) | Q(committed_questions__lte=F("questions")),
+                name="questions_stay_under_the_cap",
+            ),
+            models.CheckConstraint(
+                condition=Q(money__isnull=True) | Q(committed_money__lte=F("money")),
+                name="money_stays_under_the_cap",
+            ),
+        ]
 
 
 class LedgerEntry(models.Model):

@@ -8,7 +8,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
-from annotation_site.catalog.models import Category, Image, OutlinedObject, Project
+from annotation_site.catalog.models import SHARE, Category, Image, OutlinedObject, Project
 
 
 def new_secret() -> str:
@@ -58,6 +58,20 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.worker} on {self.project}"
+
+
+class TrustPolicy(models.Model):
+    """When a project's workers lose their standing, by their accuracy on gold (upper confidence bounds)."""
+
+    project = models.OneToOneField(Project, models.CASCADE, related_name="trust")
+    least_gold = models.PositiveIntegerField(default=10, help_text="Gold answers before anyone is judged.")
+    stop_below = models.FloatField(default=0.75, validators=SHARE)
+    watch_below = models.FloatField(
+        default=0.85, validators=SHARE, help_text="On probation: twice the gold in every HIT."
+    )
+    retract_stopped = models.BooleanField(
+        default=True, help_text="Answers of a worker who is stopped for bad gold stop counting."
+    )
 
 
 class StandingChange(models.Model):

@@ -10,8 +10,19 @@ from django.contrib.postgres.fields import IntegerRangeField, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q, Value
 
-from annotation_site.catalog.models import Category, Mask, Project, Tree
+from annotation_site.catalog.models import Category, Mask, Project, Round, Tree
 from annotation_site.people.models import GoldItem, Worker
+
+
+class SearchRules(models.Model):
+    """By what a round's trees are searched. Fixed when the campaign opens, so that its facts can be replayed."""
+
+    round = models.OneToOneField(Round, models.CASCADE, related_name="rules")
+    thresholds = models.JSONField(help_text="Fields of pipeline.decisions.Thresholds.")
+    rule = models.CharField(max_length=40)
+    strategy = models.CharField(max_length=40)
+    judgments_per_question = models.PositiveSmallIntegerField(default=1)
+    opened_at = models.DateTimeField()
 
 
 class Cluster(models.Model):
@@ -24,7 +35,10 @@ class Cluster(models.Model):
     mean_score = models.FloatField()
     parent = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="children")
     priority = models.FloatField(help_text="The strategy's sort key; larger is asked sooner.")
-    is_open = models.BooleanField(default=True, help_text="Derived: a candidate without a standing decision.")
+    sample_size = models.PositiveIntegerField(help_text="Masks that are asked about at most.")
+    is_open = models.BooleanField(
+        default=True, help_text="Derived: no standing decision, and every cluster above stands split."
+    )
     opened_at = models.DateTimeField()
 
     class Meta:
@@ -86,7 +100,8 @@ class Question(models.Model):
     """Does this outline the category correctly? About one sampled mask, or about gold: workers cannot tell.
 
     A mask has at most one question; it is opened for one cluster after the other down the tree.
-    `wanted` and `taken` are the queue: judgments the open cluster can still use, and live leases on them.
+    `wanted` and `taken` are the queue: judgments the open cluster can still use, and live leases on them. All
+    from `cluster` to `taken` are derived and can be computed again from the facts (fold.py).
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="questions")
@@ -97,7 +112,11 @@ class Question(models.Model):
     position = models.PositiveIntegerField(null=True, blank=True, help_text="The mask's leaf.")
     cluster = models.ForeignKey(Cluster, models.CASCADE, null=True, blank=True, related_name="questions")
     rank = models.PositiveIntegerField(default=0, help_text="Place in the cluster's sample, in key order.")
-    priority = models.FloatField(default=0)
+    turn = models.PositiveSmallIntegerField(
+        default=0,
+        help_text="0: no answer to it can be in vain; 1: its cluster may be settled without it.",
+    )
+    priority = models.FloatField(default=0, help_text="The cluster's.")
     wanted = models.PositiveSmallIntegerField(default=0)
     taken = models.PositiveSmallIntegerField(default=0)
 
@@ -111,7 +130,7 @@ class Question(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(
-                F("project"), F("priority").desc(), F("rank"), F("id"),
+                F("project"), F("turn"), F("priority").desc(), F("rank"), F("id"),
                 condition=Q(wanted__gt=F("taken")), name="questions_to_ask",
             ),
             models.Index(fields=["cluster"], name="questions_by_cluster"),
@@ -178,6 +197,7 @@ class Judgment(models.Model):
     worker = models.ForeignKey(Worker, models.CASCADE, related_name="judgments")
     item = models.ForeignKey(Item, models.CASCADE, related_name="judgments")
     says = models.CharField(max_length=6, choices=Says.choices)
+    of_gold = models.BooleanField(default=False, help_text="The right answer was known.")
     elapsed_ms = models.PositiveIntegerField(help_text="Time the mask was visible and in focus.")
     at = models.DateTimeField()
     retracted_at = models.DateTimeField(null=True, blank=True)
@@ -186,9 +206,16 @@ class Judgment(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
+                fields=["item"], condition=Q(retracted_at__isnull=True), name="one_judgment_per_item"
+            ),
+            # Gold may come to the same worker again once they have seen all there is.
+            models.UniqueConstraint(
                 fields=["question", "worker"],
-                condition=Q(retracted_at__isnull=True),
+                condition=Q(retracted_at__isnull=True, of_gold=False),
                 name="one_judgment_per_worker",
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["worker", "at"], name="judgments_by_worker")]
+        indexes: ClassVar = [
+            models.Index(fields=["worker", "at"], name="judgments_by_worker"),
+            models.Index(fields=["worker"], condition=Q(of_gold=True), name="gold_answers"),
+        ]
