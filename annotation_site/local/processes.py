@@ -1,0 +1,180 @@
+"""Child processes that end with us, are started again when they crash, and are reported when they do."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from annotation_site.embedded import leash
+
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 30.0
+GOOD_LIFE = 60.0
+"""Seconds after which a crash no longer counts as one of a row."""
+
+
+class AlreadyRunning(Exception):
+    """Another process runs the children of this directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run; `signal` asks it to end, after `grace` seconds it is killed with all its children."""
+
+    name: str
+    command: tuple[str, ...]
+    log: Path
+    signal: str = "TERM"
+    grace: float = 10.0
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Child:
+    """A program as it runs; times are of the caller's monotonic clock, in seconds."""
+
+    program: Program
+    process: subprocess.Popen[bytes]
+    started_at: float
+    crashes: int = 0
+    again_at: float | None = None
+
+    def pause(self, at: float) -> float:
+        """Seconds to wait before it runs again, doubling with each crash in a row."""
+        self.crashes = 1 if at - self.started_at > GOOD_LIFE else self.crashes + 1
+        return min(FIRST_PAUSE * 2 ** (self.crashes - 1), LONGEST_PAUSE)
+
+
+class Supervisor:
+    """Runs programs until it is left, by whatever way: the kernel's lock on a file is what they live by.
+
+    One supervisor at a time holds the lock of `directory`. The leash of each child waits for it; so children end
+    when this process is killed with -9, and the next supervisor begins after the last of them is gone.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.children: list[Child] = []
+        self._lock: int | None = None
+
+    def __enter__(self) -> Supervisor:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._claim()
+        except AlreadyRunning:
+            os.close(self._lock)
+            raise
+        self.tell(url="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _claim(self, *, patience: float = 60.0) -> None:
+        """Take the lock; waits for children that a killed supervisor left and that are ending."""
+        assert self._lock is not None
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                return fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if self._is_supervised() or time.monotonic() > deadline:
+                    raise AlreadyRunning(self._who_runs()) from None
+            time.sleep(0.05)
+
+    def _is_supervised(self) -> bool:
+        """Whether a supervisor holds the lock, and not only the leashes of one that is gone."""
+        assert self._lock is not None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        fcntl.flock(self._lock, fcntl.LOCK_UN)
+        return False
+
+    def _who_runs(self) -> str:
+        try:
+            told = json.loads((self.directory / "supervisor.json").read_text())
+        except (OSError, ValueError):
+            told = {}
+        where = f": {told['url']}" if told.get("url") else ""
+        return f"It already runs here (process {told.get('pid', 'unknown')}){where}. End that one first."
+
+    def tell(self, *, url: str) -> None:
+        """Leave word of who runs the children and where they answer."""
+        word = json.dumps({"pid": os.getpid(), "url": url})
+        (self.directory / "supervisor.json").write_text(word)
+
+    def start(self, program: Program, *, at: float) -> Child:
+        """Run a program from now on."""
+        child = Child(program, self._spawn(program), started_at=at)
+        self.children.append(child)
+        return child
+
+    def _spawn(self, program: Program) -> subprocess.Popen[bytes]:
+        options = [
+            "--lock",
+            str(self.directory / "lock"),
+            "--signal",
+            program.signal,
+            "--grace",
+            str(program.grace),
+        ]
+        program.log.parent.mkdir(parents=True, exist_ok=True)
+        with program.log.open("a") as log:
+            return subprocess.Popen(
+                [sys.executable, "-S", "-E", leash.__file__, *options, "--", *program.command],
+                env={**os.environ, **program.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def check(self, *, at: float) -> list[str]:
+        """Start again what crashed, after its pause; a sentence for each thing that happened."""
+        return [said for child in self.children if (said := self._check(child, at))]
+
+    def _check(self, child: Child, at: float) -> str | None:
+        if child.again_at is None:
+            code = child.process.poll()
+            if code is None:
+                return None
+            pause = child.pause(at)
+            child.again_at = at + pause
+            return f"{child.program.name} {ended(code)}; it starts again in {pause:g} s. Log: {child.program.log}"
+        if at < child.again_at:
+            return None
+        child.process, child.started_at, child.again_at = self._spawn(child.program), at, None
+        return f"{child.program.name} runs again."
+
+    def stop(self) -> None:
+        """End every child and its children, all at once; return when they are gone."""
+        for child in self.children:
+            if child.process.poll() is None:
+                child.process.terminate()
+        for child in self.children:
+            child.process.wait()
+        self.children.clear()
+
+
+def ended(code: int) -> str:
+    """How a process ended, from its exit code, for a sentence."""
+    signal_number = code - 128 if code > 128 else -code
+    return (
+        f"was ended by signal {signal_number}" if code > 128 or code < 0 else f"ended with exit code {code}"
+    )
