@@ -175,6 +175,11 @@ class Round(models.Model):
     detector = models.CharField(max_length=40, blank=True, help_text="Which model predicted.")
     checkpoint = models.CharField(max_length=300, blank=True, help_text="Its path in the artifacts storage.")
     feature_source = models.CharField(max_length=200, blank=True, help_text="What the feature vectors are.")
+    carry_on_to = models.CharField(
+        max_length=12,
+        blank=True,
+        help_text="The stage up to which workers go on by themselves; empty: not at all.",
+    )
     k_pa = models.FloatField(null=True, blank=True, validators=SHARE)
     calibration = models.JSONField(null=True, blank=True)
 
@@ -235,6 +240,7 @@ class DetectionShard(models.Model):
     index = models.PositiveIntegerField()
     first_image = models.BigIntegerField(help_text="Smallest image id, inclusive.")
     last_image = models.BigIntegerField(help_text="Largest image id, inclusive.")
+    images = models.PositiveIntegerField(default=0)
     path = models.CharField(max_length=300, blank=True)
     masks = models.PositiveIntegerField(default=0)
     failures = models.JSONField(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,3 +91,54 @@ def delete_artifacts(folder: str) -> None:
         delete_artifacts(f"{folder}/{name}")
     if isinstance(storage, FileSystemStorage):
         storage.delete(folder)
+
+
+@contextmanager
+def local_copy(name: str) -> Iterator[Path]:
+    """An artifact as a file on this machine's disk for as long as the block runs."""
+    storage = artifacts()
+    if isinstance(storage, FileSystemStorage):
+        yield Path(storage.path(name))
+        return
+    with tempfile.TemporaryDirectory(prefix="maskgrove-") as scratch, storage.open(name, "rb") as stored:
+        copy = Path(scratch, Path(name).name)
+        with copy.open("wb") as file:
+            shutil.copyfileobj(stored, file)
+        yield copy
+
+
+@contextmanager
+def local_folder(folder: str) -> Iterator[Path]:
+    """A folder of artifacts on this machine's disk; what the block leaves in it is kept, however it ends.
+
+    Where the storage is a disk that is the folder itself. Another storage's files are fetched before the
+    block and put back after it, those that changed.
+    """
+    storage = artifacts()
+    if isinstance(storage, FileSystemStorage):
+        path = Path(storage.path(folder))
+        path.mkdir(parents=True, exist_ok=True)
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="maskgrove-") as scratch:
+        path = Path(scratch)
+        before = _fetch(storage, folder, path)
+        try:
+            yield path
+        finally:
+            _put_back(storage, folder, path, before)
+
+
+def _fetch(storage: Storage, folder: str, into: Path) -> dict[str, int]:
+    """Copy the files of a folder, and when each was written here, in nanoseconds."""
+    for name in storage.listdir(folder)[1] if storage.exists(folder) else ():
+        with storage.open(f"{folder}/{name}", "rb") as stored, (into / name).open("wb") as file:
+            shutil.copyfileobj(stored, file)
+    return {file.name: file.stat().st_mtime_ns for file in into.iterdir()}
+
+
+def _put_back(storage: Storage, folder: str, source: Path, before: dict[str, int]) -> None:
+    for path in sorted(source.iterdir()):
+        if path.is_file() and before.get(path.name) != path.stat().st_mtime_ns:
+            with path.open("rb") as file:
+                _hand_over(file, storage, f"{folder}/{path.name}")

@@ -1,0 +1,134 @@
+"""The stage that trains a detector on the initial images and checks it on the held-out ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from annotation_site.catalog.detector_options import detector_options
+from annotation_site.catalog.models import Annotation, Image, Project, Role, Round
+from annotation_site.catalog.reporting import Reporter
+from annotation_site.catalog.sources import image_source
+from annotation_site.catalog.storage import local_folder, round_folder
+from pipeline.detection import AnnotatedImage, FitOptions, PredictOptions, Step, Training, get_detector
+from pipeline.detection.validation import Validation, validate
+
+CURVE_POINTS = 500
+"""Of the training curve, as it is stored to be drawn."""
+
+VALIDATED_IMAGES = 200
+"""Held-out images that the model is checked on after training; enough for two digits."""
+
+READ_AT_ONCE = 2000
+
+
+def train(round_: Round, report: Reporter, *, detector: str | None = None, **overrides: Any) -> None:
+    """Train the round's detector, or go on from its last checkpoint; the work of the train stage.
+
+    Parameters
+    ----------
+    detector : a name of `pipeline.detection.DETECTORS`; default: the project's
+    overrides : options that take the place of the project's `detector_options`
+    """
+    project = round_.project
+    name = detector or round_.detector or project.detector
+    options = detector_options(
+        FitOptions, {"seed": project.seed % 2**31, **project.detector_options}, **overrides
+    )
+    folder = f"{round_folder(round_)}/model"
+    report(0, options.iterations or 0, "Reading annotations")
+    with local_folder(folder) as path:
+        training = get_detector(name).fit(
+            list(annotated_images(project, Role.INITIAL)),
+            category_ids=category_ids(project),
+            folder=path,
+            options=options,
+            progress=report,
+        )
+        checkpoint = f"{folder}/{training.model.relative_to(path)}"
+        Round.objects.filter(pk=round_.pk).update(detector=name, checkpoint=checkpoint)
+        round_.refresh_from_db()
+        _note(report, training)
+        _check(round_, report, training, **overrides)
+
+
+def category_ids(project: Project) -> list[int]:
+    """COCO ids of the project's categories, ascending."""
+    return list(project.categories.order_by("coco_id").values_list("coco_id", flat=True))
+
+
+def annotated_images(project: Project, role: Role, *, limit: int | None = None) -> Iterator[AnnotatedImage]:
+    """Images of a role with their annotations, by id."""
+    images = project.images.filter(role=role).order_by("id")[:limit]
+    for some in _batches(images.iterator(READ_AT_ONCE)):
+        known: dict[int, list[Annotation]] = {image.pk: [] for image in some}
+        annotations = Annotation.objects.filter(image__in=known).select_related("category").order_by("id")
+        for annotation in annotations.iterator(READ_AT_ONCE):
+            known[annotation.image_id].append(annotation)
+        yield from (_annotated(image, known[image.pk]) for image in some)
+
+
+def _batches(images: Iterable[Image]) -> Iterator[list[Image]]:
+    batch: list[Image] = []
+    for image in images:
+        batch.append(image)
+        if len(batch) == READ_AT_ONCE:
+            yield batch
+            batch = []
+    yield batch
+
+
+def _annotated(image: Image, annotations: Sequence[Annotation]) -> AnnotatedImage:
+    return AnnotatedImage(
+        source=image_source(image),
+        height=image.height,
+        width=image.width,
+        categories=np.array([annotation.category.coco_id for annotation in annotations], np.int32),
+        masks=[{"size": [image.height, image.width], "counts": bytes(a.counts)} for a in annotations],
+        crowd=np.array([annotation.is_crowd for annotation in annotations], bool),
+    )
+
+
+def _note(report: Reporter, training: Training) -> None:
+    step = math.ceil(len(training.history) / CURVE_POINTS) or 1
+    report.note(
+        losses=[_point(point) for point in training.history[::-1][::step][::-1]],
+        skipped_images=training.skipped,
+        resumed_from=training.resumed_from,
+    )
+
+
+def _point(point: Step) -> dict[str, Any]:
+    """One point of the curve as JSON, which has no NaN."""
+    losses = {name: value if math.isfinite(value) else None for name, value in point.losses.items()}
+    return {"iteration": point.iteration, "learning_rate": point.learning_rate, **losses}
+
+
+def _check(
+    round_: Round, report: Reporter, training: Training, *, device: str | None = None, **_: Any
+) -> None:
+    """Note how good the model is on held-out images."""
+    project = round_.project
+    end = training.history[-1].iteration if training.history else 1
+    options = detector_options(
+        PredictOptions, {**project.detector_options, "min_confidence": project.confidence}, device=device
+    )
+    predictor = get_detector(round_.detector).load(training.model, options=options)
+    images = list(annotated_images(project, Role.HELDOUT, limit=VALIDATED_IMAGES))
+    if not images:
+        report(end, end, "Trained; no held-out images to check it on")
+        return
+
+    def progress(done: int, total: int, message: str = "") -> None:
+        report(end, end, message or f"Checking on held-out images: {done} of {total}")
+
+    found = validate(predictor, images, k_iou=project.k_iou, progress=progress)
+    report.note(validation=found.to_json())
+    report(end, end, _told(found))
+
+
+def _told(found: Validation) -> str:
+    return f"Trained; AP50 {found.ap50:.2f} and AP75 {found.ap75:.2f} on {found.images} held-out images"
