@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "annotation_site.pages",
     "annotation_site.dashboards",
     "annotation_site.api",
+    "annotation_site.local",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -50,14 +50,14 @@ class Child:
     def pause(self, at: float) -> float:
         """Seconds to wait before it runs again, doubling with each crash in a row."""
         self.crashes = 1 if at - self.started_at > GOOD_LIFE else self.crashes + 1
-        return min(FIRST_PAUSE * 2 ** (self.crashes - 1), LONGEST_PAUSE)
+        return min(FIRST_PAUSE * 2.0 ** (self.crashes - 1), LONGEST_PAUSE)
 
 
 class Supervisor:
     """Runs programs until it is left, by whatever way: the kernel's lock on a file is what they live by.
 
-    One supervisor at a time holds the lock of `directory`. The leash of each child waits for it; so children end
-    when this process is killed with -9, and the next supervisor begins after the last of them is gone.
+    One supervisor at a time holds the lock of `directory`. The leash of each child waits for it; so children
+    end when this process is killed with -9, and the next supervisor begins after the last of them is gone.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -156,7 +156,7 @@ class Supervisor:
                 return None
             pause = child.pause(at)
             child.again_at = at + pause
-            return f"{child.program.name} {ended(code)}; it starts again in {pause:g} s. Log: {child.program.log}"
+            return f"{child.program.name} {ended(code)}, starts again in {pause:g} s, see {child.program.log}"
         if at < child.again_at:
             return None
         child.process, child.started_at, child.again_at = self._spawn(child.program), at, None

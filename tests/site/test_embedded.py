@@ -1,4 +1,4 @@
-"""Postgres and Redis from wheels: shared by processes, gone with the last, back after kill -9 with all data."""
+"""Postgres and Redis from wheels: shared, gone with their last user, back after kill -9 with all data."""
 
 import os
 import signal
