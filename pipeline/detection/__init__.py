@@ -72,7 +72,25 @@ def _fake() -> Detector:
     return FakeDetector()
 
 
+def _maskrcnn(size: str) -> Callable[[], Detector]:
+    def make() -> Detector:
+        from pipeline.detection.architectures import ARCHITECTURES
+        from pipeline.detection.maskrcnn import MaskRCNNDetector
+
+        return MaskRCNNDetector(ARCHITECTURES[size])
+
+    return make
+
+
+_VISION = "pip install 'maskgrove[vision]'."
+
 DETECTORS: dict[str, Entry] = {
+    "maskrcnn-small": Entry(
+        "Mask R-CNN, ResNet-18, narrow: learns on a CPU in minutes.", _maskrcnn("maskrcnn-small"), _VISION
+    ),
+    "maskrcnn-r50-fpn": Entry(
+        "Mask R-CNN, ResNet-50-FPN, from COCO weights: for a GPU.", _maskrcnn("maskrcnn-r50-fpn"), _VISION
+    ),
     "fake": Entry("Colour blobs, no network: for tests and for trying the site out.", _fake),
 }
 """The detectors by the name that a project stores. Add a row to add a detector."""

@@ -1,0 +1,247 @@
+"""Mask R-CNN in two sizes, and how each is trained unless told otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from urllib.error import URLError
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import resnet
+from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.backbone_utils import BackboneWithFPN
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
+from torchvision.models.detection.rpn import RPNHead
+from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
+
+from pipeline.detection.detector import WeightsUnavailable
+from pipeline.detection.features import MaskFeatures
+from pipeline.detection.mask_iou import MaskIoUHead
+from pipeline.detection.roi_heads import ForgivingRPN, QualityHeads, Target
+
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+DIVISIBLE = 32
+"""Padded sides of a batch are multiples of this, for the pyramid's strides."""
+
+PROJECTION_SEED = 20211
+"""Of the features' random projections: the same for every model, so that rounds can be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The size of a Mask R-CNN and the training it was tuned for.
+
+    Attributes
+    ----------
+    name : in DETECTORS
+    body : the ResNet
+    stages : its stages that feed the pyramid, from stride 4
+    anchors : side of the square whose area an anchor has, one for each pyramid level
+    width : channels of the pyramid and of the mask head
+    box_hidden, mask_layers, judge_width, judge_hidden : sizes of the heads
+    regions : proposals of an image that the box head learns from, a quarter of them objects
+    proposals : proposals kept of an image, in training and in prediction
+    pretrained : whether COCO weights exist for it
+    iterations, batch_size, learning_rate, decay, short_side : of training
+    adaptive : trained by AdamW, else by SGD with momentum
+    """
+
+    name: str
+    body: str
+    stages: tuple[int, ...]
+    anchors: tuple[int, ...]
+    width: int
+    box_hidden: int
+    mask_layers: int
+    judge_width: int
+    judge_hidden: int
+    regions: int
+    proposals: tuple[int, int]
+    pretrained: bool
+    iterations: int
+    batch_size: int
+    learning_rate: float
+    decay: float
+    adaptive: bool
+    short_side: int
+
+
+SMALL = Architecture(
+    name="maskrcnn-small",
+    body="resnet18",
+    stages=(1, 2, 3),
+    anchors=(16, 32, 64, 128),
+    width=48,
+    box_hidden=256,
+    mask_layers=3,
+    judge_width=48,
+    judge_hidden=256,
+    regions=48,
+    proposals=(200, 100),
+    pretrained=False,
+    iterations=400,
+    batch_size=4,
+    learning_rate=1.5e-3,
+    decay=0.02,
+    adaptive=True,
+    short_side=192,
+)
+
+FULL = Architecture(
+    name="maskrcnn-r50-fpn",
+    body="resnet50",
+    stages=(1, 2, 3, 4),
+    anchors=(32, 64, 128, 256, 512),
+    width=256,
+    box_hidden=1024,
+    mask_layers=4,
+    judge_width=256,
+    judge_hidden=1024,
+    regions=512,
+    proposals=(2000, 1000),
+    pretrained=True,
+    iterations=20_000,
+    batch_size=8,
+    learning_rate=0.01,
+    decay=1e-4,
+    adaptive=False,
+    short_side=640,
+)
+
+ARCHITECTURES: dict[str, Architecture] = {architecture.name: architecture for architecture in (SMALL, FULL)}
+
+
+class Network(nn.Module):
+    """A Mask R-CNN over images that were resized before; its state has torchvision's names.
+
+    Trained it returns losses by name, else a dict of tensors per image (see `QualityHeads`), boxes in
+    pixels of the resized image.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, *, backbone: BackboneWithFPN, rpn: ForgivingRPN, roi_heads: QualityHeads) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.rpn = rpn
+        self.roi_heads = roi_heads
+        self.register_buffer("mean", torch.tensor(MEAN)[:, None, None], persistent=False)
+        self.register_buffer("deviation", torch.tensor(DEVIATION)[:, None, None], persistent=False)
+
+    def forward(self, images: list[Tensor], targets: list[Target] | None = None) -> object:
+        """images : (3, h, w) uint8 on the network's device, of any sizes."""
+        batch = self._batched(images)
+        features = self.backbone(batch.tensors)
+        proposals, proposal_losses = self.rpn(batch, features, targets)
+        detections, losses = self.roi_heads(features, proposals, batch.image_sizes, targets)
+        if not self.training:
+            return detections
+        objectness, offsets = proposal_losses.values()
+        return {"proposal": objectness, "proposal_box": offsets, **losses}
+
+    def _batched(self, images: list[Tensor]) -> ImageList:
+        """Normalised images in one tensor, padded with zeros on the right and at the bottom."""
+        sizes = [(image.shape[1], image.shape[2]) for image in images]
+        height, width = (-(-max(sides) // DIVISIBLE) * DIVISIBLE for sides in zip(*sizes, strict=True))
+        batch = self.mean.new_zeros((len(images), 3, height, width))
+        for row, image in zip(batch, images, strict=True):
+            row[:, : image.shape[1], : image.shape[2]] = (image.float() / 255 - self.mean) / self.deviation
+        return ImageList(batch, sizes)
+
+
+def build(architecture: Architecture, *, classes: int, frozen: bool) -> Network:
+    """An untrained network for `classes` categories; `frozen` batch norms go with pretrained weights."""
+    anchors = AnchorGenerator(
+        tuple((side,) for side in architecture.anchors), ((0.5, 1.0, 2.0),) * len(architecture.anchors)
+    )
+    return Network(
+        backbone=_pyramid(architecture, frozen=frozen),
+        rpn=_proposals(architecture, anchors),
+        roi_heads=_heads(architecture, classes + 1),
+    )
+
+
+def _pyramid(architecture: Architecture, *, frozen: bool) -> BackboneWithFPN:
+    norm: Callable[..., nn.Module] = FrozenBatchNorm2d if frozen else partial(nn.GroupNorm, 16)
+    body = resnet.__dict__[architecture.body](weights=None, norm_layer=norm)
+    if frozen:  # the first stages of pretrained weights are good as they are
+        for part in (body.conv1, body.bn1, body.layer1):
+            part.requires_grad_(False)
+    narrowest = body.inplanes // 8
+    return BackboneWithFPN(
+        body,
+        return_layers={f"layer{stage}": str(level) for level, stage in enumerate(architecture.stages)},
+        in_channels_list=[narrowest * 2 ** (stage - 1) for stage in architecture.stages],
+        out_channels=architecture.width,
+    )
+
+
+def _proposals(architecture: Architecture, anchors: AnchorGenerator) -> ForgivingRPN:
+    in_training, in_prediction = architecture.proposals
+    return ForgivingRPN(
+        anchors,
+        RPNHead(architecture.width, anchors.num_anchors_per_location()[0]),
+        fg_iou_thresh=0.7,
+        bg_iou_thresh=0.3,
+        batch_size_per_image=256,
+        positive_fraction=0.5,
+        pre_nms_top_n={"training": in_training, "testing": in_prediction},
+        post_nms_top_n={"training": in_training, "testing": in_prediction},
+        nms_thresh=0.7,
+    )
+
+
+def _heads(architecture: Architecture, outputs: int) -> QualityHeads:
+    """Box, mask and mask-IoU heads for `outputs` classes, background among them."""
+    levels = [str(level) for level in range(len(architecture.stages))]
+    width, hidden = architecture.width, architecture.box_hidden
+    heads = QualityHeads(
+        box_roi_pool=MultiScaleRoIAlign(levels, output_size=7, sampling_ratio=2),
+        box_head=TwoMLPHead(width * 7 * 7, hidden),
+        box_predictor=FastRCNNPredictor(hidden, outputs),
+        fg_iou_thresh=0.5,
+        bg_iou_thresh=0.5,
+        batch_size_per_image=architecture.regions,
+        positive_fraction=0.25,
+        bbox_reg_weights=None,
+        score_thresh=0.05,
+        nms_thresh=0.5,
+        detections_per_img=100,
+        mask_roi_pool=MultiScaleRoIAlign(levels, output_size=14, sampling_ratio=2),
+        mask_head=MaskRCNNHeads(width, (width,) * architecture.mask_layers, dilation=1),
+        mask_predictor=MaskRCNNPredictor(width, width, outputs),
+    )
+    heads.judge = MaskIoUHead(
+        channels=width, width=architecture.judge_width, hidden=architecture.judge_hidden
+    )
+    heads.describe = MaskFeatures(channels=width, seed=PROJECTION_SEED)
+    heads.kinds = ()
+    return heads
+
+
+def load_coco_weights(network: Network) -> None:
+    """Start from torchvision's COCO weights, all but the layers whose size is the number of categories.
+
+    Raises
+    ------
+    WeightsUnavailable
+        When they are neither in torch's cache nor can be downloaded.
+    """
+    weights = MaskRCNN_ResNet50_FPN_Weights.COCO_V1
+    try:
+        state = weights.get_state_dict(progress=False, check_hash=True)
+    except (URLError, OSError, RuntimeError) as error:
+        raise WeightsUnavailable(
+            f"The COCO weights could not be downloaded ({error}). Put {weights.url} into "
+            f"{torch.hub.get_dir()}/checkpoints, or train with weights=none, which needs far more images."
+        ) from error
+    own = network.state_dict()
+    network.load_state_dict(
+        {name: value for name, value in state.items() if own[name].shape == value.shape}, strict=False
+    )
