@@ -28,6 +28,7 @@ class Kind(IntEnum):
 
     STAGE = 1
     SHARD = 2
+    IMPORT = 3
 
 
 class Claims:
