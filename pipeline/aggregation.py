@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 PATIENCE = 2
-"""So many "cannot tell" beyond the votes wanted, and the answer is no: what nobody confirms is not accepted."""
+"""So many "cannot tell" beyond the votes wanted, and the answer is no: nobody can confirm the mask."""
 
 
 @dataclass(frozen=True, slots=True)
