@@ -9,12 +9,13 @@ cannot hold them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from enum import IntEnum
 from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db import DEFAULT_DB_ALIAS, Error, InterfaceError, connection, connections
 
 KIND_BITS = 56
 """Below a kind's own bits there is room for any primary key that will ever be given out."""
@@ -36,6 +37,7 @@ class Claims:
 
     def __init__(self) -> None:
         self._lock = Lock()
+        self._closed = False
         self._connection = connections.create_connection(DEFAULT_DB_ALIAS)
         self._connection.inc_thread_sharing()
         for name, value in KEEPALIVE.items():
@@ -54,18 +56,26 @@ class Claims:
         return bool(self.execute("SELECT pg_try_advisory_lock(%s)", [_key(kind, pk)])[0][0])
 
     def give_back(self, kind: Kind, pk: int) -> None:
-        """End a claim of this connection."""
-        self.execute("SELECT pg_advisory_unlock(%s)", [_key(kind, pk)])
+        """End a claim of this connection; without one there is none to end."""
+        with suppress(Error):
+            self.execute("SELECT pg_advisory_unlock(%s)", [_key(kind, pk)])
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement of its own transaction, seen by others at once, and return its rows."""
-        with self._lock, self._connection.cursor() as cursor:
+        with self._lock:
+            if self._closed:
+                raise InterfaceError("The claims of this connection have ended.")
+            return self._executed(sql, parameters)
+
+    def _executed(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        with self._connection.cursor() as cursor:
             cursor.execute(sql, parameters)
             return cursor.fetchall() if cursor.description else []
 
     def close(self) -> None:
         """End all claims."""
         with self._lock:
+            self._closed = True
             self._connection.close()
 
 
