@@ -1,0 +1,83 @@
+"""manage.py create_project"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import models
+
+from annotation_site.catalog import projects
+from annotation_site.catalog.projects import CHOICES, ProjectRefused, create_project, parameter_fields
+from pipeline.coco import CocoError
+
+
+class Command(BaseCommand):
+    """Parse, create, say so."""
+
+    help = (
+        "Create a project. Parameters default to the paper's. Run again with the same arguments: no change."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", help="Name of the project; its slug is made of it.")
+        source = parser.add_mutually_exclusive_group(required=True)
+        source.add_argument("--categories", help="Names, separated by commas; ids are 1, 2, … in this order.")
+        source.add_argument(
+            "--from-coco", type=Path, metavar="FILE", help="Take the categories of a COCO file."
+        )
+        parameters = parser.add_argument_group("parameters")
+        for field in parameter_fields():
+            self._add_parameter(parameters, field)
+
+    def _add_parameter(self, group: Any, field: models.Field[Any, Any]) -> None:
+        default = field.get_default()
+        told = "" if default in (None, "", {}) else f" (default: {default})"
+        group.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            dest=field.name,
+            type=_converter(field),
+            choices=CHOICES.get(field.name) and sorted(CHOICES[field.name]),
+            metavar=None if field.name in CHOICES else field.name.upper(),
+            help=f"{field.help_text}{told}".strip().replace("%", "%%"),
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        given = {field.name: options[field.name] for field in parameter_fields()}
+        try:
+            file: Path | None = options["from_coco"]
+            names = (options["categories"] or "").split(",")
+            created = create_project(
+                name=options["name"],
+                categories=projects.categories_of(file) if file else projects.numbered(names),
+                parameters={name: value for name, value in given.items() if value is not None},
+            )
+        except (ProjectRefused, CocoError, OSError) as error:
+            raise CommandError(str(error)) from error
+        self._say(created)
+
+    def _say(self, created: projects.Created) -> None:
+        project = created.project
+        if not created.new:
+            self.stdout.write(f"{project.slug} is there already, just like this.")
+            return
+        count = project.categories.count()
+        self.stdout.write(self.style.SUCCESS(f"Created {project.slug} with {count} categories."))
+        self.stdout.write(f"Next: manage.py import_images {project.slug} DIR --role initial|heldout|pool")
+
+
+def _converter(field: models.Field[Any, Any]) -> Any:
+    if isinstance(field, models.BooleanField):
+        return _yes_or_no
+    if isinstance(field, models.JSONField):
+        return json.loads
+    kinds: dict[type, Any] = {models.FloatField: float, models.IntegerField: int}
+    return next((made for kind, made in kinds.items() if isinstance(field, kind)), str)
+
+
+def _yes_or_no(text: str) -> bool:
+    if text.lower() not in ("yes", "no", "true", "false"):
+        raise ValueError(f"yes or no, not {text!r}")
+    return text.lower() in ("yes", "true")
