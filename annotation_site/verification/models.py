@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import IntegerRangeField, RangeOperators
 from django.db import models
-from django.db.models import F, Func, Q, Value
+from django.db.models import Exists, F, Func, OuterRef, Q, Value
 
 from annotation_site.catalog.models import Category, Mask, Project, Round, Tree
 from annotation_site.people.models import GoldItem, Worker
 
 
 class SearchRules(models.Model):
-    """By what a round's trees are searched. Fixed when the campaign opens, so that its facts can be replayed."""
+    """By what a round's trees are searched; fixed when the campaign opens, so that facts can be replayed."""
 
     round = models.OneToOneField(Round, models.CASCADE, related_name="rules")
     thresholds = models.JSONField(help_text="Fields of pipeline.decisions.Thresholds.")
@@ -137,8 +137,18 @@ class Question(models.Model):
         ]  # fmt: skip
 
 
+class AssignmentQuerySet(models.QuerySet["Assignment"]):
+    """Assignments by what can still become of them."""
+
+    def live(self) -> Self:
+        """Neither finished nor released; the lease may have run out without anyone having swept it."""
+        return self.filter(finished_at__isnull=True, released_at__isnull=True)
+
+
 class Assignment(models.Model):
     """One worker's lease on a HIT; expires, keeps the judgments given so far."""
+
+    objects = AssignmentQuerySet.as_manager()
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="assignments")
     worker = models.ForeignKey(Worker, models.CASCADE, related_name="assignments")
@@ -165,9 +175,28 @@ class Assignment(models.Model):
             ),
         ]
 
+    @property
+    def is_live(self) -> bool:
+        return self.finished_at is None and self.released_at is None
+
+    @property
+    def reference(self) -> str:
+        """What the ledger calls it."""
+        return f"assignment:{self.pk}"
+
+
+class ItemQuerySet(models.QuerySet["Item"]):
+    """Items by whether they are answered."""
+
+    def unanswered(self) -> Self:
+        """Those without a standing judgment."""
+        return self.filter(~Exists(Judgment.objects.filter(item=OuterRef("pk"), retracted_at__isnull=True)))
+
 
 class Item(models.Model):
     """A question's place in an assignment. `key` is all that a page, a URL or a response says of it."""
+
+    objects = ItemQuerySet.as_manager()
 
     assignment = models.ForeignKey(Assignment, models.CASCADE, related_name="items")
     index = models.PositiveSmallIntegerField()
@@ -180,6 +209,11 @@ class Item(models.Model):
             models.UniqueConstraint(fields=["assignment", "index"], name="one_item_per_place"),
             models.UniqueConstraint(fields=["assignment", "question"], name="a_question_once_per_hit"),
         ]
+
+    @property
+    def reference(self) -> str:
+        """What the ledger calls it when it was answered after its assignment had ended."""
+        return f"item:{self.pk}"
 
 
 class Says(models.TextChoices):

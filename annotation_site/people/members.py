@@ -1,0 +1,55 @@
+"""How a person becomes a worker of a project, and is found again by their personal link."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.db import transaction
+
+from annotation_site.catalog.models import Project
+from annotation_site.people.models import JoinLink, Membership, Worker
+
+
+class UnknownLink(Exception):
+    """No personal or join link of that secret, or it was revoked; the message may be shown."""
+
+
+def join(*, project: Project, provider: str, external_id: str, name: str = "") -> Membership:
+    """The membership of who a provider says a person is; made on their first visit."""
+    with transaction.atomic():
+        worker, _ = Worker.objects.get_or_create(
+            provider=provider, external_id=external_id, defaults={"name": name}
+        )
+        return Membership.objects.get_or_create(project=project, worker=worker)[0]
+
+
+def join_by_code(*, code: str, name: str = "") -> Membership:
+    """A new worker of the project that a join link belongs to; their personal link is the membership's.
+
+    Raises
+    ------
+    UnknownLink
+        When there is no such join link, or it was revoked.
+    """
+    link = JoinLink.objects.select_related("project").filter(code=code, revoked_at__isnull=True).first()
+    if link is None:
+        raise UnknownLink("This invitation is not valid any more. Ask whoever sent it for a new one.")
+    return join(project=link.project, provider="link", external_id=secrets.token_urlsafe(12), name=name)
+
+
+def invite(*, project: Project, name: str) -> Membership:
+    """A new worker with a personal link, known to the project by `name`."""
+    return join(project=project, provider="link", external_id=secrets.token_urlsafe(12), name=name)
+
+
+def member_of(secret: str) -> Membership:
+    """Whose personal link `/w/<secret>/` it is.
+
+    Raises
+    ------
+    UnknownLink
+    """
+    found = Membership.objects.select_related("project", "worker").filter(secret=secret).first()
+    if found is None:
+        raise UnknownLink("This link is not known here. Check that it was copied whole.")
+    return found

@@ -1,0 +1,183 @@
+"""A worker opens a HIT: which questions it holds is decided now, by one claim."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+from django.db import connection, transaction
+from django.db.models import Value
+from django.db.models.functions import Greatest
+
+from annotation_site.budget import ledger
+from annotation_site.budget.models import Budget
+from annotation_site.catalog.models import Project
+from annotation_site.people.models import Membership, Standing
+from annotation_site.people.standing import WorkerStopped
+from annotation_site.verification.gold_questions import gold_for
+from annotation_site.verification.locks import hold_worker
+from annotation_site.verification.models import Assignment, Cluster, Item
+
+HORIZON = 8
+"""The claim looks at so many times the questions it needs, to spread them over clusters."""
+SPREAD = 10
+"""At most one in so many questions of a HIT are about the same cluster, where others wait."""
+TRIES = 3
+"""A question that was locked when the claim came by is looked at again so many times."""
+
+
+class NoHit(Exception):
+    """No HIT can be opened; the message may be shown to the worker."""
+
+
+class NothingToAsk(NoHit):
+    """Nothing is open to this worker; `later` says whether answers of others may change that."""
+
+    def __init__(self, project: Project, *, later: bool) -> None:
+        reason = "the others are at work on what is left" if later else "every question is answered"
+        super().__init__(f"There is nothing to ask on {project}: {reason}.")
+        self.later = later
+
+
+class CampaignPaused(NoHit):
+    """The campaign is not open."""
+
+
+CLAIM = """
+WITH waiting AS (
+  SELECT q.id, q.cluster_id, q.turn, q.priority, q.rank
+  FROM verification_question q
+  WHERE q.project_id = %(project)s AND q.wanted > q.taken AND NOT EXISTS (
+    SELECT 1 FROM verification_judgment j
+    WHERE j.question_id = q.id AND j.worker_id = %(worker)s AND j.retracted_at IS NULL AND NOT j.of_gold
+  ) AND q.id <> ALL(%(held)s)
+  ORDER BY q.project_id, q.turn, q.priority DESC, q.rank, q.id LIMIT %(horizon)s
+), spread AS (
+  SELECT id, turn, priority, rank,
+    row_number() OVER (PARTITION BY cluster_id ORDER BY turn, rank) > %(most)s AS surplus
+  FROM waiting
+), chosen AS (
+  SELECT id FROM spread ORDER BY surplus, turn, priority DESC, rank, id LIMIT %(limit)s
+), claimed AS (
+  SELECT q.id FROM verification_question q JOIN chosen USING (id)
+  WHERE q.wanted > q.taken FOR NO KEY UPDATE OF q SKIP LOCKED
+)
+UPDATE verification_question q SET taken = q.taken + 1 FROM claimed
+WHERE q.id = claimed.id RETURNING q.id, q.category_id
+"""
+
+
+def claim_hit(*, membership: Membership, at: datetime, rng: np.random.Generator | None = None) -> Assignment:
+    """The worker's HIT: the one they have, else a new one with the best questions nobody works on.
+
+    Gold hides at random places. What the HIT may cost is reserved before it opens; the last one of a budget
+    may be shorter.
+
+    Raises
+    ------
+    WorkerStopped, CampaignPaused, BudgetSpent, NothingToAsk
+        When there is no HIT for this worker now.
+    """
+    randomness = rng or np.random.default_rng()
+    with transaction.atomic():
+        hold_worker(membership.worker_id)
+        project = Project.objects.get(pk=membership.project_id)
+        _check_may_work(membership)
+        return _resume(membership, project, at) or _open_hit(membership, project, at, randomness)
+
+
+def _resume(membership: Membership, project: Project, at: datetime) -> Assignment | None:
+    """The worker's open HIT with its lease renewed, also when it ran out and nobody has swept it yet."""
+    live = Assignment.objects.live().filter(project=project, worker=membership.worker_id)
+    if live.update(expires_at=Greatest("expires_at", Value(at + timedelta(minutes=project.lease_minutes)))):
+        return live.first()
+    return None
+
+
+def _check_may_work(membership: Membership) -> None:
+    membership.refresh_from_db(fields=["standing"])
+    if membership.standing == Standing.STOPPED:
+        raise WorkerStopped("You cannot take more work on this project. What you did is kept and paid.")
+
+
+def _open_hit(membership: Membership, project: Project, at: datetime, rng: np.random.Generator) -> Assignment:
+    if project.state != Project.State.OPEN:
+        raise CampaignPaused(f"{project} is not open right now. Come back later.")
+    budget = ledger.locked_budget(project.pk)
+    size = ledger.affordable(budget, at_most=project.hit_size)
+    if size == 0:
+        raise ledger.BudgetSpent(f"The budget of {project} is spent or reserved for open HITs.")
+    share = _gold_share(membership, project)
+    real = _claim(project, membership.worker_id, limit=max(1, size - round(size * share)))
+    if not real:
+        raise NothingToAsk(project, later=_anything_open(project))
+    room = min(size - len(real), _rounded_at_random(len(real) * share / (1 - share), rng))
+    categories = {category for _, category in real}
+    gold = gold_for(membership, count=room, categories=categories, rng=rng)
+    return _write(membership, project, budget, [question for question, _ in real] + gold, at, rng)
+
+
+def _gold_share(membership: Membership, project: Project) -> float:
+    """Twice the usual share for those on probation; never all of a HIT."""
+    watched = membership.standing == Standing.PROBATION
+    return min(project.gold_share * (2 if watched else 1), 0.9)
+
+
+def _rounded_at_random(number: float, rng: np.random.Generator) -> int:
+    """A whole number whose mean is `number`: the size of a short HIT does not tell its gold."""
+    return int(number + rng.random())
+
+
+def _claim(project: Project, worker_id: int, *, limit: int) -> list[tuple[int, int]]:
+    """Take up to `limit` questions for a worker, best first: (question, category)."""
+    claimed: list[tuple[int, int]] = []
+    for _ in range(TRIES):
+        missing = limit - len(claimed)
+        if missing:
+            claimed.extend(_claim_once(project, worker_id, missing, [question for question, _ in claimed]))
+    return claimed
+
+
+def _claim_once(project: Project, worker_id: int, limit: int, held: Sequence[int]) -> list[tuple[int, int]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            CLAIM,
+            {
+                "project": project.pk,
+                "worker": worker_id,
+                "held": list(held),
+                "horizon": HORIZON * project.hit_size,
+                "most": max(1, -(-project.hit_size // SPREAD)),
+                "limit": limit,
+            },
+        )
+        return [(question, category) for question, category in cursor.fetchall()]
+
+
+def _anything_open(project: Project) -> bool:
+    return Cluster.objects.filter(tree__round__project=project, is_open=True).exists()
+
+
+def _write(
+    membership: Membership,
+    project: Project,
+    budget: Budget,
+    question_ids: Sequence[int],
+    at: datetime,
+    rng: np.random.Generator,
+) -> Assignment:
+    """The assignment and its items in mixed order, with their cost reserved."""
+    assignment = Assignment.objects.create(
+        project=project,
+        worker_id=membership.worker_id,
+        opened_at=at,
+        expires_at=at + timedelta(minutes=project.lease_minutes),
+    )
+    order = rng.permutation(len(question_ids))
+    Item.objects.bulk_create(
+        Item(assignment=assignment, index=index, question_id=question_ids[place])
+        for index, place in enumerate(order.tolist())
+    )
+    ledger.reserve(budget=budget, questions=len(question_ids), reference=assignment.reference, at=at)
+    return assignment

@@ -1,0 +1,63 @@
+"""Which gold hides in a HIT."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from itertools import chain, zip_longest
+
+import numpy as np
+from django.db.models import Count
+
+from annotation_site.people.models import GoldItem, Membership
+from annotation_site.verification.models import Judgment, Question
+
+
+def gold_for(
+    membership: Membership, *, count: int, categories: Collection[int], rng: np.random.Generator
+) -> list[int]:
+    """Questions about gold for a HIT: half of them correct masks, none that the worker saw before others.
+
+    Parameters
+    ----------
+    count : how many; fewer where the project has less gold
+    categories : of the HIT's other questions; gold of these goes first, since it stands out least
+    """
+    seen = _times_seen(membership)
+    pool = list(
+        GoldItem.objects.filter(project=membership.project_id, retired_at__isnull=True).order_by("pk")
+    )
+    shuffled = [pool[place] for place in rng.permutation(len(pool)).tolist()]
+    shuffled.sort(key=lambda gold: (seen.get(gold.pk, 0), gold.category_id not in categories))
+    return _questions(_balanced(shuffled, rng)[:count])
+
+
+def _times_seen(membership: Membership) -> dict[int, int]:
+    """Gold item -> how often the worker answered it."""
+    mine = Judgment.objects.filter(worker=membership.worker_id, of_gold=True, retracted_at__isnull=True)
+    return dict(mine.values_list("question__gold").annotate(n=Count("pk")).order_by())
+
+
+def _balanced(gold: Iterable[GoldItem], rng: np.random.Generator) -> list[GoldItem]:
+    """Correct and wrong ones in turn, either first; the rest of the longer side at the end."""
+    sides: tuple[list[GoldItem], list[GoldItem]] = ([], [])
+    for item in gold:
+        sides[item.is_correct].append(item)
+    first = int(rng.integers(2))
+    pairs = zip_longest(sides[first], sides[1 - first])
+    return [item for item in chain.from_iterable(pairs) if item is not None]
+
+
+def _questions(gold: list[GoldItem]) -> list[int]:
+    """The questions about gold items; asked for the first time where there are none yet."""
+    found = dict(Question.objects.filter(gold__in=gold).values_list("gold", "pk"))
+    missing = [item for item in gold if item.pk not in found]
+    if missing:
+        Question.objects.bulk_create(
+            (
+                Question(project_id=item.project_id, category_id=item.category_id, gold=item)
+                for item in missing
+            ),
+            ignore_conflicts=True,
+        )
+        found = dict(Question.objects.filter(gold__in=gold).values_list("gold", "pk"))
+    return [found[item.pk] for item in gold]

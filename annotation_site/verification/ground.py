@@ -1,0 +1,188 @@
+"""A tree with the rules by which it is searched, as each process keeps it in memory."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from threading import Lock
+
+import numpy as np
+from django.conf import settings
+from numpy.typing import NDArray
+
+from annotation_site.catalog.models import Project, Round, Tree
+from annotation_site.verification.models import SearchRules
+from pipeline.aggregation import Aggregation, Judgment, Majority
+from pipeline.calibration import PAPER_K_PA, Calibration
+from pipeline.decisions import RULES, Evidence, Rule, Thresholds, Verdict, fewest_missing
+from pipeline.dendrogram import Dendrogram
+from pipeline.sampling import leaf_keys, sample
+from pipeline.search import candidates
+from pipeline.strategies import STRATEGIES, Knowledge, Strategy
+
+CACHE_BYTES = 512 << 20
+"""Memory for unpacked trees in each process, unless the setting TREE_CACHE_BYTES says otherwise."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ground:
+    """What a search of one tree stands on; nothing of it changes while the campaign runs.
+
+    Attributes
+    ----------
+    tree, keys : the dendrogram and the (n,) random keys of its leaves
+    known : the thresholds, and what the strategy may use besides
+    opinions : from judgments on one mask to its answer
+    """
+
+    tree: Dendrogram
+    keys: NDArray[np.uint64]
+    known: Knowledge
+    rule: Rule
+    rule_name: str
+    strategy: Strategy
+    opinions: Aggregation
+
+    @property
+    def thresholds(self) -> Thresholds:
+        return self.known.thresholds
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the arrays."""
+        arrays = (getattr(self.tree, name) for name in type(self.tree).__slots__)
+        return int(self.keys.nbytes + sum(array.nbytes for array in arrays))
+
+    def candidates(self, below: int | None) -> list[int]:
+        """The nodes that open when `below` is split; when the search begins for None."""
+        return [int(node) for node in candidates(self.tree, self.thresholds, below=below)]
+
+    def sample(self, node: int) -> NDArray[np.int64]:
+        """Leaf positions of the node's own sample, in the order of asking."""
+        size = int(self.tree.size(node))
+        wanted = self.rule.sample_size(size, self.thresholds)
+        return sample(self.keys, int(self.tree.lo[node]), int(self.tree.hi[node]), wanted)
+
+    def priorities(self, nodes: Sequence[int]) -> list[float]:
+        """The strategy's sort keys; larger is asked sooner."""
+        found = self.strategy(self.tree, np.asarray(nodes, dtype=np.int64), self.known)
+        return [float(priority) for priority in found]
+
+    def decide(self, evidence: Evidence) -> Verdict:
+        """The rule's verdict."""
+        return self.rule.decide(evidence, self.thresholds)
+
+    def fewest_missing(self, evidence: Evidence) -> int:
+        """So many questions may be out at the same time without any answer being in vain."""
+        return fewest_missing(self.rule, evidence, self.thresholds)
+
+    def label(self, judgments: Sequence[Judgment]) -> bool | None:
+        """The answer that judgments on one mask come to; None while it is open."""
+        return self.opinions.label(judgments)
+
+    def wanted(self, judgments: Sequence[Judgment]) -> int:
+        """The fewest further judgments that can settle the answer."""
+        return self.opinions.wanted(judgments)
+
+
+def thresholds_of(project: Project, round_: Round) -> Thresholds:
+    """The method's parameters: K_pa is the project's own, else the calibrated one, else the paper's."""
+    k_pa = next((k for k in (project.k_pa, round_.k_pa) if k is not None), PAPER_K_PA)
+    return Thresholds(
+        k_iou=project.k_iou,
+        k_a=project.k_a,
+        k_pa=k_pa,
+        n_s=project.n_s,
+        min_size=project.min_size,
+        confidence=project.confidence,
+    )
+
+
+def rules_of(project: Project, round_: Round) -> SearchRules:
+    """The rules that opening the round now would fix (an unsaved row).
+
+    Raises
+    ------
+    InvalidThresholds, KeyError, ValueError
+        When a parameter of the project is out of range or unknown.
+    """
+    RULES[project.rule], STRATEGIES[project.strategy], Majority(project.judgments_per_question)
+    return SearchRules(
+        round=round_,
+        thresholds=asdict(thresholds_of(project, round_)),
+        rule=project.rule,
+        strategy=project.strategy,
+        judgments_per_question=project.judgments_per_question,
+    )
+
+
+class _Cache:
+    """The trees used last, up to a number of bytes; always at least the latest one."""
+
+    def __init__(self, load: Callable[[int], Ground]) -> None:
+        self._load = load
+        self._held: OrderedDict[int, Ground] = OrderedDict()
+        self._bytes = 0
+        self._lock, self._loading = Lock(), Lock()
+
+    def get(self, tree_id: int) -> Ground:
+        """The ground of a tree, unpacked once however many threads ask."""
+        found = self._find(tree_id)
+        if found is None:
+            with self._loading:
+                found = self._find(tree_id) or self._keep(tree_id, self._load(tree_id))
+        return found
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._held.clear()
+            self._bytes = 0
+
+    def _find(self, tree_id: int) -> Ground | None:
+        with self._lock:
+            if tree_id in self._held:
+                self._held.move_to_end(tree_id)
+            return self._held.get(tree_id)
+
+    def _keep(self, tree_id: int, ground: Ground) -> Ground:
+        with self._lock:
+            self._held[tree_id] = ground
+            self._bytes += ground.nbytes
+            limit = getattr(settings, "TREE_CACHE_BYTES", CACHE_BYTES)
+            while self._bytes > limit and len(self._held) > 1:
+                self._bytes -= self._held.popitem(last=False)[1].nbytes
+        return ground
+
+
+def _load(tree_id: int) -> Ground:
+    tree = Tree.objects.select_related("round__rules").get(pk=tree_id)
+    rules = tree.round.rules
+    stored = tree.round.calibration
+    dendrogram = Dendrogram.from_bytes(bytes(tree.packed))
+    return Ground(
+        tree=dendrogram,
+        keys=leaf_keys(dendrogram.n, seed=tree.seed),
+        known=Knowledge(
+            thresholds=Thresholds(**rules.thresholds),
+            calibration=Calibration.from_json(stored) if stored else None,
+        ),
+        rule=RULES[rules.rule],
+        rule_name=rules.rule,
+        strategy=STRATEGIES[rules.strategy],
+        opinions=Majority(rules.judgments_per_question),
+    )
+
+
+_cache = _Cache(_load)
+
+
+def ground_of(tree_id: int) -> Ground:
+    """The ground of a tree whose campaign is open, from this process's memory if it has it."""
+    return _cache.get(tree_id)
+
+
+def forget_grounds() -> None:
+    """Drop the trees in memory (tests reuse primary keys)."""
+    _cache.clear()

@@ -1,0 +1,166 @@
+"""Rows of questions: read with their judgments, moved in one ordered statement, added by COPY."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from django.db import connection
+
+from annotation_site.catalog.models import Mask, Tree
+from annotation_site.verification.models import Says
+from annotation_site.verification.planning import Place
+from pipeline.aggregation import Judgment
+
+SAYS_YES: Mapping[str, bool | None] = {Says.YES: True, Says.NO: False, Says.UNSURE: None}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question about a mask of a tree, its place in the queue and its judgments, first one first."""
+
+    id: int
+    position: int
+    cluster_id: int
+    rank: int
+    priority: float
+    wanted: int
+    turn: int
+    judgments: tuple[Judgment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What becomes of a question: its new place, and whether a lease on it ends."""
+
+    id: int
+    cluster_id: int
+    rank: int
+    priority: float
+    wanted: int
+    turn: int
+    returned: int = 0
+
+
+READ = """
+SELECT q.id, q.position, q.cluster_id, q.rank, q.priority, q.wanted, q.turn,
+  array_agg(j.worker_id ORDER BY j.id) FILTER (WHERE j.id IS NOT NULL),
+  array_agg(j.says::text ORDER BY j.id) FILTER (WHERE j.id IS NOT NULL)
+FROM verification_question q
+LEFT JOIN verification_judgment j ON j.question_id = q.id AND j.retracted_at IS NULL
+WHERE {which} GROUP BY q.id ORDER BY q.rank, q.id
+"""
+
+MOVE = """
+WITH held AS (
+  SELECT id FROM verification_question WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE verification_question q
+SET cluster_id = new.cluster_id, rank = new.rank, priority = new.priority,
+  wanted = new.wanted, turn = new.turn, taken = q.taken - new.returned
+FROM held JOIN unnest(
+  %(ids)s::bigint[], %(clusters)s::bigint[], %(ranks)s::int[], %(priorities)s::float8[],
+  %(wanted)s::int[], %(turns)s::int[], %(returned)s::int[]
+) AS new(id, cluster_id, rank, priority, wanted, turn, returned) USING (id)
+WHERE q.id = held.id
+"""
+
+RETURN = """
+WITH held AS (
+  SELECT id FROM verification_question WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE verification_question q SET taken = q.taken - %(leases)s FROM held WHERE q.id = held.id
+"""
+
+ADD = (
+    "COPY verification_question"
+    " (project_id, category_id, mask_id, tree_id, position, cluster_id, rank, turn, priority, wanted, taken)"
+    " FROM STDIN"
+)
+
+
+def asked_for(cluster_id: int) -> list[Asked]:
+    """The questions that are asked for a cluster, in the order of asking."""
+    return _read("q.cluster_id = %s", [cluster_id])
+
+
+def asked_within(tree_id: int, lo: int, hi: int) -> list[Asked]:
+    """The questions about the leaves [lo, hi) of a tree."""
+    return _read("q.tree_id = %s AND q.position >= %s AND q.position < %s", [tree_id, lo, hi])
+
+
+def asked_at(tree_id: int, positions: Collection[int]) -> list[Asked]:
+    """The questions about some leaves of a tree."""
+    return _read("q.tree_id = %s AND q.position = ANY(%s)", [tree_id, sorted(positions)])
+
+
+def _read(which: str, parameters: list[int | list[int]]) -> list[Asked]:
+    with connection.cursor() as cursor:
+        cursor.execute(READ.format(which=which), parameters)
+        return [
+            Asked(key, position, cluster, rank, priority, wanted, turn, _judgments(workers or (), says or ()))
+            for key, position, cluster, rank, priority, wanted, turn, workers, says in cursor.fetchall()
+        ]
+
+
+def _judgments(workers: Iterable[int], says: Iterable[str]) -> tuple[Judgment, ...]:
+    return tuple(Judgment(worker, SAYS_YES[said]) for worker, said in zip(workers, says, strict=True))
+
+
+def by_position(questions: Iterable[Asked]) -> dict[int, tuple[Judgment, ...]]:
+    """Leaf position -> judgments."""
+    return {question.position: question.judgments for question in questions}
+
+
+def move(moves: Collection[Move]) -> None:
+    """Give questions their new places; their rows are locked in ascending order."""
+    if not moves:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            MOVE,
+            {
+                "ids": [m.id for m in moves],
+                "clusters": [m.cluster_id for m in moves],
+                "ranks": [m.rank for m in moves],
+                "priorities": [m.priority for m in moves],
+                "wanted": [m.wanted for m in moves],
+                "turns": [m.turn for m in moves],
+                "returned": [m.returned for m in moves],
+            },
+        )
+
+
+def give_back(question_ids: Collection[int]) -> None:
+    """End one lease on each of the questions."""
+    _change_leases(question_ids, -1)
+
+
+def take_again(question_id: int) -> None:
+    """A lease that an answer had ended goes on: the answer was undone."""
+    _change_leases([question_id], 1)
+
+
+def _change_leases(question_ids: Collection[int], by: int) -> None:
+    if question_ids:
+        with connection.cursor() as cursor:
+            cursor.execute(RETURN, {"ids": sorted(question_ids), "leases": -by})
+
+
+def add(tree: Tree, places: Mapping[int, Place], clusters: Mapping[int, tuple[int, float]]) -> None:
+    """Ask about masks of a tree for the first time.
+
+    Parameters
+    ----------
+    places : by leaf position
+    clusters : node -> (primary key, priority)
+    """
+    if not places:
+        return
+    masks = dict(Mask.objects.filter(tree=tree, position__in=list(places)).values_list("position", "pk"))
+    project, category = tree.round.project_id, tree.category_id
+    with connection.cursor() as cursor, cursor.copy(ADD) as copy:
+        for position, place in places.items():
+            cluster, priority = clusters[place.node]
+            about = (project, category, masks[position], tree.pk, position)
+            copy.write_row((*about, cluster, place.rank, place.turn, priority, place.wanted, 0))

@@ -1,0 +1,140 @@
+"""Judgments stop counting: decisions that rested on them are recomputed; those that do not hold fall."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from django.db import transaction
+
+from annotation_site.catalog.models import Tree
+from annotation_site.people.models import Membership
+from annotation_site.verification import deciding, questions
+from annotation_site.verification.ground import Ground, ground_of
+from annotation_site.verification.leases import release_live
+from annotation_site.verification.locks import hold_trees
+from annotation_site.verification.models import Cluster, Decision, Judgment, Question, SearchRules
+from annotation_site.verification.planning import labels, weigh
+
+
+@dataclass(frozen=True, slots=True)
+class Retraction:
+    """Judgments that stopped counting, and decisions that were withdrawn with them."""
+
+    judgments: int
+    withdrawn: int
+
+
+def retract_worker(
+    *, membership: Membership, reason: str, at: datetime, since: datetime | None = None
+) -> Retraction:
+    """A worker's judgments on masks stop counting, from `since` on or all of them.
+
+    Their open HIT ends first, in a transaction of its own. Decisions are recomputed from what remains; those
+    that no longer hold are withdrawn and their clusters opened again. What they said of gold stays: it is
+    what is known of them. Nothing is deleted. Repeating it changes nothing.
+    """
+    release_live(project_id=membership.project_id, worker_id=membership.worker_id, at=at)
+    return _retract(membership, reason, at, since)
+
+
+@transaction.atomic
+def _retract(membership: Membership, reason: str, at: datetime, since: datetime | None) -> Retraction:
+    counting = Judgment.objects.filter(
+        worker=membership.worker_id,
+        question__project=membership.project_id,
+        of_gold=False,
+        retracted_at__isnull=True,
+    )
+    if since is not None:
+        counting = counting.filter(at__gte=since)
+    trees = sorted(counting.values_list("question__tree_id", flat=True).order_by().distinct())
+    hold_trees(trees, alone=True)
+    withdrawn = retracted = 0
+    for tree_id in trees:
+        mine = counting.filter(question__tree=tree_id)
+        found = mine.values_list("question__position", flat=True).order_by().distinct()
+        positions = [position for position in found if position is not None]
+        retracted += mine.update(retracted_at=at, retracted_because=reason[:200])
+        withdrawn += reconsider(tree_id, positions, because=reason, at=at)
+    return Retraction(retracted, withdrawn)
+
+
+def reconsider(tree_id: int, positions: Collection[int], *, because: str, at: datetime) -> int:
+    """Recompute all decisions that rest on the answers to some masks; the number of those withdrawn.
+
+    The caller holds the tree alone. From the top down: below a decision that is withdrawn, all others are
+    withdrawn as well, their clusters closed; the answers stay and serve again.
+    """
+    ground = ground_of(tree_id)
+    concerned = list(_concerned(ground, tree_id, positions))
+    sampled = {position for one in concerned for position in one.sample}
+    answers = labels(ground, questions.by_position(questions.asked_at(tree_id, sampled)))
+    withdrawn, again, closed_until = 0, [], 0
+    for one in concerned:
+        node = one.cluster.node
+        if node < closed_until:
+            continue
+        if one.cluster.is_open:
+            again.append(node)
+        elif weigh(ground, node, answers).verdict.value != one.verdict:
+            withdrawn += _withdraw(one.cluster, ground, because, at)
+            closed_until = ground.tree.subtree(node).stop
+            again.append(node)
+    if is_current(tree_id):
+        deciding.write(tree_id, again, at=at)
+    return withdrawn
+
+
+@dataclass(frozen=True, slots=True)
+class _Concerned:
+    """A cluster that is open, or decided by `verdict`, and the masks of its own sample."""
+
+    cluster: Cluster
+    verdict: str | None
+    sample: list[int]
+
+
+def _concerned(ground: Ground, tree_id: int, positions: Collection[int]) -> Iterator[_Concerned]:
+    """The clusters whose own sample holds one of the masks; parents come before children."""
+    sought = np.unique(np.fromiter(positions, dtype=np.int64))
+    if not len(sought):
+        return
+    clusters = Cluster.objects.filter(tree=tree_id, lo__lte=int(sought[-1]), hi__gt=int(sought[0]))
+    standing = Decision.objects.filter(cluster__in=clusters, withdrawn_at__isnull=True)
+    verdicts = dict(standing.values_list("cluster", "verdict"))
+    for cluster in clusters.order_by("node"):
+        first, last = np.searchsorted(sought, [cluster.lo, cluster.hi])
+        if (cluster.is_open or cluster.pk in verdicts) and first < last:
+            sample = ground.sample(cluster.node)
+            if np.isin(sample, sought).any():
+                yield _Concerned(cluster, verdicts.get(cluster.pk), sample.tolist())
+
+
+def _withdraw(cluster: Cluster, ground: Ground, because: str, at: datetime) -> int:
+    """Withdraw a cluster's decision and those below it; nothing of it is open or asked then."""
+    nodes = ground.tree.subtree(cluster.node)
+    standing = Decision.objects.filter(
+        tree=cluster.tree_id,
+        cluster__node__gte=nodes.start,
+        cluster__node__lt=nodes.stop,
+        withdrawn_at__isnull=True,
+    )
+    own = standing.filter(cluster=cluster).update(withdrawn_at=at, withdrawn_because=because[:200])
+    above = f"the split above, of cluster {cluster.node}, was withdrawn: {because}"
+    below = standing.update(withdrawn_at=at, withdrawn_because=above[:200])
+    Cluster.objects.filter(
+        tree=cluster.tree_id, node__gte=nodes.start, node__lt=nodes.stop, is_open=True
+    ).update(is_open=False)
+    Question.objects.filter(
+        tree=cluster.tree_id, position__gte=cluster.lo, position__lt=cluster.hi, wanted__gt=0
+    ).update(wanted=0, turn=0)
+    return own + below
+
+
+def is_current(tree_id: int) -> bool:
+    """Whether no later round of the project is open: earlier ones are not asked about any more."""
+    round_ = Tree.objects.values_list("round__project", "round__number").get(pk=tree_id)
+    return not SearchRules.objects.filter(round__project=round_[0], round__number__gt=round_[1]).exists()
