@@ -92,7 +92,8 @@ class Lines:
         self._last = ""
 
     def __call__(self, done: int, total: int, message: str = "") -> None:
-        line = f"{self._label}: {done} of {total}" + (f", {message}" if message else "")
+        reached = f"{done} of {total}" if total else f"{done}"
+        line = f"{self._label}: {reached}" + (f", {message}" if message else "")
         finished = bool(total) and done >= total
         if line == self._last or (self._clock() < self._due and not finished):
             return

@@ -61,6 +61,7 @@ def run_stage(
     work: Work,
     *,
     force: bool = False,
+    needs_earlier: bool = True,
     also: Progress = silent,
     clock: Callable[[], datetime] = timezone.now,
 ) -> StageRun:
@@ -70,6 +71,7 @@ def run_stage(
     ----------
     work : called with a Reporter; skips the pieces that an earlier run finished
     force : discard what this stage and the later ones left, and start afresh
+    needs_earlier : whether the stage before must be done; not for work that brings its input from elsewhere
     also : is told how far it is as well, and may raise StopRequested too
 
     Raises
@@ -85,7 +87,8 @@ def run_stage(
         run.refresh_from_db()
         if run.state == State.DONE and not force:
             return run
-        check_ready(round_, stage)
+        if needs_earlier:
+            check_ready(round_, stage)
         if force:
             _discard(claims, round_, stage)
         _begin(run, at=clock())
