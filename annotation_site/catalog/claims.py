@@ -73,10 +73,12 @@ class Claims:
             return cursor.fetchall() if cursor.description else []
 
     def close(self) -> None:
-        """End all claims."""
-        with self._lock:
-            self._closed = True
-            self._connection.close()
+        """End all claims; whoever asks for them from now on gets them."""
+        with self._lock, suppress(Error):
+            if not self._closed:
+                self._closed = True
+                self._executed("SELECT pg_advisory_unlock_all()", [])
+        self._connection.close()
 
 
 def claimed(kind: Kind, pks: Iterable[int]) -> set[int]:

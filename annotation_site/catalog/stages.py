@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Any
 
 from django.db.models import F
 from django.utils import timezone
@@ -27,6 +28,9 @@ Work = Callable[[Reporter], None]
 
 ORDER: tuple[StageRun.Stage, ...] = (Stage.TRAIN, Stage.DETECT, Stage.CLUSTER, Stage.CALIBRATE, Stage.OPEN)
 """Each stage works on what the one before left."""
+
+MOST_DEATHS = 3
+"""In a row, without getting further, until nobody takes a stage over any more by itself."""
 
 log = logging.getLogger(__name__)
 
@@ -135,6 +139,20 @@ def request_stop(round_: Round) -> int:
     return StageRun.objects.filter(round=round_, state=State.RUNNING).update(stop_requested=True)
 
 
+def give_up(run: StageRun, *, at: datetime) -> bool:
+    """Fail an orphaned stage whose process keeps dying without getting further; whether it did."""
+    if len(_deaths(run)) < MOST_DEATHS:
+        return False
+    error = (
+        f"Its process died {MOST_DEATHS} times in a row without getting beyond {max(_deaths(run))} of "
+        f"{run.total}. Most often the machine has too little memory. Once that is put right, run it again."
+    )
+    changed = StageRun.objects.filter(pk=run.pk, state=State.RUNNING).update(
+        state=State.FAILED, error=error, finished_at=at
+    )
+    return changed == 1
+
+
 def orphaned(runs: Iterable[StageRun]) -> list[StageRun]:
     """Those in state running that no process is at: theirs died."""
     running = [run for run in runs if run.state == State.RUNNING]
@@ -171,9 +189,27 @@ def _discard(claims: Claims, round_: Round, stage: StageRun.Stage) -> None:
 
 def _begin(run: StageRun, *, at: datetime) -> None:
     StageRun.objects.filter(pk=run.pk).update(
-        state=State.RUNNING, error="", stop_requested=False, started_at=at, heartbeat_at=at, finished_at=None
+        state=State.RUNNING,
+        error="",
+        stop_requested=False,
+        started_at=at,
+        heartbeat_at=at,
+        finished_at=None,
+        detail=_without_deaths(run) | ({"deaths": deaths} if (deaths := _deaths(run)) else {}),
     )
     run.refresh_from_db()
+
+
+def _without_deaths(run: StageRun) -> dict[str, Any]:
+    return {name: value for name, value in run.detail.items() if name != "deaths"}
+
+
+def _deaths(run: StageRun) -> list[int]:
+    """How far the stage was at each death of its process since it last got further."""
+    earlier: list[int] = run.detail.get("deaths", [])
+    if run.state != State.RUNNING:
+        return []
+    return [*earlier, run.done] if run.done <= max(earlier, default=-1) else [run.done]
 
 
 def _carry_out(

@@ -272,3 +272,34 @@ def test_claims_of_different_kinds_do_not_meet() -> None:
         assert claimed(Kind.STAGE, [6, 7]) == {7}
         one.give_back(Kind.STAGE, 7)
         assert another.take(Kind.STAGE, 7)
+
+
+def died(run: StageRun, *, done: int) -> StageRun:
+    """The stage as a process that got so far and was killed leaves it."""
+    stages._begin(run, at=NOON)
+    StageRun.objects.filter(pk=run.pk).update(done=done)
+    run.refresh_from_db()
+    return run
+
+
+def test_a_stage_whose_processes_keep_dying_at_one_point_is_given_up(round_: Round) -> None:
+    run = StageRun.objects.create(round=round_, stage=Stage.DETECT, total=50)
+    for done in (10, 20, 18):
+        assert not stages.give_up(died(run, done=done), at=NOON)
+    assert stages.give_up(died(run, done=20), at=NOON)
+    run.refresh_from_db()
+    assert run.state == State.FAILED
+    assert "died 3 times in a row without getting beyond 20 of 50" in run.error
+
+
+def test_dying_now_and_then_is_no_reason_to_give_up(round_: Round) -> None:
+    run = StageRun.objects.create(round=round_, stage=Stage.DETECT, total=50)
+    assert not any(stages.give_up(died(run, done=done), at=NOON) for done in range(0, 50, 5))
+
+
+def test_a_person_may_start_a_stage_that_was_given_up(round_: Round) -> None:
+    run = StageRun.objects.create(round=round_, stage=Stage.TRAIN)
+    for _ in range(3):
+        died(run, done=4)
+    assert stages.give_up(run, at=NOON)
+    assert run_stage(round_, Stage.TRAIN, nothing).detail == {}
