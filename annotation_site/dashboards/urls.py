@@ -17,6 +17,7 @@ urlpatterns = [
     path("projects/<slug:slug>/live/", views.live, name="live"),
     path("projects/<slug:slug>/curve.json", views.curve, name="curve"),
     path("projects/<slug:slug>/decisions/", views.decisions, name="decisions"),
+    path("projects/<slug:slug>/report/", views.report, name="report"),
     path("projects/<slug:slug>/masks/<int:pk>.jpg", views.thumbnail, name="thumbnail"),
     path("projects/<slug:slug>/state/", views.change_state, name="state"),
 ]

@@ -89,6 +89,14 @@ def decisions(request: HttpRequest, slug: str) -> HttpResponse:
 
 @admins_only
 @require_GET
+def report(request: HttpRequest, slug: str) -> HttpResponse:
+    """What the project has yielded, measured where ground truth exists."""
+    found = get_object_or_404(Project, slug=slug)
+    return render(request, "dashboards/report.html", {"project": found, "section": "report"})
+
+
+@admins_only
+@require_GET
 def thumbnail(_request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """The small crop of one of the project's masks."""
     found = get_object_or_404(Mask.objects.select_related("image"), pk=pk, tree__round__project__slug=slug)

@@ -1,0 +1,188 @@
+"""Pages of project admins: who sees them, and what they say of the facts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from annotation_site.catalog.models import Project, StageRun
+from annotation_site.dashboards import selectors
+from annotation_site.verification.models import Assignment, Cluster, Decision, Item, Judgment, Question
+from tests import factories
+from tests.factories import NOON
+
+pytestmark = pytest.mark.django_db
+
+PAGES = ("project", "live", "curve", "decisions", "report")
+
+
+@pytest.fixture
+def admin(client: Client) -> Client:
+    client.force_login(User.objects.create_user("ada", is_staff=True))
+    return client
+
+
+def decided(tree, lo: int, hi: int, verdict: str, *, minute: int = 0, yes: int = 13, no: int = 2) -> Decision:
+    cluster = Cluster.objects.create(
+        tree=tree, node=lo * 1000 + hi, lo=lo, hi=hi, mean_score=0.8, priority=0.8, sample_size=15,
+        is_open=False, opened_at=NOON,
+    )  # fmt: skip
+    return Decision.objects.create(
+        cluster=cluster, tree=tree, interval=(lo, hi), verdict=verdict, yes=yes, no=no, sample=15,
+        rule="curtailed", at=NOON + timedelta(minutes=minute),
+    )  # fmt: skip
+
+
+def answered(
+    project: Project, mask=None, gold=None, *, says: str = "yes", minute: int = 0, worker=None
+) -> Judgment:
+    worker = worker or factories.WorkerFactory()
+    factories.MembershipFactory(project=project, worker=worker)
+    subject = mask or gold
+    question = Question.objects.create(
+        project=project, category=mask.tree.category if mask else gold.category, mask=mask, gold=gold,
+        tree=mask.tree if mask else None, position=mask.position if mask else None,
+    )  # fmt: skip
+    hit = Assignment.objects.create(
+        project=project, worker=worker, opened_at=NOON, expires_at=NOON, finished_at=NOON
+    )
+    item = Item.objects.create(assignment=hit, index=0, question=question, key=uuid4())
+    assert subject is not None
+    return Judgment.objects.create(
+        question=question, worker=worker, item=item, says=says, elapsed_ms=1400,
+        at=NOON + timedelta(minutes=minute),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_visitors_are_sent_to_the_login_and_workers_accounts_are_refused(client: Client, page: str) -> None:
+    project = factories.ProjectFactory()
+    url = reverse(f"dashboards:{page}", args=[project.slug])
+    assert client.get(url).headers["Location"].startswith("/login/")
+    client.force_login(User.objects.create_user("nobody"))
+    assert client.get(url).status_code == 403
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_for_a_project_that_has_nothing_yet(admin: Client, page: str) -> None:
+    project = factories.ProjectFactory()
+    assert admin.get(reverse(f"dashboards:{page}", args=[project.slug])).status_code == 200
+
+
+def test_the_first_page_lists_projects_or_says_how_to_begin(admin: Client) -> None:
+    assert b"create_project" in admin.get("/").content
+    factories.ProjectFactory(name="Balconies & <windows>")
+    assert b"Balconies &amp; &lt;windows&gt;" in admin.get("/").content
+
+
+def test_stages_that_have_not_begun_are_shown_waiting_in_the_order_of_work() -> None:
+    round_ = factories.RoundFactory()
+    StageRun.objects.create(round=round_, stage="detect", state="running", done=3, total=9)
+    shown = [(run.stage, run.state) for run in selectors.stages(round_)]
+    assert shown == [
+        ("train", "waiting"), ("detect", "running"), ("cluster", "waiting"),
+        ("calibrate", "waiting"), ("open", "waiting"),
+    ]  # fmt: skip
+
+
+def test_a_failed_stage_says_why(admin: Client) -> None:
+    round_ = factories.RoundFactory()
+    StageRun.objects.create(round=round_, stage="train", state="failed", error="No initial images.")
+    page = admin.get(reverse("dashboards:live", args=[round_.project.slug])).content
+    assert b"No initial images." in page
+
+
+def test_only_standing_decisions_count(admin: Client) -> None:
+    tree = factories.TreeFactory(n=100)
+    decided(tree, 0, 40, "accept")
+    decided(tree, 40, 60, "reject")
+    withdrawn = decided(tree, 60, 100, "accept")
+    Decision.objects.filter(pk=withdrawn.pk).update(withdrawn_at=NOON)
+    row = selectors.categories(tree.round.project)[0]
+    assert (row["masks"], row["accepted"], row["rejected"]) == (100, 40, 20)
+    assert selectors.clusters_by_outcome(tree.round.project) == {
+        "accept": 1, "reject": 1, "split": 0, "open": 0,
+    }  # fmt: skip
+
+
+def test_the_curve_runs_up_to_all_answers_and_all_accepted_masks() -> None:
+    tree = factories.TreeFactory(n=100)
+    project = tree.round.project
+    for minute in range(10):
+        answered(project, factories.MaskFactory(tree=tree, position=minute), minute=minute)
+    decided(tree, 0, 30, "accept", minute=4)
+    decided(tree, 30, 50, "accept", minute=9)
+    points = selectors.curve(project)
+    assert len(points.at) <= selectors.BINS
+    assert points.questions[-1] == 10
+    assert points.accepted[-1] == 50
+    assert points.seconds[-1] == pytest.approx(14.0)
+    assert points.accepted == sorted(points.accepted)
+    halfway = max(i for i, at in enumerate(points.at) if at <= NOON + timedelta(minutes=8))
+    assert points.accepted[halfway] == 30
+
+
+def test_a_project_without_answers_has_an_empty_curve() -> None:
+    assert selectors.curve(factories.ProjectFactory()).at == []
+
+
+def test_workers_are_listed_with_their_answers_on_this_project_alone() -> None:
+    worker = factories.WorkerFactory()
+    gold = factories.GoldItemFactory(is_correct=False)
+    project = gold.project
+    answered(project, gold=gold, says="yes", worker=worker)
+    elsewhere = factories.TreeFactory()
+    answered(elsewhere.round.project, factories.MaskFactory(tree=elsewhere), worker=worker)
+    (member,) = selectors.workers(project)
+    assert (member.answers, member.gold_answers, member.gold_right) == (1, 1, 0)
+
+
+def test_decisions_are_paged_by_key_without_a_gap(admin: Client) -> None:
+    tree = factories.TreeFactory(n=60)
+    made = [decided(tree, lo, lo + 5, "accept").pk for lo in range(0, 60, 5)]
+    seen, before = [], None
+    while True:
+        page = selectors.decision_page(tree.round.project, before=before, size=5)
+        seen += [row.decision.pk for row in page.rows]
+        if page.older is None:
+            break
+        before = page.older
+    assert seen == sorted(made, reverse=True)
+
+
+def test_a_decision_shows_the_masks_it_rests_on_and_none_of_its_neighbours(admin: Client) -> None:
+    tree = factories.TreeFactory(n=20)
+    inside = answered(tree.round.project, factories.MaskFactory(tree=tree, position=3), says="no")
+    answered(tree.round.project, factories.MaskFactory(tree=tree, position=12))
+    decision = decided(tree, 0, 10, "accept")
+    assert [mask.mask.pk for mask in selectors.sampled(decision)] == [inside.question.mask_id]
+    page = admin.get(reverse("dashboards:decisions", args=[tree.round.project.slug])).content.decode()
+    assert "says-no" in page
+    assert page.count("outline-line") == 1
+
+
+def test_thumbnails_are_the_projects_own_masks_only(admin: Client, tmp_path) -> None:
+    tree = factories.TreeFactory()
+    image = factories.PaintedImageFactory(project=tree.round.project, folder=tmp_path)
+    mask = factories.MaskFactory(tree=tree, image=image)
+    found = admin.get(reverse("dashboards:thumbnail", args=[tree.round.project.slug, mask.pk]))
+    assert found.content[:3] == b"\xff\xd8\xff"
+    other = factories.ProjectFactory()
+    assert admin.get(reverse("dashboards:thumbnail", args=[other.slug, mask.pk])).status_code == 404
+
+
+def test_a_project_is_paused_and_opened_but_never_before_its_pipeline_ended(admin: Client) -> None:
+    project = factories.ProjectFactory()
+    url = reverse("dashboards:state", args=[project.slug])
+    admin.post(url, {"state": "open"})
+    project.refresh_from_db()
+    assert project.state == Project.State.DRAFT
+    Project.objects.update(state=Project.State.OPEN)
+    admin.post(url, {"state": "paused"})
+    project.refresh_from_db()
+    assert project.state == Project.State.PAUSED
