@@ -67,13 +67,20 @@ class CocoAnnotation:
 
 @dataclass(frozen=True, slots=True)
 class CocoResult:
-    """An entry of a results list; the image by id or by file name. `row` counts the file's entries from 0."""
+    """An entry of a results list; the image by id or by file name.
+
+    Attributes
+    ----------
+    row : place in the file, from 0
+    score, predicted_iou : in [0, 1]; the latter, which COCO does not know, is 1 where it is not given
+    """
 
     row: int
     image_id: int | str
     category_id: int
     score: float
     segmentation: Any
+    predicted_iou: float = 1.0
 
 
 T = TypeVar("T")
@@ -109,14 +116,15 @@ def read_results(path: Path, *, problem: ItemProblem = refuse) -> Iterator[CocoR
     MalformedItem
         For an unreadable entry, unless `problem` deals with it.
     """
-    return _entries(path, _results_prefix(path), _result, problem)
+    return _entries(path, "item" if is_list(path) else "annotations.item", _result, problem)
 
 
-def _results_prefix(path: Path) -> str:
+def is_list(path: Path) -> bool:
+    """Whether a file is a bare list of results, rather than an object that may list images and categories."""
     with path.open("rb") as file:
         while (byte := file.read(1)).isspace():
             pass
-    return "item" if byte == b"[" else "annotations.item"
+    return byte == b"["
 
 
 def _entries(path: Path, prefix: str, parse: Callable[[Fields], T], problem: ItemProblem) -> Iterator[T]:
@@ -212,6 +220,7 @@ def _result(fields: Fields) -> CocoResult:
         category_id=fields.whole("category_id"),
         score=fields.share("score"),
         segmentation=fields.value("segmentation"),
+        predicted_iou=1.0 if fields.item.get("predicted_iou") is None else fields.share("predicted_iou"),
     )
 
 

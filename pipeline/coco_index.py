@@ -44,7 +44,8 @@ CREATE TABLE annotation (
 class CocoIndex:
     """The images of a COCO file in the order of their ids, and each one's annotations.
 
-    Use as a context manager: the temporary file is gone at its end.
+    Use as a context manager: the temporary file is gone at its end. `with_annotations=False` leaves them out,
+    where only images and categories are wanted.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class CocoIndex:
         *,
         problem: ItemProblem = refuse,
         progress: Progress = silent,
+        with_annotations: bool = True,
         folder: Path | None = None,
     ) -> None:
         self.path = path
@@ -60,16 +62,15 @@ class CocoIndex:
         self._folder = tempfile.TemporaryDirectory(prefix="coco-", dir=folder)
         self._rows = sqlite3.connect(Path(self._folder.name) / "index.sqlite")
         try:
-            self._fill(problem, progress)
+            self._rows.executescript(_LAYOUT)
+            self._list_images(problem)
+            if with_annotations:
+                self._list_annotations(problem, progress)
         except BaseException:
             self.close()
             raise
 
-    def _fill(self, problem: ItemProblem, progress: Progress) -> None:
-        self._rows.executescript(_LAYOUT)
-        self._list_images(problem)
-        if not len(self):
-            raise CocoError(f"{self.path} lists no images; a COCO instances file has them under 'images'")
+    def _list_annotations(self, problem: ItemProblem, progress: Progress) -> None:
         annotations = map(_packed, coco.read_annotations(self.path, problem=problem))
         count = 0
         while batch := list(islice(annotations, ROWS_AT_ONCE)):
@@ -84,6 +85,8 @@ class CocoIndex:
             row = (image.id, image.file_name, image.width, image.height)
             if not self._rows.execute(statement, row).rowcount:
                 problem(MalformedItem(f"{self.path}: image id {image.id} is there more than once"))
+        if not len(self):
+            raise CocoError(f"{self.path} lists no images; a COCO instances file has them under 'images'")
 
     def __len__(self) -> int:
         """Number of images."""
@@ -93,6 +96,11 @@ class CocoIndex:
         """All images by ascending id."""
         for row in self._rows.execute("SELECT id, file_name, width, height FROM image ORDER BY id"):
             yield CocoImage(*row)
+
+    def file_name(self, image_id: int) -> str | None:
+        """The file name of an image, None if the file does not list it."""
+        row = self._rows.execute("SELECT file_name FROM image WHERE id = ?", (image_id,)).fetchone()
+        return None if row is None else str(row[0])
 
     def annotations(self, image_id: int) -> list[CocoAnnotation]:
         """The annotations of one image in the file's order."""

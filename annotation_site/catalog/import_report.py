@@ -26,6 +26,7 @@ class Kind(StrEnum):
     UNKNOWN_IMAGE = "entry of an image that is not there"
     OUTSIDE = "mask without a pixel in its image"
     INVALID_MASK = "mask that cannot be read"
+    AMBIGUOUS_IMAGE = "entry whose image id several images have"
     DUPLICATE_ANNOTATION = "annotation id given twice in an image"
 
 

@@ -157,9 +157,8 @@ def _check_same(project: Project, categories: Sequence[CocoCategory], parameters
     if stored != {(category.id, category.name) for category in categories}:
         differing.append("categories")
     if differing:
-        raise ProjectDiffers(
-            f"There is a project {project.slug} already, with other {', '.join(differing)}: choose another name."
-        )
+        told = ", ".join(differing)
+        raise ProjectDiffers(f"There is a project {project.slug} with other {told}: choose another name.")
 
 
 def parameter_fields() -> list[models.Field[Any, Any]]:

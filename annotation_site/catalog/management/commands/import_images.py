@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from annotation_site.catalog.import_report import ImportRefused, ImportReport, Listener, Problem, unheard
+from annotation_site.catalog.import_report import ImportRefused, ImportReport
 from annotation_site.catalog.importing import AnnotationsNeeded, ImportBusy, NothingToImport, import_images
 from annotation_site.catalog.models import Role
 from annotation_site.catalog.originals import MAX_PIXELS
+from annotation_site.catalog.problem_log import problem_log
 from annotation_site.catalog.progress import terminal_progress
 from annotation_site.catalog.roles import InvalidShares, RoleShares
 from annotation_site.catalog.rounds import UnknownProject, find_project
@@ -60,7 +58,7 @@ class Command(BaseCommand):
 
     def _import(self, **options: Any) -> ImportReport:
         role, split = options["role"], options["split"]
-        with _log(options["problems"]) as listener, terminal_progress("Import") as progress:
+        with problem_log(options["problems"]) as listener, terminal_progress("Import") as progress:
             return import_images(
                 project=find_project(options["project"]),
                 folder=options["folder"],
@@ -81,18 +79,3 @@ class Command(BaseCommand):
         if report.problems:
             self.stdout.write(self.style.WARNING("Left out:"))
             self.stdout.write("\n".join(report.lines()))
-
-
-@contextmanager
-def _log(file: Path | None) -> Iterator[Listener]:
-    """A listener that writes every problem to a file, if there is one."""
-    if file is None:
-        yield unheard
-        return
-    with file.open("w", encoding="utf-8") as log:
-
-        def write(problem: Problem) -> None:
-            entry = {"kind": problem.kind.name.lower(), "item": problem.item, "detail": problem.detail}
-            log.write(json.dumps(entry) + "\n")
-
-        yield write
