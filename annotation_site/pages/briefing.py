@@ -1,0 +1,61 @@
+"""What the landing page tells a worker before they start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Self
+
+from annotation_site.budget.models import Budget
+from annotation_site.catalog.models import Category, Project
+from annotation_site.people.models import Membership
+from annotation_site.verification.models import Assignment, Judgment
+
+SECONDS_A_MASK = 2.0
+"""A yes or no with its moment of looking (paper, Sec. 5.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Briefing:
+    """The task for one worker.
+
+    Attributes
+    ----------
+    minutes : that a page of work takes, about
+    pay : for a page of work; None where the project pays otherwise, or not
+    answered : judgments of this worker on the project that stand
+    left : questions left on the page that was begun; None when none was
+    """
+
+    membership: Membership
+    categories: list[Category]
+    minutes: int
+    pay: tuple[Decimal, str] | None
+    answered: int
+    left: int | None
+
+    @property
+    def project(self) -> Project:
+        return self.membership.project
+
+    @classmethod
+    def of(cls, membership: Membership) -> Self:
+        """Gather it from the facts."""
+        project = membership.project
+        given = Judgment.objects.filter(worker=membership.worker, item__assignment__project=project)
+        begun = Assignment.objects.live().filter(project=project, worker=membership.worker).first()
+        return cls(
+            membership=membership,
+            categories=list(project.categories.all()),
+            minutes=max(1, round(project.hit_size * SECONDS_A_MASK / 60)),
+            pay=_pay(project),
+            answered=given.filter(retracted_at__isnull=True).count(),
+            left=begun.items.unanswered().count() if begun else None,
+        )
+
+
+def _pay(project: Project) -> tuple[Decimal, str] | None:
+    budget = Budget.objects.filter(project=project, pay_per_question__gt=0).first()
+    if budget is None:
+        return None
+    return (budget.pay_per_question * project.hit_size).quantize(Decimal("0.01")), budget.currency

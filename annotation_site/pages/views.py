@@ -1,0 +1,107 @@
+"""Pages of workers, addressed by the secret of their personal link: no account and no session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from annotation_site.budget.ledger import BudgetSpent
+from annotation_site.catalog.models import Project
+from annotation_site.pages import work
+from annotation_site.pages.briefing import Briefing
+from annotation_site.pages.notices import notice
+from annotation_site.pages.texts import verify_texts
+from annotation_site.people import members
+from annotation_site.people.models import JoinLink, Membership, Standing
+from annotation_site.people.standing import WorkerStopped
+from annotation_site.verification import claiming
+
+MemberView = Callable[[HttpRequest, Membership], HttpResponse]
+
+KNOWN_BY = "member"
+"""Cookie with the secret of the membership that this browser last got from a join link."""
+
+
+def for_members(view: MemberView) -> Callable[[HttpRequest, str], HttpResponse]:
+    """Hand the view the membership of the link's secret, or say why there is nothing for its owner to do."""
+
+    @never_cache
+    @wraps(view)
+    def found(request: HttpRequest, secret: str) -> HttpResponse:
+        try:
+            membership = members.member_of(secret)
+        except members.UnknownLink:
+            return notice(request, "unknown-link")
+        if membership.standing == Standing.STOPPED:
+            return notice(request, "stopped", membership)
+        return view(request, membership)
+
+    return found
+
+
+@require_safe
+@for_members
+def landing(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """What the task is, and the way in; a page of work that was begun can be ended in a pause too."""
+    briefing = Briefing.of(membership)
+    if membership.project.state != Project.State.OPEN and briefing.left is None:
+        return notice(request, "paused", membership)
+    return render(request, "pages/landing.html", {"briefing": briefing})
+
+
+@csrf_exempt  # Who can address this view has the secret; a cookie would prove less.
+@require_POST
+@for_members
+def start(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Open a page of work, or the one that is open already."""
+    try:
+        claiming.claim_hit(membership=membership, at=timezone.now())
+    except claiming.NothingToAsk as nothing:
+        return notice(request, "nothing-yet" if nothing.later else "nothing-left", membership)
+    except BudgetSpent:
+        return notice(request, "budget-spent", membership)
+    except claiming.CampaignPaused:
+        return notice(request, "paused", membership)
+    except WorkerStopped:
+        return notice(request, "stopped", membership)
+    return redirect("pages:verify", membership.secret)
+
+
+@require_safe
+@for_members
+def verify(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """The page of work that is open."""
+    assignment = work.open_assignment(membership, at=timezone.now())
+    if assignment is None:
+        return redirect("pages:landing", membership.secret)
+    context = {"membership": membership, "hit": work.page_of(assignment, membership), "texts": verify_texts()}
+    return render(request, "pages/verify.html", context)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def join(request: HttpRequest, code: str) -> HttpResponse:
+    """Become a worker of a project; a browser that did so before is recognised."""
+    link = JoinLink.objects.select_related("project").filter(code=code, revoked_at__isnull=True).first()
+    if link is None:
+        return notice(request, "unknown-join-link")
+    known = Membership.objects.filter(project=link.project, secret=request.COOKIES.get(KNOWN_BY, "")).first()
+    if known is not None:
+        return redirect("pages:landing", known.secret)
+    if request.method != "POST":
+        return render(request, "pages/join.html", {"project": link.project})
+    member = members.join_by_code(code=code, name=request.POST.get("name", "").strip()[:120])
+    return _remembering(member, redirect("pages:landing", member.secret))
+
+
+def _remembering(member: Membership, response: HttpResponse) -> HttpResponse:
+    response.set_cookie(KNOWN_BY, member.secret, max_age=timedelta(days=180), httponly=True, samesite="Lax")
+    return response

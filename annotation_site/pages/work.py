@@ -1,0 +1,74 @@
+"""The verify page's HIT as JSON: all that the browser is told, and nothing that tells gold from real."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypedDict
+
+from django.urls import reverse
+
+from annotation_site.pages import crops
+from annotation_site.people.models import Membership
+from annotation_site.verification import hits, tokens
+from annotation_site.verification.hits import Shown
+from annotation_site.verification.models import Assignment
+from pipeline import masks
+
+
+class Card(TypedDict):
+    """One mask to judge.
+
+    `box` is the part of the photo that the crop shows (x, y, width, height in pixels of the upright photo),
+    `size` the crop's own width and height, `image` the whole photo's. `outline` is SVG path data in pixels of
+    the photo, to be filled with fill-rule evenodd; so `box` is the view box that lays it over the crop.
+    """
+
+    key: str
+    category: str
+    crop: str
+    whole: str
+    box: tuple[int, int, int, int]
+    size: tuple[int, int]
+    image: tuple[int, int]
+    outline: str
+    answer: str | None
+
+
+class PageOfWork(TypedDict):
+    """A page of work. `api` is the prefix of `<key>/answer` and `<key>/undo`; `next_url` takes a POST."""
+
+    token: str
+    api: str
+    items: list[Card]
+    next_url: str
+
+
+def open_assignment(membership: Membership, *, at: datetime) -> Assignment | None:
+    """The page of work that the worker has begun and whose lease still runs."""
+    live = Assignment.objects.live().filter(project=membership.project_id, worker=membership.worker_id)
+    return live.filter(expires_at__gt=at).first()
+
+
+def page_of(assignment: Assignment, membership: Membership) -> PageOfWork:
+    """The HIT of an assignment, with the answers that it has so far."""
+    return {
+        "token": tokens.issue(assignment),
+        "api": "/api/items/",
+        "items": [_card(shown) for shown in hits.shown(assignment)],
+        "next_url": reverse("pages:start", args=[membership.secret]),
+    }
+
+
+def _card(shown: Shown) -> Card:
+    frame = crops.frame_of(shown.outlined)
+    return {
+        "key": str(shown.key),
+        "category": shown.category.name,
+        "crop": reverse("pages:crop", args=[shown.key]),
+        "whole": reverse("pages:whole", args=[shown.key]),
+        "box": (frame.x, frame.y, frame.width, frame.height),
+        "size": frame.fitted(crops.CROP_SIDE),
+        "image": (shown.image.width, shown.image.height),
+        "outline": masks.outline(shown.outlined.rle),
+        "answer": shown.says,
+    }

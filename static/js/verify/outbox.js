@@ -1,0 +1,127 @@
+// Answers on their way: posted in the order given, kept in the browser until the server has them.
+//
+// Entries live in localStorage, so a closed tab loses none and any worker page of the same browser sends
+// them on. One tab sends at a time (Web Locks); without locks two tabs may post the same entry, which the
+// server takes once. The latest entry may be held back for as long as it may be undone; leaving the page
+// sends it off.
+const PLACE = "maskgrove:outbox";
+const LOCK = "maskgrove:outbox";
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 20_000;
+const TRY_AGAIN = new Set([408, 425, 429]);
+
+export class Outbox extends EventTarget {
+  #memory = [];
+  #sending = null;
+  #wait = FIRST_WAIT_MS;
+  #timer = null;
+  #own = new Set();
+
+  constructor(api) {
+    super();
+    this.api = api;
+    addEventListener("online", () => this.flush());
+    addEventListener("pageshow", () => this.flush());
+    addEventListener("pagehide", () => this.release());
+  }
+
+  get entries() {
+    try {
+      return JSON.parse(localStorage.getItem(PLACE)) ?? [];
+    } catch {
+      return this.#memory; // Storage is refused: the entries last as long as the page.
+    }
+  }
+
+  #write(entries) {
+    this.#memory = entries;
+    try {
+      localStorage.setItem(PLACE, JSON.stringify(entries));
+    } catch {
+      // As above.
+    }
+    this.dispatchEvent(new Event("change"));
+  }
+
+  add(entry) {
+    const id = crypto.getRandomValues(new Uint32Array(2)).join("-");
+    this.#write([...this.entries, { id, ...entry }]);
+    this.flush();
+    return id;
+  }
+
+  // Lets a held entry go, and resolves when nothing is under way any more.
+  release() {
+    if (this.entries.some((entry) => entry.isHeld)) {
+      this.#write(this.entries.map((entry) => ({ ...entry, isHeld: false })));
+    }
+    return this.flush();
+  }
+
+  // Whether the entry was still held, and now is gone as if it had never been.
+  takeBack(id) {
+    const held = this.entries.find((entry) => entry.id === id && entry.isHeld);
+    if (held) this.#write(this.entries.filter((entry) => entry.id !== id));
+    return held !== undefined;
+  }
+
+  // A reloaded page has a fresh token for the items it shows.
+  adopt(keys, token) {
+    this.#own = keys;
+    this.#write(this.entries.map((entry) => ({ ...entry, isHeld: false, ...(keys.has(entry.key) && { token }) })));
+  }
+
+  drop(token) {
+    this.#write(this.entries.filter((entry) => entry.token !== token));
+  }
+
+  flush() {
+    clearTimeout(this.#timer);
+    this.#sending ??= this.#locked().finally(() => {
+      this.#sending = null;
+    });
+    return this.#sending;
+  }
+
+  #locked() {
+    return navigator.locks ? navigator.locks.request(LOCK, () => this.#send()) : this.#send();
+  }
+
+  async #send() {
+    for (let entry; (entry = this.entries[0]) && !entry.isHeld; ) {
+      if (!(await this.#post(entry))) return this.#later();
+      this.#wait = FIRST_WAIT_MS;
+      this.#write(this.entries.filter((other) => other.id !== entry.id));
+    }
+  }
+
+  // Whether the entry is done with: taken, or refused for good.
+  async #post({ key, verb, body, token }) {
+    let response;
+    try {
+      response = await fetch(`${this.api}${key}/${verb}`, {
+        method: "POST",
+        keepalive: true,
+        credentials: "omit",
+        headers: { Authorization: `Worker ${token}`, "Content-Type": "application/json" },
+        body: JSON.stringify(body),
+      });
+    } catch {
+      return false;
+    }
+    if (response.ok) {
+      this.dispatchEvent(new CustomEvent("taken", { detail: { key, token, ...(await response.json()) } }));
+      return true;
+    }
+    if (response.status >= 500 || TRY_AGAIN.has(response.status)) return false;
+    const problem = await response.json().catch(() => ({}));
+    this.dispatchEvent(new CustomEvent("refused", { detail: { key, token, status: response.status, ...problem } }));
+    return !(response.status === 401 && this.#own.has(key)); // Kept for the token of a reloaded page.
+  }
+
+  #later() {
+    this.dispatchEvent(new Event("waiting"));
+    this.#timer = setTimeout(() => this.flush(), this.#wait);
+    this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT_MS);
+  }
+}

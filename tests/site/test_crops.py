@@ -1,0 +1,105 @@
+"""The photos of a HIT over HTTP: by random key alone, cached for good, gold as any other."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.core.files.storage import storages
+from django.utils import timezone
+from PIL import Image
+
+from annotation_site.catalog import photos
+from annotation_site.pages import crops
+from annotation_site.verification.claiming import claim_hit
+from annotation_site.verification.models import Assignment
+from tests.scene_campaigns import scene_campaign
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def hit(tmp_path) -> Assignment:
+    return claim_hit(membership=scene_campaign(tmp_path).member, at=timezone.now())
+
+
+def test_a_crop_is_a_jpeg_of_the_size_that_the_page_was_told(client, hit):
+    for item in hit.items.all():
+        response = client.get(f"/crops/{item.key}.jpg")
+        assert response.headers["Content-Type"] == "image/jpeg"
+        subject = crops.subject_of(item.question)
+        assert Image.open(BytesIO(response.content)).size == crops.frame_of(subject).fitted(crops.CROP_SIDE)
+
+
+def test_the_whole_photo_can_be_had(client, hit):
+    item = hit.items.first()
+    response = client.get(f"/crops/{item.key}/whole.jpg")
+    assert Image.open(BytesIO(response.content)).size == (256, 256)
+
+
+def test_browsers_may_keep_a_crop_for_good(client, hit):
+    response = client.get(f"/crops/{hit.items.first().key}.jpg")
+    assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert "Set-Cookie" not in response.headers
+    again = client.get(
+        f"/crops/{hit.items.first().key}.jpg", headers={"If-None-Match": response.headers["ETag"]}
+    )
+    assert again.status_code == 304
+
+
+def test_a_crop_is_rendered_once(client, hit, monkeypatch):
+    rendered = []
+    render = photos.render
+    monkeypatch.setattr(
+        photos, "render", lambda *args, **kwargs: rendered.append(1) or render(*args, **kwargs)
+    )
+    first, again = (client.get(f"/crops/{hit.items.first().key}.jpg").content for _ in range(2))
+    assert first == again
+    assert len(rendered) == 1
+
+
+def test_a_kept_crop_needs_neither_database_nor_original(client, hit, django_assert_num_queries):
+    item = hit.items.first()
+    client.get(f"/crops/{item.key}.jpg")
+    Path(crops.subject_of(item.question).image.path).unlink()
+    with django_assert_num_queries(0):
+        assert client.get(f"/crops/{item.key}.jpg").status_code == 200
+
+
+def test_each_item_is_cold_at_first_though_its_mask_was_shown_before(client, hit, tmp_path):
+    """Else gold, which is shown to one worker after the other, would come faster than real masks."""
+    item = hit.items.first()
+    client.get(f"/crops/{item.key}.jpg")
+    before = item.key
+    item.key = uuid4()
+    item.save()
+    kept = Path(storages["crops"].location)
+    assert list(kept.rglob(f"{before}*"))
+    assert not list(kept.rglob(f"{item.key}*"))
+
+
+def test_gold_and_real_are_served_alike(client, hit):
+    seen: dict[bool, set[str]] = {}
+    for item in hit.items.select_related("question"):
+        response = client.get(f"/crops/{item.key}.jpg")
+        headers = {k: v for k, v in response.headers.items() if k not in ("Content-Length", "ETag")}
+        seen.setdefault(item.question.gold_id is not None, set()).add(str((response.status_code, headers)))
+    assert set(seen) == {True, False}
+    assert seen[True] == seen[False]
+    assert len(seen[True]) == 1
+
+
+@pytest.mark.parametrize("url", ["/crops/{}.jpg", "/crops/{}/whole.jpg"])
+def test_an_unknown_key_has_no_photo(client, hit, url):
+    assert client.get(url.format(uuid4())).status_code == 404
+    assert client.get(url.format("17")).status_code == 404
+
+
+def test_an_original_that_is_gone_is_logged_and_not_kept(client, hit, caplog):
+    item = hit.items.first()
+    Path(crops.subject_of(item.question).image.path).unlink()
+    assert client.get(f"/crops/{item.key}.jpg").status_code == 404
+    assert "restore the file" in caplog.text
+    assert not list(Path(storages["crops"].location).rglob(f"{item.key}*"))

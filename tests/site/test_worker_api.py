@@ -1,0 +1,202 @@
+"""Answers over HTTP: who may give them, what is told back, and what repeating them changes."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.core import signing
+from django.test import Client
+from django.utils import timezone
+
+from annotation_site.api.items import AnswerThrottle
+from annotation_site.people.models import Standing
+from annotation_site.verification import tokens
+from annotation_site.verification.claiming import claim_hit
+from annotation_site.verification.leases import sweep
+from annotation_site.verification.models import Assignment, Judgment
+from tests.scene_campaigns import Campaign, scene_campaign
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def campaign(tmp_path) -> Campaign:
+    return scene_campaign(tmp_path)
+
+
+@pytest.fixture
+def hit(campaign) -> Assignment:
+    return claim_hit(membership=campaign.member, at=timezone.now())
+
+
+def keys(hit: Assignment) -> list:
+    return list(hit.items.order_by("index").values_list("key", flat=True))
+
+
+def post(client: Client, hit: Assignment | None, key, verb: str, body: object = None, **headers: str):
+    if hit is not None:
+        headers.setdefault("Authorization", f"Worker {tokens.issue(hit)}")
+    return client.post(
+        f"/api/items/{key}/{verb}", body or {}, content_type="application/json", headers=headers
+    )
+
+
+def yes(elapsed_ms: int = 1200) -> dict[str, object]:
+    return {"says": "yes", "elapsed_ms": elapsed_ms}
+
+
+def test_an_answer_is_recorded_with_its_time(client, hit):
+    first = keys(hit)[0]
+    answer = post(client, hit, first, "answer", yes())
+    assert answer.status_code == 200
+    assert answer.json() == {"says": "yes", "remaining": hit.items.count() - 1, "late": False}
+    judgment = Judgment.objects.get()
+    assert (judgment.item.key, judgment.says, judgment.elapsed_ms) == (first, "yes", 1200)
+
+
+def test_what_is_told_back_is_the_same_for_gold_and_real(client, hit):
+    told = {}
+    for item in hit.items.order_by("index").select_related("question"):
+        answer = post(client, hit, item.key, "answer", yes())
+        told.setdefault(item.question.gold_id is not None, []).append(
+            (answer.status_code, set(answer.json()), answer.json()["says"], sorted(answer.headers))
+        )
+    assert set(told) == {True, False}
+    assert set(map(str, told[True])) == set(map(str, told[False]))
+
+
+def test_repeating_an_answer_changes_nothing_nor_does_another_one(client, hit):
+    first = keys(hit)[0]
+    once = post(client, hit, first, "answer", yes())
+    again = post(client, hit, first, "answer", {"says": "no", "elapsed_ms": 5})
+    assert once.json() == again.json()
+    assert Judgment.objects.count() == 1
+
+
+def test_an_answer_can_be_undone_and_given_again(client, hit):
+    first = keys(hit)[0]
+    post(client, hit, first, "answer", yes())
+    undone = post(client, hit, first, "undo")
+    assert undone.json() == {"says": None, "remaining": hit.items.count(), "late": False}
+    assert post(client, hit, first, "undo").status_code == 200
+    post(client, hit, first, "answer", {"says": "no", "elapsed_ms": 900})
+    assert Judgment.objects.get(retracted_at__isnull=True).says == "no"
+
+
+def test_the_last_answer_ends_the_hit_for_good(client, hit):
+    for key in keys(hit):
+        last = post(client, hit, key, "answer", yes())
+    assert last.json()["remaining"] == 0
+    hit.refresh_from_db()
+    assert hit.finished_at is not None
+    refused = post(client, hit, keys(hit)[0], "undo")
+    assert refused.status_code == 409
+    assert refused.json()["type"] == "undo-too-late"
+
+
+def test_an_answer_after_the_lease_is_kept_and_told_to_be_late(client, hit):
+    assert sweep(at=timezone.now() + timedelta(days=1)) == 1
+    answer = post(client, hit, keys(hit)[0], "answer", yes())
+    assert answer.status_code == 200
+    assert answer.json()["late"] is True
+    assert Judgment.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"says": "maybe", "elapsed_ms": 1},
+        {"says": "yes"},
+        {"says": "yes", "elapsed_ms": -1},
+        {"says": "yes", "elapsed_ms": 10**12},
+        {"says": "yes", "elapsed_ms": "soon"},
+        ["yes"],
+    ],
+)
+def test_a_malformed_answer_is_refused_and_leaves_nothing(client, hit, body):
+    refused = post(client, hit, keys(hit)[0], "answer", body)
+    assert refused.status_code == 400
+    assert refused.headers["Content-Type"] == "application/problem+json"
+    assert refused.json()["type"] == "invalid"
+    assert not Judgment.objects.exists()
+
+
+def test_what_is_no_json_is_refused(client, hit):
+    refused = client.post(
+        f"/api/items/{keys(hit)[0]}/answer", "{", content_type="application/json",
+        headers={"Authorization": f"Worker {tokens.issue(hit)}"},
+    )  # fmt: skip
+    assert refused.status_code == 400
+    assert refused.json()["type"] == "parse-error"
+
+
+def test_nobody_answers_without_a_token(client, hit):
+    refused = post(client, None, keys(hit)[0], "answer", yes())
+    assert refused.status_code == 401
+    assert refused.headers["WWW-Authenticate"] == "Worker"
+    assert refused.json()["type"] == "not-authenticated"
+
+
+@pytest.mark.parametrize(
+    "token", ["", "nonsense", "é", signing.dumps([1, 2]), signing.dumps("x", salt=tokens.SALT)]
+)
+def test_a_token_that_is_none_is_refused(client, hit, token):
+    refused = post(client, None, keys(hit)[0], "answer", yes(), Authorization=f"Worker {token}")
+    assert refused.status_code == 401
+    assert refused.json()["type"] == "token-invalid"
+    assert not Judgment.objects.exists()
+
+
+def test_a_token_ends(client, hit, monkeypatch):
+    monkeypatch.setattr(tokens, "LIFETIME", timedelta(seconds=-1))
+    refused = post(client, hit, keys(hit)[0], "answer", yes())
+    assert refused.status_code == 401
+    assert refused.json()["type"] == "token-expired"
+
+
+def test_a_token_opens_the_items_of_its_own_hit_only(client, tmp_path, hit):
+    other = claim_hit(membership=scene_campaign(tmp_path, seed=1).member, at=timezone.now())
+    for verb in ("answer", "undo"):
+        refused = post(client, hit, keys(other)[0], verb, yes())
+        assert refused.status_code == 404
+        assert refused.json()["type"] == "unknown-item"
+    assert post(client, hit, uuid4(), "answer", yes()).status_code == 404
+    assert not Judgment.objects.exists()
+
+
+def test_a_stopped_worker_answers_no_more(client, campaign, hit):
+    campaign.member.standing = Standing.STOPPED
+    campaign.member.save()
+    for verb in ("answer", "undo"):
+        refused = post(client, hit, keys(hit)[0], verb, yes())
+        assert refused.status_code == 403
+        assert refused.json()["type"] == "worker-stopped"
+
+
+def test_a_session_counts_for_nothing(admin_client, hit):
+    assert post(admin_client, None, keys(hit)[0], "answer", yes()).status_code == 401
+
+
+def test_only_posts_are_taken(client, hit):
+    refused = client.get(
+        f"/api/items/{keys(hit)[0]}/answer", headers={"Authorization": f"Worker {tokens.issue(hit)}"}
+    )
+    assert refused.status_code == 405
+
+
+def test_the_api_describes_itself(client):
+    schema = client.get("/api/schema/?format=json")
+    assert schema.status_code == 200
+    told = json.loads(schema.content)
+    assert {"/api/items/{key}/answer", "/api/items/{key}/undo"} <= set(told["paths"])
+    assert told["components"]["securitySchemes"]["workerToken"]["name"] == "Authorization"
+
+
+def test_a_rate_limit_holds_for_each_hit(client, hit, monkeypatch):
+    monkeypatch.setattr(AnswerThrottle, "rate", "2/min", raising=False)
+    codes = [post(client, hit, key, "answer", yes()).status_code for key in keys(hit)[:3]]
+    assert codes == [200, 200, 429]
