@@ -145,6 +145,7 @@ def logs() -> Path:
 
 GUNICORN = (
     "-m gunicorn annotation_site.wsgi --worker-class gthread --workers 2 --threads 8 --graceful-timeout 5"
+    " --no-control-socket"
 )
 CELERY = (
     "-m celery --app workers worker --beat --loglevel INFO --concurrency 2 --queues cpu,gpu,io"
@@ -168,8 +169,7 @@ def programs(address: Address) -> list[Program]:
             "The worker",
             (sys.executable, *CELERY.split(), "--schedule", schedule),
             log=logs() / "worker.log",
-            signal="QUIT",  # Leave tasks where they are: they go on from there next time.
-            grace=5,
+            grace=8,  # Stages end between two pieces; one that takes longer goes on from the piece before.
             environment=shared,
         ),
     ]
