@@ -16,8 +16,8 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["workers"], force=True)
 
 
-@celeryd_init.connect  # type: ignore[untyped-decorator]
-@beat_init.connect  # type: ignore[untyped-decorator]
+@celeryd_init.connect
+@beat_init.connect
 def start_broker(**_signal: object) -> None:
     """Where no broker is set, the one of `var` is there before anything connects to it."""
     from django.conf import settings

@@ -1,0 +1,96 @@
+"""How far a project is: what `manage.py status` prints, and scripts read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count, F, Sum
+from django.db.models.functions import Lower, Upper
+
+from annotation_site.budget.ledger import budget_of
+from annotation_site.catalog.models import Image, Project, Round, Tree
+from annotation_site.catalog.rounds import current_round
+from annotation_site.catalog.stages import ORDER, orphaned
+from annotation_site.verification.models import Cluster, Decision, Judgment
+
+NOT_BEGUN = "not begun"
+ORPHANED = "interrupted"
+
+
+def status(project: Project) -> dict[str, Any]:
+    """The project's current round, campaign and budget as plain values."""
+    round_ = current_round(project)
+    return {
+        "project": project.slug,
+        "state": project.state,
+        "round": round_.number,
+        "images": _images(project),
+        "stages": _stages(round_),
+        "k_pa": round_.k_pa,
+        "masks": Tree.objects.filter(round=round_, role="pool").aggregate(n=Sum("n"))["n"] or 0,
+        "campaign": _campaign(project),
+        "budget": _budget(project),
+    }
+
+
+def _images(project: Project) -> dict[str, int]:
+    counted = Image.objects.filter(project=project).values_list("role").annotate(n=Count("id"))
+    return dict(counted.order_by("role"))
+
+
+def _stages(round_: Round) -> list[dict[str, Any]]:
+    """One entry per stage, in order; a running one without a process is called interrupted."""
+    runs = {run.stage: run for run in round_.stages.all()}
+    left = {run.pk for run in orphaned(runs.values())}
+    found: list[dict[str, Any]] = []
+    for stage in ORDER:
+        run = runs.get(stage)
+        found.append(
+            {"stage": stage.value, "state": NOT_BEGUN, "done": 0, "total": 0, "message": ""}
+            if run is None
+            else {
+                "stage": stage.value,
+                "state": ORPHANED if run.pk in left else run.state,
+                "done": run.done,
+                "total": run.total,
+                "message": run.error or run.message,
+            }
+        )
+    return found
+
+
+def _campaign(project: Project) -> dict[str, Any]:
+    """Clusters by what became of them, masks that were labelled, and answers that count."""
+    standing = Decision.objects.filter(tree__round__project=project, withdrawn_at=None)
+    size = Sum(Upper(F("interval")) - Lower(F("interval")))
+    verdicts = {
+        v: (n, masks) for v, n, masks in standing.values_list("verdict").annotate(n=Count("id"), masks=size)
+    }
+    answers = Judgment.objects.filter(question__project=project, retracted_at=None)
+    told = answers.aggregate(n=Count("id"), ms=Sum("elapsed_ms"))
+    accepted, rejected, split = (verdicts.get(v, (0, 0)) for v in Decision.Verdict.values)
+    questions = answers.filter(of_gold=False).count()
+    return {
+        "open_clusters": Cluster.objects.filter(tree__round__project=project, is_open=True).count(),
+        "accepted_clusters": accepted[0],
+        "rejected_clusters": rejected[0],
+        "split_clusters": split[0],
+        "accepted_masks": accepted[1],
+        "rejected_masks": rejected[1],
+        "questions": questions,
+        "gold_questions": told["n"] - questions,
+        "questions_per_accepted_mask": round(questions / accepted[1], 4) if accepted[1] else None,
+        "hours": round((told["ms"] or 0) / 3_600_000, 3),
+    }
+
+
+def _budget(project: Project) -> dict[str, Any]:
+    """Caps (None: no cap) and what of them is spent or reserved."""
+    budget = budget_of(project)
+    return {
+        "questions": budget.questions,
+        "committed_questions": budget.committed_questions,
+        "money": None if budget.money is None else str(budget.money),
+        "committed_money": str(budget.committed_money),
+        "currency": budget.currency,
+    }

@@ -1,0 +1,141 @@
+"""A stage whose process is killed with -9 is taken over at once and comes to the same bytes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from django.core.files.storage import storages
+from django.db import connection, transaction
+
+from annotation_site.catalog.models import DetectionShard, Image, Mask, Project, Role, Round, StageRun
+from annotation_site.catalog.rounds import current_round
+from annotation_site.catalog.stages import Stage, State, orphaned
+from annotation_site.verification.carrying_on import carry_out
+from tests.site.own_processes import managed, running
+from tests.site.painted_projects import painted_project
+from tests.site.processes import until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SHARD = ("--shard-images", "3")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return painted_project(tmp_path, images={Role.INITIAL: 3, Role.HELDOUT: 3, Role.POOL: 9})
+
+
+@pytest.fixture
+def trained(project: Project) -> Round:
+    round_ = current_round(project)
+    carry_out(round_, Stage.TRAIN)
+    return round_
+
+
+@contextmanager
+def blocked(image: Image) -> Iterator[None]:
+    """Whoever reads the image waits: its file is a pipe that nobody writes to. It is whole again after."""
+    path = Path(image.path)
+    aside = path.rename(path.with_suffix(".aside"))
+    os.mkfifo(path)
+    try:
+        yield
+    finally:
+        path.unlink()
+        aside.rename(path)
+
+
+def shard_bytes(round_: Round) -> dict[tuple[str, int], bytes]:
+    stored = storages["artifacts"]
+    shards = DetectionShard.objects.filter(round=round_, finished_at__isnull=False)
+    return {(shard.role, shard.index): stored.open(shard.path).read() for shard in shards}
+
+
+def forest(round_: Round) -> list[tuple[object, ...]]:
+    trees = round_.trees.order_by("role", "category").values_list("category", "role", "n", "seed", "packed")
+    leaves = Mask.objects.filter(tree__round=round_).order_by("tree__role", "tree__category", "position")
+    stored = leaves.values_list("position", "image", "x", "y", "counts", "score", "iou")
+    return [tuple(bytes(v) if isinstance(v, memoryview) else v for v in row) for row in (*trees, *stored)]
+
+
+def test_killed_in_a_shard(trained: Round, tmp_path: Path) -> None:
+    assert managed("detect", trained.project.slug, *SHARD).returncode == 0
+    undisturbed = shard_bytes(trained)
+    assert len(undisturbed) == 4
+
+    log = tmp_path / "detect.log"
+    third = list(Image.objects.filter(role=Role.POOL).order_by("id"))[4]
+    with (
+        blocked(third),
+        running("manage.py", "detect", trained.project.slug, *SHARD, "--force", log=log) as process,
+    ):
+        until(lambda: len(shard_bytes(trained)) == 2, waiting_for=f"two shards: {log.read_text()}")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    run = StageRun.objects.get(round=trained, stage=Stage.DETECT)
+    assert run.state == State.RUNNING
+    until(lambda: orphaned([run]), waiting_for="the lock to be free")
+
+    finished = dict(DetectionShard.objects.exclude(finished_at=None).values_list("pk", "finished_at"))
+    again = managed("detect", trained.project.slug, *SHARD)
+    assert again.returncode == 0, again.stderr
+    assert shard_bytes(trained) == undisturbed
+    assert finished.items() <= dict(DetectionShard.objects.values_list("pk", "finished_at")).items()
+    unfinished = [p.name for p in Path(storages["artifacts"].path("projects")).rglob("*.unfinished*")]
+    assert unfinished == []
+
+
+def test_killed_in_a_tree(trained: Round, tmp_path: Path) -> None:
+    carry_out(trained, Stage.DETECT)
+    assert managed("cluster", trained.project.slug).returncode == 0
+    undisturbed = forest(trained)
+    assert len({row[:2] for row in undisturbed if len(row) == 5}) == 4
+
+    with (
+        running("manage.py", "cluster", trained.project.slug, "--force", log=tmp_path / "log") as process,
+        transaction.atomic(),
+    ):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "LOCK TABLE catalog_image IN ACCESS EXCLUSIVE MODE"
+            )  # Its foreign keys wait for it.
+        until(lambda: waits_for_a_lock(), waiting_for="a tree that is being written")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    again = managed("cluster", trained.project.slug)
+    assert again.returncode == 0, again.stderr
+    assert forest(trained) == undisturbed
+
+
+def waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'")
+        return cursor.fetchone()[0] > 0
+
+
+def test_ctrl_c_stops_between_two_pieces_and_says_how_to_go_on(trained: Round, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    last = Image.objects.filter(role=Role.POOL).latest("id")
+    with running("manage.py", "detect", trained.project.slug, *SHARD, log=log) as process:
+        with blocked(last):
+            until(lambda: len(shard_bytes(trained)) == 3, waiting_for=f"three shards: {log.read_text()}")
+            process.send_signal(signal.SIGINT)
+            until(lambda: opened_for_reading(Path(last.path)) or process.poll(), waiting_for="the next piece")
+        assert process.wait(timeout=60) == 130
+    assert "Run `manage.py detect" in log.read_text()
+    assert StageRun.objects.get(round=trained, stage=Stage.DETECT).state == State.STOPPED
+    assert managed("detect", trained.project.slug, *SHARD).returncode == 0
+
+
+def opened_for_reading(pipe: Path) -> bool:
+    """Let whoever waits at the pipe read nothing from it."""
+    try:
+        os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True

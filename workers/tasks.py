@@ -1,0 +1,77 @@
+"""The tasks: each looks up its rows, makes one call of the site, and may run any number of times."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import Any
+
+from celery import Celery, Task
+from celery.signals import worker_ready
+from django.utils import timezone
+
+from annotation_site import enqueue
+from annotation_site.catalog.models import Project, Round, StageRun
+from annotation_site.catalog.rounds import current_round
+from annotation_site.catalog.stages import StageBusy, StageFailed, StageNotReady
+from annotation_site.verification import leases
+from annotation_site.verification.carrying_on import carry_out, due, wanted_rounds
+from workers.celery import app
+from workers.stopping import until_shutdown
+
+LOOK_EVERY = 15.0
+"""Seconds between two looks for rounds that nobody carries on, and for leases that ran out."""
+
+log = logging.getLogger(__name__)
+task = partial(app.task, acks_late=True, ignore_result=True)
+
+
+@task(name="maskgrove.run_pipeline")
+def run_pipeline(project_id: int) -> None:
+    """Queue the stage that is due in the project's current round, if one is."""
+    round_ = current_round(Project.objects.get(pk=project_id))
+    stage = due(round_, at=timezone.now())
+    if stage is not None:
+        enqueue.run_stage(round_, stage)
+
+
+@task(name="maskgrove.resume_pipelines")
+def resume_pipelines() -> None:
+    """Queue what is due in every round: also what a worker that died, or a lost message, left behind."""
+    for round_ in wanted_rounds():
+        run_pipeline(round_.project_id)
+
+
+@task(name="maskgrove.sweep_leases")
+def sweep_leases() -> None:
+    """Release the HITs whose lease has run out."""
+    leases.sweep(at=timezone.now())
+
+
+def carry_out_stage(stage: StageRun.Stage, round_id: int) -> None:
+    """Carry out one stage of a round, then look what follows."""
+    round_ = Round.objects.select_related("project").get(pk=round_id)
+    try:
+        carry_out(round_, stage, also=until_shutdown)
+    except (StageBusy, StageNotReady, StageFailed) as refusal:
+        log.warning("%s", refusal)
+    else:
+        run_pipeline(round_.project_id)
+
+
+def _stage_task(stage: StageRun.Stage) -> Task[Any, None]:
+    made: Task[Any, None] = task(name=f"maskgrove.{stage}")(partial(carry_out_stage, stage))
+    return made
+
+
+@app.on_after_finalize.connect
+def look_around(sender: Celery, **_signal: Any) -> None:
+    """What beat repeats; a look that nobody was free for is dropped."""
+    for repeated in (resume_pipelines, sweep_leases):
+        sender.add_periodic_task(LOOK_EVERY, repeated.s(), expires=LOOK_EVERY, queue="io")
+
+
+@worker_ready.connect
+def begin_where_others_ended(**_signal: Any) -> None:
+    """A worker that starts need not wait for beat."""
+    resume_pipelines.apply_async(queue="io")
