@@ -8,7 +8,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --prefer-binary -c constraints.txt
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -qq --prefer-binary -c constraints.txt
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 
 # Threads that wait for work must not spin: site, worker and servers share the cores.
