@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 
 import numpy as np
@@ -14,10 +15,8 @@ from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.claiming import NoHit
 from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Item, Says
-from annotation_site.verification.trust import stop_worker
 from annotation_site.verification.withdrawing import retract_worker
-from tests.factories import RoundFactory
-from tests.site.campaigns import Person, add_gold, add_tree, items, opened, project_with_tree, truth
+from tests.site.campaigns import Person, add_tree, items, opened, project_with_tree, truth
 
 pytestmark = pytest.mark.django_db
 
@@ -52,10 +51,8 @@ class Walk:
         action = self.rng.choice(
             [self.answer, self.undo, self.abandon, self.late, self.retract], p=[0.7, 0.12, 0.08, 0.07, 0.03]
         )
-        try:
+        with contextlib.suppress(NoHit, BudgetSpent, WorkerStopped, UndoTooLate):
             action(person)
-        except (NoHit, BudgetSpent, WorkerStopped, UndoTooLate):
-            pass
 
     def answer(self, person: Person) -> None:
         for item in items(person.open(int(self.rng.integers(99))))[: int(self.rng.integers(1, 14))]:
