@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "annotation_site.people",
     "annotation_site.budget",
     "annotation_site.verification",
+    "annotation_site.results",
     "annotation_site.marketplaces",
     "annotation_site.pages",
     "annotation_site.dashboards",
@@ -148,6 +149,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "cpu"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Longer than stages take: what a dead worker held comes again long before that, from Postgres.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 24 * 60 * 60}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 

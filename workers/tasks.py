@@ -59,9 +59,15 @@ def carry_out_stage(stage: StageRun.Stage, round_id: int) -> None:
         run_pipeline(round_.project_id)
 
 
-def _stage_task(stage: StageRun.Stage) -> Task[Any, None]:
-    made: Task[Any, None] = task(name=f"maskgrove.{stage}")(partial(carry_out_stage, stage))
-    return made
+def _stage_task(stage: StageRun.Stage) -> Task:
+    @task(name=f"maskgrove.{stage}")
+    def stage_task(round_id: int) -> None:
+        carry_out_stage(stage, round_id)
+
+    return stage_task
+
+
+STAGE_TASKS = {stage: _stage_task(stage) for stage in StageRun.Stage}
 
 
 @app.on_after_finalize.connect
