@@ -7,9 +7,7 @@ from typing import Any
 
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.dashboards import selectors
-
-DRAWING_SECONDS = 80.0
-"""A drawn mask (paper, Sec. 2)."""
+from pipeline.metrics import SECONDS_PER_DRAWING
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,7 @@ class Bought:
 
     @property
     def drawing_seconds(self) -> float:
-        return self.accepted * DRAWING_SECONDS
+        return self.accepted * SECONDS_PER_DRAWING
 
     @property
     def speed_up(self) -> float | None:

@@ -17,7 +17,9 @@ from django.views.decorators.http import require_GET, require_POST
 from annotation_site.catalog import framing, photos
 from annotation_site.catalog.models import Mask, Project
 from annotation_site.dashboards import selectors
-from annotation_site.dashboards.overview import DRAWING_SECONDS, overview
+from annotation_site.dashboards.overview import overview
+from annotation_site.results import reporting
+from pipeline.metrics import SECONDS_PER_DRAWING
 
 THUMBNAIL_SIDE = 240
 """Pixels: twice what a strip shows, for dense screens."""
@@ -70,7 +72,7 @@ def curve(_request: HttpRequest, slug: str) -> JsonResponse:
             "questions": points.questions,
             "accepted": points.accepted,
             "hours": [seconds / 3600 for seconds in points.seconds],
-            "drawn": [round(seconds / DRAWING_SECONDS, 2) for seconds in points.seconds],
+            "drawn": [round(seconds / SECONDS_PER_DRAWING, 2) for seconds in points.seconds],
         }
     )
 
@@ -90,9 +92,20 @@ def decisions(request: HttpRequest, slug: str) -> HttpResponse:
 @admins_only
 @require_GET
 def report(request: HttpRequest, slug: str) -> HttpResponse:
-    """What the project has yielded, measured where ground truth exists."""
+    """What the project has yielded, measured where ground truth exists; `?format=json` gives the figures."""
     found = get_object_or_404(Project, slug=slug)
-    return render(request, "dashboards/report.html", {"project": found, "section": "report"})
+    figures = reporting.report(found).to_json()
+    if request.GET.get("format") == "json":
+        return JsonResponse(figures)
+    spans = {name: figures[f"{name}_hours"] for name in ("verification", "human", "drawing")}
+    context = {
+        "project": found,
+        "section": "report",
+        "report": figures,
+        "seconds": {name: span * 3600 for name, span in spans.items()},
+        "longest_hours": max(spans.values()),
+    }
+    return render(request, "dashboards/report.html", context)
 
 
 @admins_only

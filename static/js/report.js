@@ -1,0 +1,4 @@
+// The report: draws the curve.
+import { Curve } from "./curve.js";
+
+new Curve(document.querySelector(".curve")).reload();
