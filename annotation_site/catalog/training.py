@@ -16,9 +16,6 @@ from annotation_site.catalog.storage import local_folder, round_folder
 from pipeline.detection import AnnotatedImage, FitOptions, PredictOptions, Step, Training, get_detector
 from pipeline.detection.validation import Validation, validate
 
-CURVE_POINTS = 500
-"""Of the training curve, as it is stored to be drawn."""
-
 VALIDATED_IMAGES = 200
 """Held-out images that the model is checked on after training; enough for two digits."""
 
@@ -93,9 +90,8 @@ def _annotated(image: Image, annotations: Sequence[Annotation]) -> AnnotatedImag
 
 
 def _note(report: Reporter, training: Training) -> None:
-    step = math.ceil(len(training.history) / CURVE_POINTS) or 1
     report.note(
-        losses=[_point(point) for point in training.history[::-1][::step][::-1]],
+        losses=[_point(point) for point in training.history],
         skipped_images=training.skipped,
         resumed_from=training.resumed_from,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Count, F, Sum
-from django.db.models.functions import Lower, Upper
 
 from annotation_site.budget.ledger import budget_of
 from annotation_site.catalog.models import Image, Project, Round, Tree
@@ -62,7 +61,7 @@ def _stages(round_: Round) -> list[dict[str, Any]]:
 def _campaign(project: Project) -> dict[str, Any]:
     """Clusters by what became of them, masks that were labelled, and answers that count."""
     standing = Decision.objects.filter(tree__round__project=project, withdrawn_at=None)
-    size = Sum(Upper(F("interval")) - Lower(F("interval")))
+    size = Sum(F("cluster__hi") - F("cluster__lo"))
     verdicts = {
         v: (n, masks) for v, n, masks in standing.values_list("verdict").annotate(n=Count("id"), masks=size)
     }

@@ -25,7 +25,7 @@ from tests.site.test_killed_stages import blocked
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-WORKER = "-m celery --app workers worker --beat --concurrency 2 --queues cpu,gpu,io --without-mingle --without-gossip"
+WORKER = "-m celery --app workers worker --beat -c 2 -Q cpu,gpu,io --without-mingle --without-gossip"
 
 
 @pytest.fixture(autouse=True)

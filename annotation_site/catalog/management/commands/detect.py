@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from annotation_site.catalog.detecting import NoModel, detect, work_through_shards
+from annotation_site.catalog.detecting import NoModel, NothingToDetect, detect, work_through_shards
 from annotation_site.catalog.management.stage_command import HARDWARE, StageCommand, add_hardware, chosen
 from annotation_site.catalog.models import Round
 from annotation_site.catalog.progress import terminal_progress
@@ -49,9 +49,11 @@ class Command(StageCommand):
         given = chosen(options, "max_masks", "features", *HARDWARE)
         try:
             round_ = current_round(find_project(options["project"]))
+            if not round_.shards.exists():
+                raise NothingToDetect("There is nothing to help with: nobody began to detect yet.")
             with terminal_progress(f"detect {round_.project.slug}") as progress:
                 finished = work_through_shards(round_, progress, **given)
-        except (UnknownProject, NoModel, DetectionError, InvalidOption) as refusal:
+        except (UnknownProject, NoModel, NothingToDetect, DetectionError, InvalidOption) as refusal:
             raise CommandError(str(refusal)) from refusal
         except StopRequested as stop:
             raise CommandError(f"{stop} The others go on.", returncode=130) from stop
