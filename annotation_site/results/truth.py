@@ -1,0 +1,97 @@
+"""Accepted masks against ground truth, where pool images have any: what their annotations are for.
+
+A pool image counts as annotated when it was imported with a COCO file that lists it: what that file does
+not outline there is not there. Masks and annotations of a category stream past, one image at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import numpy as np
+from django.db import connection
+
+from annotation_site.catalog.models import Annotation, Category, Project, Role
+from annotation_site.results.outcomes import TreeOutcome
+from pipeline.metrics import Tally, tally, total
+from pipeline.predictions import Rle
+
+AT_ONCE = 2000
+
+ACCEPTED = """
+SELECT m.image_id, i.height, i.width, m.counts, m.tree_id, m.position
+FROM verification_decision d
+JOIN catalog_mask m
+  ON m.tree_id = d.tree_id AND m.position >= lower(d.interval) AND m.position < upper(d.interval)
+JOIN catalog_image i ON i.id = m.image_id AND i.role = 'pool' AND i.coco_id IS NOT NULL
+WHERE d.tree_id = ANY(%s) AND d.verdict = 'accept' AND d.withdrawn_at IS NULL
+ORDER BY m.image_id, m.id
+"""
+
+OBJECTS = """
+SELECT a.image_id, i.height, i.width, a.counts, a.is_crowd
+FROM catalog_annotation a
+JOIN catalog_image i ON i.id = a.image_id AND i.role = 'pool' AND i.coco_id IS NOT NULL
+WHERE a.category_id = %s
+ORDER BY a.image_id, a.id
+"""
+
+
+class Outlined(NamedTuple):
+    """An accepted mask (`crowd` None), or an object of the ground truth."""
+
+    image: int
+    mask: Rle
+    crowd: bool | None
+
+
+def has_truth(project: Project) -> bool:
+    """Whether any pool image has an annotation."""
+    return Annotation.objects.filter(image__project=project, image__role=Role.POOL).exists()
+
+
+def annotated_images(project: Project) -> int:
+    """How many pool images the measures rest on."""
+    if not has_truth(project):
+        return 0
+    return project.images.filter(role=Role.POOL, coco_id__isnull=False).count()
+
+
+def tally_of(category: Category, outcomes: Sequence[TreeOutcome], *, k_iou: float) -> Tally:
+    """The tally of a category's accepted masks in annotated pool images."""
+    everything = merge(_accepted(outcomes), _objects(category), key=itemgetter(0))
+    by_image = groupby(everything, key=itemgetter(0))
+    return total(_tally(list(outlined), k_iou) for _, outlined in by_image)
+
+
+def _tally(outlined: Sequence[Outlined], k_iou: float) -> Tally:
+    """The tally of one image."""
+    accepted = [one.mask for one in outlined if one.crowd is None]
+    crowd = [one.crowd for one in outlined if one.crowd is not None]
+    truth = [one.mask for one in outlined if one.crowd is not None]
+    return tally(accepted, truth, k_iou=k_iou, crowd=np.array(crowd, dtype=np.bool_))
+
+
+def _accepted(outcomes: Sequence[TreeOutcome]) -> Iterator[Outlined]:
+    refused = {(outcome.tree.pk, position) for outcome in outcomes for position in outcome.refused}
+    trees = [outcome.tree.pk for outcome in outcomes]
+    for image, height, width, counts, tree, position in _stream(ACCEPTED, [trees]):
+        if (tree, position) not in refused:
+            yield Outlined(image, Rle(size=[height, width], counts=bytes(counts)), None)
+
+
+def _objects(category: Category) -> Iterator[Outlined]:
+    for image, height, width, counts, is_crowd in _stream(OBJECTS, [category.pk]):
+        yield Outlined(image, Rle(size=[height, width], counts=bytes(counts)), is_crowd)
+
+
+def _stream(statement: str, parameters: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query, fetched by a cursor of the server some at a time."""
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(statement, parameters)
+        while rows := cursor.fetchmany(AT_ONCE):
+            yield from rows
