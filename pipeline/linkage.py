@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster import hierarchy
-from scipy.spatial.distance import squareform
 
-from pipeline.linkage_scales import pair_scales
+from pipeline.linkage_exact import exact_linkage
+from pipeline.linkage_methods import METHODS
+from pipeline.linkage_points import frame_of
 
-METHODS = ("complete", "average", "ward")
-"""The linkages: `complete` is the paper's."""
+_PIECE = 4096
 
 
 class InvalidFeatures(ValueError):
@@ -29,6 +26,7 @@ def linkage(
     *,
     method: str = "complete",
     seed: int = 0,
+    threads: int | None = None,
 ) -> NDArray[np.float64]:
     """Merge n masks into one binary tree.
 
@@ -41,6 +39,7 @@ def linkage(
         many, drawn with `seed`). Ward needs squared Euclidean distances and takes
         d² = F² / σ_F² + (s_i − s_j)² / σ_S² instead. Without scores d = F.
     method : one of `METHODS`
+    threads : by itself the cores this process may use, or OMP_NUM_THREADS if that is less
 
     Returns
     -------
@@ -55,17 +54,8 @@ def linkage(
         When `method` is none of `METHODS`.
     """
     _check(features, scores, method)
-    n = len(features)
-    if n == 1:
-        return np.empty((0, 4))
-    distances = _distances(np.asarray(features, np.float64))
-    if scores is not None:
-        scale = pair_scales(features, scores, seed=seed)
-        gaps = np.abs(np.subtract.outer(scores, scores)).astype(np.float64) / scale.scores
-        distances = distances / scale.features
-        distances = np.hypot(distances, gaps) if method == "ward" else distances + gaps
-    named = cast(Literal["complete", "average", "ward"], method)
-    return np.asarray(hierarchy.linkage(squareform(distances, checks=False), named), np.float64)
+    frame = frame_of(features, scores, method=method, seed=seed)
+    return exact_linkage(frame, features, scores, method=method, threads=threads)
 
 
 def _check(features: NDArray[np.floating], scores: NDArray[np.floating] | None, method: str) -> None:
@@ -73,7 +63,8 @@ def _check(features: NDArray[np.floating], scores: NDArray[np.floating] | None, 
         raise UnknownLinkage(f"No linkage is called {method!r}; choose one of {', '.join(METHODS)}.")
     if features.ndim != 2 or 0 in features.shape:
         raise InvalidFeatures(f"Features must have shape (n, d) with n, d >= 1, not {features.shape}.")
-    _refuse_unfit_rows(np.isfinite(features).all(axis=1), "features")
+    pieces = [features[start : start + _PIECE] for start in range(0, len(features), _PIECE)]
+    _refuse_unfit_rows(np.concatenate([np.isfinite(piece).all(axis=1) for piece in pieces]), "features")
     if scores is None:
         return
     if scores.shape != (len(features),):

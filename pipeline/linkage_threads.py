@@ -1,0 +1,106 @@
+"""A few threads that share out the pieces of one clustering, with BLAS kept to one thread in each."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from typing import Self, TypeVar
+
+from threadpoolctl import threadpool_limits
+
+T = TypeVar("T")
+
+
+def default_threads() -> int:
+    """The cores this process may use, or OMP_NUM_THREADS where that is less."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(cores, int(asked))) if asked.isdigit() else cores
+
+
+class Crew:
+    """Threads for the length of a `with` block; a crew of one works in the caller's thread.
+
+    The threads are ordinary ones, made in this process and ended with the block: a Celery child
+    that was forked from a parent which had a crew has nothing to inherit and nothing to lose.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        self.threads = default_threads() if threads is None else max(1, threads)
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            if self.threads > 1:
+                stack.enter_context(_single_threaded_blas())
+                self._pool = stack.enter_context(ThreadPoolExecutor(self.threads, "linkage"))
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.__exit__(kind, error, trace)
+
+    def run(self, work: Callable[[T, int], None], pieces: Iterable[T]) -> None:
+        """Call `work(piece, thread)` for every piece, thread from 0; whoever is free takes the next.
+
+        The first error of a thread is raised here once all threads have stopped.
+        """
+        if self.threads == 1:
+            for piece in pieces:
+                work(piece, 0)
+            return
+        shared = _shared(pieces)
+        running = [self._pool.submit(_work_off, work, shared, thread) for thread in range(self.threads)]
+        errors = [future.exception() for future in running]
+        for error in filter(None, errors):
+            raise error
+
+
+def _work_off(work: Callable[[T, int], None], pieces: Iterator[T], thread: int) -> None:
+    for piece in pieces:
+        work(piece, thread)
+
+
+class _shared(Iterator[T]):  # noqa: N801  (used like a function)
+    """An iterator that several threads may advance."""
+
+    def __init__(self, pieces: Iterable[T]) -> None:
+        self._pieces, self._lock = iter(pieces), threading.Lock()
+
+    def __next__(self) -> T:
+        with self._lock:
+            return next(self._pieces)
+
+
+class _BlasLimit:
+    """One limit for the process however many crews are at work: set by the first, lifted by the last.
+
+    Setting the number of BLAS threads is global. Two crews that each saved and restored it could
+    leave it at one for good.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._crews = threading.Lock(), 0
+        self._limits: threadpool_limits | None = None
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            self._crews += 1
+            if self._crews == 1:
+                self._limits = threadpool_limits(1, user_api="blas")
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._crews -= 1
+                if self._crews == 0 and self._limits is not None:
+                    self._limits.restore_original_limits()
+
+
+_single_threaded_blas = _BlasLimit()
