@@ -23,6 +23,8 @@ HORIZON = 8
 """The claim looks at so many times the questions it needs, to spread them over clusters."""
 SPREAD = 10
 """At most one in so many questions of a HIT are about the same cluster, where others wait."""
+LEAST = 5
+"""Questions that may turn out in vain only fill a HIT up to one in so many of its places."""
 TRIES = 3
 """A question that was locked when the claim came by is looked at again so many times."""
 
@@ -58,10 +60,11 @@ WITH waiting AS (
     row_number() OVER (PARTITION BY cluster_id ORDER BY turn, rank) > %(most)s AS surplus
   FROM waiting
 ), chosen AS (
-  SELECT id FROM spread ORDER BY surplus, turn, priority DESC, rank, id LIMIT %(limit)s
+  SELECT id, turn, row_number() OVER (ORDER BY turn, surplus, priority DESC, rank, id) AS place FROM spread
 ), claimed AS (
   SELECT q.id FROM verification_question q JOIN chosen USING (id)
-  WHERE q.wanted > q.taken FOR NO KEY UPDATE OF q SKIP LOCKED
+  WHERE chosen.place <= %(limit)s AND (chosen.turn = 0 OR chosen.place <= %(least)s) AND q.wanted > q.taken
+  FOR NO KEY UPDATE OF q SKIP LOCKED
 )
 UPDATE verification_question q SET taken = q.taken + 1 FROM claimed
 WHERE q.id = claimed.id RETURNING q.id, q.category_id
@@ -149,6 +152,7 @@ def _claim_once(project: Project, worker_id: int, limit: int, held: Sequence[int
                 "held": list(held),
                 "horizon": HORIZON * project.hit_size,
                 "most": max(1, -(-project.hit_size // SPREAD)),
+                "least": min(limit, -(-project.hit_size // LEAST) - len(held)),
                 "limit": limit,
             },
         )

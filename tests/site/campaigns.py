@@ -39,14 +39,34 @@ class Clock:
 
 
 def project_with_tree(
-    correct: Sequence[bool] | NDArray[np.bool_], *, score: float = 0.9, gold: int = 0, **parameters: Any
+    correct: Sequence[bool] | NDArray[np.bool_],
+    *,
+    scores: NDArray[np.floating] | None = None,
+    gold: int = 0,
+    **parameters: Any,
 ) -> Project:
-    """A project of one category whose balanced tree joins neighbours; `correct` is in leaf order."""
+    """A project of one category whose balanced tree joins neighbours; `correct` is in leaf order.
+
+    Without `scores` all masks have 0.9, so that the search begins with one cluster, the root.
+    """
     project = ProjectFactory(**parameters)
     round_ = RoundFactory(project=project, number=1)
-    add_tree(round_, correct, scores=np.full(len(correct), score))
+    add_tree(round_, correct, scores=np.full(len(correct), 0.9) if scores is None else scores)
     add_gold(project, gold)
     return project
+
+
+def project_with_clusters(
+    quality: Sequence[float], *, size: int = 32, gold: int = 0, seed: int = 3, **parameters: Any
+) -> Project:
+    """A project whose search begins with one cluster of `size` masks for each share of correct ones.
+
+    Between any two there are as many masks of a low score, which nobody is asked about.
+    """
+    rng = np.random.default_rng(seed)
+    asked = np.repeat(np.tile([True, False], len(quality)), size)
+    correct = rng.random(len(asked)) < np.repeat(np.repeat(quality, 2), size)
+    return project_with_tree(correct, scores=np.where(asked, 0.9, 0.1), gold=gold, **parameters)
 
 
 def add_tree(

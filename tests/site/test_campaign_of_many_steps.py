@@ -28,7 +28,7 @@ class Walk:
         self.rng = np.random.default_rng(seed)
         correct = self.rng.random(150) < np.repeat(self.rng.choice([0.05, 0.5, 0.97], 6), 25)
         self.project = project_with_tree(
-            correct, score=0.9, gold=12, n_s=7, hit_size=12, gold_share=0.2, seed=seed, **parameters
+            correct, gold=12, n_s=7, hit_size=12, gold_share=0.2, seed=seed, **parameters
         )
         more = self.rng.random(60) < 0.9
         add_tree(self.project.rounds.get(), more, scores=np.linspace(0.5, 0.95, 60))
