@@ -8,7 +8,6 @@ import secrets
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from annotation_site.catalog.importing import import_images
 from annotation_site.catalog.models import Project, Role
 from annotation_site.catalog.projects import create_project, numbered
 from annotation_site.catalog.roles import RoleShares
+from annotation_site.catalog.storage import delete_artifacts
 from annotation_site.people.members import invite
 from annotation_site.people.models import Membership
 from pipeline.progress import Progress
@@ -31,6 +31,10 @@ NAME = "Demo"
 SLUG = "demo"
 ADMIN = "demo"
 SEED = 2021
+
+
+class NotThisDemo(Exception):
+    """The project in the demo's place is not the demo that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,14 @@ SCALES: Mapping[str, Scale] = {
     "tiny": Scale(
         images={"initial": 6, "heldout": 8, "pool": 24},
         questions=300,
-        parameters={"detector": "fake", "n_s": 5, "hit_size": 10},
+        parameters={
+            "detector": "fake",
+            "k_pa": 0.05,
+            "n_s": 8,
+            "min_size": 2,
+            "rule": "paper",
+            "hit_size": 10,
+        },
     ),
 }
 
@@ -91,7 +102,13 @@ def folder() -> Path:
 
 
 def begin(scale: Scale) -> Demo:
-    """The project, its first worker and its admin; made when they are not there."""
+    """The project, its first worker and its admin; made when they are not there.
+
+    Raises
+    ------
+    NotThisDemo
+        When the project of that name is another one.
+    """
     folder().mkdir(parents=True, exist_ok=True)
     told = {"description": DESCRIPTION, "instructions": INSTRUCTIONS, "generated": True, "seed": SEED}
     project = Project.objects.filter(slug=SLUG).first()
@@ -99,6 +116,12 @@ def begin(scale: Scale) -> Demo:
         names = scale.scenes.categories
         made = create_project(name=NAME, categories=numbered(names), parameters={**told, **scale.parameters})
         project = made.project
+    elif not project.generated:
+        raise NotThisDemo(
+            f"There is a project of yours called {SLUG}: give MASKGROVE_VAR another place for the demo."
+        )
+    elif project.detector != scale.parameters["detector"]:
+        raise NotThisDemo("The demo that is here has another scale: forget it first (make clean-demo).")
     if budget_of(project).questions is None:
         set_caps(project=project, questions=scale.questions, money=None)
     worker = project.members.order_by("pk").first() or invite(project=project, name="You")
@@ -123,10 +146,13 @@ def admin_password() -> str:
     return password
 
 
+def has_images(project: Project, scale: Scale) -> bool:
+    """Whether every scene is imported."""
+    return project.images.count() >= sum(scale.images.values())
+
+
 def add_images(project: Project, scale: Scale, *, painting: Progress, importing: Progress) -> None:
     """Paint the scenes and import them with their ground truth; what is there already is left alone."""
-    if project.images.count() >= sum(scale.images.values()):
-        return
     cores = os.cpu_count() or 1
     sets = write_scenes(
         folder() / "scenes",
@@ -148,22 +174,21 @@ def add_images(project: Project, scale: Scale, *, painting: Progress, importing:
 
 
 def forget() -> bool:
-    """Remove the demo's project and files; whether there was one. Projects of the user's own stay.
-
-    When no project is left, everything under `var/` goes but the servers' own files.
-    """
+    """Remove the demo's project, admin and files; whether there were any. Projects of the user's own stay."""
     project = Project.objects.filter(slug=SLUG, generated=True).first()
+    there = project is not None or folder().exists()
     if project is not None:
+        artifacts_of = f"projects/{project.pk}"
         with transaction.atomic():
             LedgerEntry.objects.filter(project=project).delete()
             project.delete()
+        delete_artifacts(artifacts_of)
     get_user_model().objects.filter(username=ADMIN).delete()
-    there = project is not None or folder().exists()
     shutil.rmtree(folder(), ignore_errors=True)
     return there
 
 
-def elapsed(since: datetime, until: datetime) -> str:
-    """Minutes and seconds between two times, as 4:05."""
-    minutes, seconds = divmod(round((until - since).total_seconds()), 60)
-    return f"{minutes}:{seconds:02d}"
+def elapsed(seconds: float) -> str:
+    """Minutes and seconds, as 4:05."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import NoReturn
 
+from django.conf import settings
 from django.core.management import call_command
-from django.utils import timezone
 from rich.console import Console
 
 from annotation_site import enqueue
@@ -16,7 +16,8 @@ from annotation_site.catalog.models import Project, StageRun
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import ORDER
 from annotation_site.local.board import Board
-from annotation_site.local.demo import Demo, Scale, add_images, begin, elapsed, folder
+from annotation_site.local.demo import Demo, Scale, add_images, begin, elapsed, folder, has_images
+from annotation_site.local.processes import Program, ended
 from annotation_site.local.site import Site
 from pipeline.progress import Progress
 
@@ -33,13 +34,16 @@ class CrowdFailed(Exception):
 
 
 class Demonstration:
-    """One run of the demo on a site that answers; progress is drawn on the console."""
+    """One run of the demo on a site that answers; progress is drawn on the console.
 
-    def __init__(self, site: Site, console: Console, scale: Scale) -> None:
+    `began` is when the command started, on the monotonic clock.
+    """
+
+    def __init__(self, site: Site, console: Console, scale: Scale, *, began: float) -> None:
         self.site = site
         self.console = console
         self.scale = scale
-        self.began = timezone.now()
+        self.began = began
         self.demo: Demo = begin(scale)
 
     @property
@@ -66,17 +70,16 @@ class Demonstration:
             When a stage fails.
         """
         with Board(self.console) as board:
-            add_images(
-                self.project,
-                self.scale,
-                painting=self._ticking(board.work("Scenes")),
-                importing=self._ticking(board.work("Import")),
-            )
+            if not has_images(self.project, self.scale):
+                self._add_images(board)
             enqueue.run_pipeline(self.project)
             self._follow(board)
-        self.console.print(
-            f"The first question waits at the worker's link ({elapsed(self.began, timezone.now())})."
-        )
+        took = elapsed(time.monotonic() - self.began)
+        self.console.print(f"The first question waits at the worker's link, {took} after the start.")
+
+    def _add_images(self, board: Board) -> None:
+        painting, importing = (self._ticking(board.work(label)) for label in ("Scenes", "Import"))
+        add_images(self.project, self.scale, painting=painting, importing=importing)
 
     def _ticking(self, progress: Progress) -> Progress:
         """A progress that looks after the site as well."""
@@ -104,7 +107,7 @@ class Demonstration:
         last = runs.get(ORDER[-1])
         return last is not None and last.state == StageRun.State.DONE
 
-    def stay(self) -> None:
+    def stay(self) -> NoReturn:
         """Look after the site until someone ends it."""
         self.console.print("Ctrl-C ends everything; the next start goes on from here.")
         while True:
@@ -118,18 +121,20 @@ class Demonstration:
         ------
         CrowdFailed
         """
-        words = [sys.executable, "manage.py", "simulate_crowd", self.project.slug]
-        words += ["--workers", str(workers), "--url", self.site.url]
-        with subprocess.Popen(words) as crowd:
-            try:
-                while crowd.poll() is None:
-                    self.site.tick()
-                    time.sleep(TICK)
-            except BaseException:
-                crowd.terminate()
-                raise
+        options = ("--workers", str(workers), "--url", self.site.url)
+        command = (
+            sys.executable,
+            str(settings.BASE_DIR / "manage.py"),
+            "simulate_crowd",
+            self.project.slug,
+            *options,
+        )
+        crowd = self.site.supervisor.send(Program("The crowd", command, log=None))
+        while crowd.poll() is None:
+            self.site.tick()
+            time.sleep(TICK)
         if crowd.returncode:
-            raise CrowdFailed(f"The simulated crowd ended with exit code {crowd.returncode}.")
+            raise CrowdFailed(f"The simulated crowd {ended(crowd.returncode)}.")
         call_command("export", self.project.slug, str(folder() / "annotations.json"))
         call_command("report", self.project.slug, json=folder() / "report.json")
         self.console.print(

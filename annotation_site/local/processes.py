@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -27,11 +28,14 @@ class AlreadyRunning(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run; `signal` asks it to end, after `grace` seconds it is killed with all its children."""
+    """What to run; `signal` asks it to end, after `grace` seconds it is killed with all its children.
+
+    Without a `log` it writes where we do.
+    """
 
     name: str
     command: tuple[str, ...]
-    log: Path
+    log: Path | None
     signal: str = "TERM"
     grace: float = 10.0
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -63,6 +67,7 @@ class Supervisor:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.children: list[Child] = []
+        self.errands: list[subprocess.Popen[bytes]] = []
         self._lock: int | None = None
 
     def __enter__(self) -> Supervisor:
@@ -125,6 +130,11 @@ class Supervisor:
         self.children.append(child)
         return child
 
+    def send(self, program: Program) -> subprocess.Popen[bytes]:
+        """Run a program that ends by itself, or with us; it is not started again."""
+        self.errands.append(self._spawn(program))
+        return self.errands[-1]
+
     def _spawn(self, program: Program) -> subprocess.Popen[bytes]:
         options = [
             "--lock",
@@ -134,8 +144,11 @@ class Supervisor:
             "--grace",
             str(program.grace),
         ]
-        program.log.parent.mkdir(parents=True, exist_ok=True)
-        with program.log.open("a") as log:
+        with ExitStack() as stack:
+            log = None
+            if program.log:
+                program.log.parent.mkdir(parents=True, exist_ok=True)
+                log = stack.enter_context(program.log.open("a"))
             return subprocess.Popen(
                 [sys.executable, "-S", "-E", leash.__file__, *options, "--", *program.command],
                 env={**os.environ, **program.environment},
@@ -164,12 +177,14 @@ class Supervisor:
 
     def stop(self) -> None:
         """End every child and its children, all at once; return when they are gone."""
-        for child in self.children:
-            if child.process.poll() is None:
-                child.process.terminate()
-        for child in self.children:
-            child.process.wait()
+        processes = [child.process for child in self.children] + self.errands
+        for process in processes:
+            if process.poll() is None:
+                process.terminate()
+        for process in processes:
+            process.wait()
         self.children.clear()
+        self.errands.clear()
 
 
 def ended(code: int) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 
 from annotation_site.embedded.server import ServerFailed
-from annotation_site.local.demo import SCALES, forget
+from annotation_site.local.demo import SCALES, NotThisDemo, forget
 from annotation_site.local.demonstration import CrowdFailed, Demonstration, PipelineFailed
 from annotation_site.local.ending import until_told_to_end
 from annotation_site.local.processes import AlreadyRunning
 from annotation_site.local.site import PortTaken, SiteDown, running_site
 
-REFUSALS = (AlreadyRunning, PortTaken, ServerFailed, SiteDown, PipelineFailed, CrowdFailed)
+INTERRUPTED = 130
+REFUSALS = (NotThisDemo, AlreadyRunning, PortTaken, ServerFailed, SiteDown, PipelineFailed, CrowdFailed)
 
 
 class Command(BaseCommand):
@@ -41,24 +43,36 @@ class Command(BaseCommand):
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
         console = Console(highlight=False)
+        began = time.monotonic()
         try:
             if options["forget"]:
                 console.print("The demo is forgotten." if forget() else "There is no demo.")
             else:
-                self._run(console, **options)
+                self._run(console, began, **options)
         except REFUSALS as refusal:
             raise CommandError(str(refusal)) from None
 
     def _run(
-        self, console: Console, *, host: str, port: int | None, crowd: int | None, scale: str, **_: Any
+        self,
+        console: Console,
+        began: float,
+        *,
+        host: str,
+        port: int | None,
+        crowd: int | None,
+        scale: str,
+        **_: Any,
     ) -> None:
+        complete = False
         with until_told_to_end(), running_site(host=host, port=port, report=console.log) as site:
             site.wait_until_it_answers()
-            demonstration = Demonstration(site, console, SCALES[scale])
+            demonstration = Demonstration(site, console, SCALES[scale], began=began)
             demonstration.introduce()
             demonstration.prepare()
-            if crowd:
-                demonstration.let_crowd_answer(crowd)
-            else:
+            if not crowd:
                 demonstration.stay()
+            demonstration.let_crowd_answer(crowd or 0)
+            complete = True
         console.print("Everything has ended.")
+        if crowd and not complete:
+            raise SystemExit(INTERRUPTED)
