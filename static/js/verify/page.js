@@ -177,6 +177,8 @@ function flash(said) {
 
 function finish() {
   index = -1;
+  isArmed = false;
+  delete stage.dataset.armed;
   clock.stop();
   deck.hide();
   count(items.length);
@@ -188,7 +190,7 @@ function finish() {
 function notice(state) {
   page.dataset.state = state;
   const panel = document.querySelector(`[data-notice="${state}"]`);
-  panel?.querySelector("h2")?.focus();
+  panel?.querySelector("h1")?.focus();
 }
 
 // ── looking ──────────────────────────────────────────────────────────────────────────────────────
