@@ -41,7 +41,7 @@ def heldout_truth(rows: CategoryRows, category: Category, *, k_iou: float) -> Tr
         annotations = _annotations(images[start : start + IMAGES_AT_ONCE].tolist(), category)
         for image, known in annotations.items():
             group = groups[image]
-            ious[group], inside = _compare([rows.rle(i) for i in group.tolist()], known)
+            ious[group], inside = _compare(rows.rles(group), known)
             unknown[group] = (ious[group] < k_iou) & (inside > MATCHED)
     return Truth(ious, unknown)
 

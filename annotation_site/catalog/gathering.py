@@ -54,14 +54,16 @@ class CategoryRows:
         """(n,) s = class score x predicted IoU (Sec. 4, Detection)."""
         return self.class_scores * self.predicted_ious
 
-    def counts_of(self, row: int) -> bytes:
-        """The run lengths of one mask."""
-        return self.counts[self.count_starts[row] : self.count_starts[row + 1]].tobytes()
+    def counts_of(self, rows: NDArray[np.integer]) -> list[bytes]:
+        """The run lengths of some masks."""
+        packed = self.counts.data  # Slices of it are cheap, those of a mapped array are not.
+        starts, ends = self.count_starts[rows].tolist(), self.count_starts[rows + 1].tolist()
+        return [packed[start:end].tobytes() for start, end in zip(starts, ends, strict=True)]
 
-    def rle(self, row: int) -> Rle:
-        """One mask."""
-        height, width = self.sizes[row].tolist()
-        return Rle(size=[height, width], counts=self.counts_of(row))
+    def rles(self, rows: NDArray[np.integer]) -> list[Rle]:
+        """Some masks."""
+        found = zip(self.sizes[rows].tolist(), self.counts_of(rows), strict=True)
+        return [Rle(size=size, counts=counts) for size, counts in found]
 
     def without(self, left_out: NDArray[np.bool_]) -> CategoryRows:
         """The other rows, in memory; the same object when none is left out."""

@@ -72,14 +72,14 @@ def _mask_rows(
     for start in range(0, len(order), REPORT_EVERY):
         leaves = order[start : start + REPORT_EVERY]
         columns = zip(
-            leaves.tolist(),
             rows.images[leaves].tolist(),
-            rows.boxes[leaves].astype(float).tolist(),
+            rows.boxes[leaves].tolist(),
+            rows.counts_of(leaves),
             rows.class_scores[leaves].tolist(),
             rows.predicted_ious[leaves].tolist(),
             rows.scores[leaves].tolist(),
             [None] * len(leaves) if ious is None else ious[leaves].tolist(),
             strict=True,
         )
-        for place, (leaf, image, box, class_score, predicted_iou, score, iou) in enumerate(columns, start):
-            yield (tree, place, image, *box, rows.counts_of(leaf), class_score, predicted_iou, score, iou)
+        for place, (image, box, counts, *scores) in enumerate(columns, start):
+            yield (tree, place, image, *box, counts, *scores)

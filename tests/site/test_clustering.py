@@ -104,7 +104,7 @@ def test_masks_lie_in_leaf_order_with_all_they_had(tmp_path: Path) -> None:
             row = int(dendrogram.order[mask.position])
             assert mask.image_id == rows.images[row]
             assert mask.box == tuple(rows.boxes[row].tolist())
-            assert mask.rle == rows.rle(row)
+            assert [mask.rle] == rows.rles(np.array([row]))
             assert mask.class_score == rows.class_scores[row]
             assert mask.predicted_iou == rows.predicted_ious[row]
             assert mask.score == rows.scores[row]
@@ -218,7 +218,7 @@ def test_rows_left_out_leave_the_others_as_they_were(tmp_path: Path) -> None:
     with gathered(ShardIndex.of(round_, Role.POOL), 7, feature="attention") as rows:
         out = np.arange(len(rows)) % 3 == 1
         kept = rows.without(out)
-        assert [kept.rle(i) for i in range(len(kept))] == [rows.rle(i) for i in np.flatnonzero(~out).tolist()]
+        assert kept.rles(np.arange(len(kept))) == rows.rles(np.flatnonzero(~out))
         np.testing.assert_array_equal(kept.features, rows.features[~out])
         assert rows.without(np.zeros(len(rows), bool)) is rows
 
