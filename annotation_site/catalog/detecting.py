@@ -12,8 +12,8 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from annotation_site.catalog.claims import Claims
-from annotation_site.catalog.detector_options import detector_options
-from annotation_site.catalog.models import DetectionShard, Round
+from annotation_site.catalog.detector_options import agreed_options, detector_options
+from annotation_site.catalog.models import DetectionShard, Round, StageRun
 from annotation_site.catalog.shards import (
     PREDICTED_ROLES,
     SHARD_IMAGES,
@@ -63,6 +63,7 @@ def detect(
     if not images_done(round_)[1]:
         slug = round_.project.slug
         raise NothingToDetect(f"{slug} has no images of role pool: `manage.py import_images {slug} DIR`.")
+    agreed_options(round_, StageRun.Stage.DETECT, overrides, begun=images_done(round_)[0] > 0)
     while unfinished_shards(round_).exists():
         work_through_shards(round_, report, clock=clock, **overrides)
         if unfinished_shards(round_).exists():  # Others are at them; when one dies, its shard is ours.
@@ -77,7 +78,8 @@ def work_through_shards(
     round_: Round, report: Progress, *, clock: Callable[[], datetime] = timezone.now, **overrides: Any
 ) -> int:
     """Predict on shards that nobody else works on until none is left; how many. Any process may join in."""
-    load = cache(lambda: load_predictor(round_, **overrides))
+    agreed = agreed_options(round_, StageRun.Stage.DETECT, overrides, begun=True)
+    load = cache(lambda: load_predictor(round_, **agreed))
     finished = 0
     with Claims() as claims:
         while True:

@@ -7,15 +7,26 @@ A name stands for whichever stage knows it; those under "train" or "detect" are 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, TypeVar
 
+from django.db import connection
+
+from annotation_site.catalog.models import Round, StageRun
 from pipeline.detection import FitOptions, Hardware, InvalidOption, PredictOptions
 
 Options = TypeVar("Options", FitOptions, PredictOptions)
 
 SECTIONS: Mapping[type, str] = {FitOptions: "train", PredictOptions: "detect"}
+KEEP = "UPDATE catalog_stagerun SET detail = detail || %s::jsonb WHERE id = %s"
+MACHINE = {field.name for field in fields(Hardware)}
+
+
+class OptionsDiffer(Exception):
+    """A stage that is half done by other options."""
 
 
 def detector_options(kind: type[Options], stored: Mapping[str, Any], **overrides: Any) -> Options:
@@ -39,6 +50,40 @@ def detector_options(kind: type[Options], stored: Mapping[str, Any], **overrides
     chosen = {name: value for name, value in general.items() if name in _names(kind)}
     chosen |= stored.get(SECTIONS[kind], {})
     return kind.from_mapping(chosen | {name: v for name, v in overrides.items() if v is not None})
+
+
+def agreed_options(
+    round_: Round, stage: StageRun.Stage, given: Mapping[str, Any], *, begun: bool
+) -> dict[str, Any]:
+    """The options by which a stage is carried out, by whatever process: those it was begun with, and `given`.
+
+    Where the numbers are crunched is each process's own affair and not kept.
+
+    Raises
+    ------
+    OptionsDiffer
+        When part of the work is done (`begun`) by other options than those given now.
+    """
+    run = StageRun.objects.filter(round=round_, stage=stage).first()
+    kept: dict[str, Any] = run.detail.get("options", {}) if run else {}
+    own = MACHINE | ({"batch_size"} if stage == StageRun.Stage.DETECT else set())
+    wanted = {name: _plain(value) for name, value in given.items() if name not in own}
+    if run and begun and any(kept.get(name) != value for name, value in wanted.items()):
+        raise OptionsDiffer(
+            f"{stage} of {round_.project.slug} was begun with the options {kept or 'of the project'}, "
+            f"not {wanted}: leave them out to go on, or start afresh with --force."
+        )
+    if run and wanted:
+        with connection.cursor() as cursor:  # One statement: the stage's Reporter writes to the same column.
+            cursor.execute(KEEP, [json.dumps({"options": {**kept, **wanted}}), run.pk])
+    return {**kept, **given}
+
+
+def _plain(value: Any) -> Any:
+    """An option as JSON has it."""
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _names(kind: type) -> set[str]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from annotation_site.catalog.detector_options import detector_options
-from annotation_site.catalog.models import Annotation, Image, Project, Role, Round
+from annotation_site.catalog.detector_options import agreed_options, detector_options
+from annotation_site.catalog.models import Annotation, Image, Project, Role, Round, StageRun
 from annotation_site.catalog.reporting import Reporter
 from annotation_site.catalog.sources import image_source
 from annotation_site.catalog.storage import local_folder, round_folder
@@ -28,12 +28,14 @@ def train(round_: Round, report: Reporter, *, detector: str | None = None, **ove
     Parameters
     ----------
     detector : a name of `pipeline.detection.DETECTORS`; default: the project's
-    overrides : options that take the place of the project's `detector_options`
+    overrides : options that take the place of the project's `detector_options`; kept for when it goes on
     """
     project = round_.project
-    name = detector or round_.detector or project.detector
+    given = overrides | ({"detector": detector} if detector else {})
+    agreed = agreed_options(round_, StageRun.Stage.TRAIN, given, begun=False)
+    name = agreed.pop("detector", round_.detector or project.detector)
     options = detector_options(
-        FitOptions, {"seed": project.seed % 2**31, **project.detector_options}, **overrides
+        FitOptions, {"seed": project.seed % 2**31, **project.detector_options}, **agreed
     )
     folder = f"{round_folder(round_)}/model"
     report(0, options.iterations or 0, "Reading annotations")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from annotation_site.catalog import detecting, training
 from annotation_site.catalog.claims import Claims, Kind
 from annotation_site.catalog.management.commands import detect as detect_command
 from annotation_site.catalog.models import Project, Role, StageRun, Tree
 from annotation_site.catalog.rounds import current_round
+from annotation_site.catalog.shards import read_shard
 from annotation_site.catalog.stages import Stage, State
 from pipeline.progress import StopRequested
 from tests import factories
@@ -152,6 +155,45 @@ def test_options_of_a_stage_stand_apart_from_those_of_both(tmp_path: Path) -> No
     said("run_pipeline", project.slug, "--until", "detect")
     shards = current_round(project).shards.all()
     assert sum(shard.masks for shard in shards) <= sum(shard.images for shard in shards)
+
+
+def test_training_goes_on_with_the_options_it_was_begun_with(project: Project, monkeypatch) -> None:
+    slug = project.slug
+    with monkeypatch.context() as broken:
+        broken.setattr(training, "get_detector", lambda name: 1 / 0)
+        with pytest.raises(CommandError, match="ZeroDivisionError"):
+            said("train", slug, "--iterations", "7", "--device", "cpu")
+    said("train", slug)
+    detail = StageRun.objects.get(stage=Stage.TRAIN).detail
+    assert detail["losses"][-1]["iteration"] == 7
+    assert detail["options"] == {"iterations": 7}
+
+
+def failing_after(calls: int, real: Callable[..., object]) -> Callable[..., object]:
+    """The function, which fails from a certain call on."""
+    left = iter(range(calls, -1, -1))
+
+    def called(*arguments: object, **named: object) -> object:
+        return 1 / next(left) and real(*arguments, **named)
+
+    return called
+
+
+def test_all_who_detect_do_so_by_the_same_options(project: Project, monkeypatch) -> None:
+    slug = project.slug
+    said("train", slug)
+    with monkeypatch.context() as broken:
+        broken.setattr(detecting, "detect_shard", failing_after(2, detecting.detect_shard))
+        with pytest.raises(CommandError, match="ZeroDivisionError"):
+            said("detect", slug, "--features", "mask", "--shard-images", "4")
+    with pytest.raises(CommandError, match="was begun with the options"):
+        said("detect", slug, "--features", "backbone")
+    with pytest.raises(CommandError, match="was begun with the options"):
+        said("detect", slug, "--join", "--features", "backbone")
+    said("detect", slug, "--batch-size", "3")
+    for shard in current_round(project).shards.all():
+        with read_shard(shard) as reader:
+            assert reader.feature_kinds == ["mask"]
 
 
 def test_a_second_process_may_join_in(project: Project) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from annotation_site.catalog.detecting import NoModel, NothingToDetect, detect, work_through_shards
+from annotation_site.catalog.detector_options import OptionsDiffer
 from annotation_site.catalog.management.stage_command import HARDWARE, StageCommand, add_hardware, chosen
 from annotation_site.catalog.models import Round
 from annotation_site.catalog.progress import terminal_progress
@@ -53,7 +54,14 @@ class Command(StageCommand):
                 raise NothingToDetect("There is nothing to help with: nobody began to detect yet.")
             with terminal_progress(f"detect {round_.project.slug}") as progress:
                 finished = work_through_shards(round_, progress, **given)
-        except (UnknownProject, NoModel, NothingToDetect, DetectionError, InvalidOption) as refusal:
+        except (
+            UnknownProject,
+            NoModel,
+            NothingToDetect,
+            DetectionError,
+            InvalidOption,
+            OptionsDiffer,
+        ) as refusal:
             raise CommandError(str(refusal)) from refusal
         except StopRequested as stop:
             raise CommandError(f"{stop} The others go on.", returncode=130) from stop
