@@ -15,7 +15,7 @@ from annotation_site.verification.models import Judgment, Question
 def gold_for(
     membership: Membership, *, count: int, categories: Collection[int], rng: np.random.Generator
 ) -> list[int]:
-    """Questions about gold for a HIT: half of them correct masks, none that the worker saw before others.
+    """Questions about gold for a HIT: half of them correct masks, each half those that the worker saw least.
 
     Parameters
     ----------
