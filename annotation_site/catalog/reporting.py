@@ -30,7 +30,11 @@ WHERE id = %s RETURNING stop_requested
 """
 
 
-class ClaimLost(Exception):
+class StageError(Exception):
+    """A stage that cannot be carried out now."""
+
+
+class ClaimLost(StageError):
     """The connection that holds a stage's claim is gone: another process may have taken the stage over."""
 
 

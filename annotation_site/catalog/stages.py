@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+from django.db import Error, InterfaceError, OperationalError
 from django.db.models import F
 from django.utils import timezone
 
@@ -20,6 +22,7 @@ from annotation_site.catalog.claims import Claims, Kind, claimed
 from annotation_site.catalog.discarding import DISCARD
 from annotation_site.catalog.models import Round, StageRun
 from annotation_site.catalog.reporting import ClaimLost, Reporter
+from annotation_site.catalog.reporting import StageError as StageError
 from pipeline.progress import Progress, StopRequested, silent
 
 Stage = StageRun.Stage
@@ -33,10 +36,6 @@ MOST_DEATHS = 3
 """In a row, without getting further, until nobody takes a stage over any more by itself."""
 
 log = logging.getLogger(__name__)
-
-
-class StageError(Exception):
-    """A stage that cannot be carried out now."""
 
 
 class StageBusy(StageError):
@@ -225,8 +224,9 @@ def _carry_out(
     except ClaimLost:
         raise
     except Exception as error:
-        log.exception("%s of %s failed", run.stage, run.round)
-        _end(run, State.FAILED, error=explain(error), at=clock())
+        log.error("%s of %s failed: %s", run.stage, run.round, error, exc_info=not _is_ours(error))
+        with suppress(Error):  # Without a database it stays running; whoever looks next finds nobody at it.
+            _end(run, State.FAILED, error=explain(error), at=clock())
         raise StageFailed(f"{run.stage} of {run.round.project.slug} failed. {explain(error)}") from error
     StageRun.objects.filter(pk=run.pk).update(done=F("total"))
     return _end(run, State.DONE, at=clock())
@@ -243,8 +243,10 @@ def _end(run: StageRun, state: StageRun.State, *, at: datetime, **values: str) -
 def explain(error: BaseException) -> str:
     """What a person is told of an exception: our own messages as they are, others with what to do."""
     text = str(error) or type(error).__name__
-    if type(error).__module__.startswith(("pipeline.", "annotation_site.")):
+    if _is_ours(error):
         return text
+    if isinstance(error, OperationalError | InterfaceError):
+        return f"The database is gone, or was for a moment ({text.strip()}). Run it again to go on."
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return (
             f"Out of memory ({text}). Close other programs, or take a smaller batch size, and run it again."
@@ -254,3 +256,8 @@ def explain(error: BaseException) -> str:
     return (
         f"{type(error).__name__}: {text}. The log has the details; running it again keeps what is finished."
     )
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether the message was written for the person who reads it."""
+    return type(error).__module__.startswith(("pipeline.", "annotation_site."))
