@@ -51,7 +51,7 @@ def _part(image: Image.Image, frame: Frame, size: tuple[int, int]) -> Image.Imag
     width, height = reversed(image.size) if turned else image.size
     own = framing.before_turning(frame, orientation, width=width, height=height)
     own_size = (size[1], size[0]) if turned else size
-    shown = _decoded(image, own, own_size).resize(own_size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    shown = _decoded(image, own, own_size).resize(own_size, Image.Resampling.HAMMING)
     shown.getexif()[ExifTags.Base.Orientation] = orientation
     return ImageOps.exif_transpose(shown)
 

@@ -298,6 +298,20 @@ def test_a_photo_that_does_not_load_can_be_passed_over(contexts, campaign):
     assert answers(keys)[0] == "unsure"
 
 
+def test_photos_are_loaded_again_when_the_network_is_back(contexts, campaign):
+    page = contexts.open()
+    page.route("**/crops/*.jpg", lambda route: route.abort())
+    page.goto(f"/w/{campaign.member.secret}/")
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#stage")).to_have_attribute("data-state", "failed")
+    page.unroute("**/crops/*.jpg")
+    page.context.set_offline(True)
+    page.context.set_offline(False)
+    expect(page.locator("#stage")).to_have_attribute("data-state", "ready")
+    resume(page)
+    assert place(page) == 0
+
+
 def test_hasty_answers_are_warned_about(contexts, campaign):
     page = contexts.open()
     begin(page, campaign.member)

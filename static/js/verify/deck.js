@@ -18,17 +18,21 @@ export class Deck {
 
   // Builds what comes next and lets go of what is far behind.
   prepare(index) {
-    for (const [place, card] of this.#cards) {
-      if (place < index - BEHIND || place > index + AHEAD) {
-        card.element.remove();
-        this.#cards.delete(place);
-      }
+    for (const place of this.#cards.keys()) {
+      if (place < index - BEHIND || place > index + AHEAD) this.#remove(place);
     }
     const last = Math.min(index + AHEAD, this.items.length - 1);
     for (let place = index; place <= last; place += 1) this.#card(place);
   }
 
+  #remove(place) {
+    this.#cards.get(place).element.remove();
+    this.#cards.delete(place);
+  }
+
+  // A card whose photo did not load is built anew: the network may be back.
   #card(place) {
+    if (this.#cards.get(place)?.hasFailed) this.#remove(place);
     if (!this.#cards.has(place)) {
       const card = new Card(this.items[place], this.describe(this.items[place]));
       this.stage.append(card.element);
@@ -64,10 +68,15 @@ class Card {
     this.drawing = drawing(item);
     this.element.append(this.photo, this.drawing);
     this.#frame(item.box, item.size);
-    this.ready = this.#decode(RETRIES).then(() => {
-      this.isReady = true;
-    });
-    this.ready.catch(() => {}); // Told to whoever awaits it; a card that nobody reaches may fail unseen.
+    this.hasFailed = false;
+    this.ready = this.#decode(RETRIES).then(
+      () => {
+        this.isReady = true;
+      },
+      () => {
+        this.hasFailed = true;
+      },
+    );
   }
 
   async #decode(retries) {

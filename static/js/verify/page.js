@@ -72,14 +72,13 @@ async function loaded(card, next) {
   deck.hide();
   stage.dataset.state = "loading";
   deck.prepare(next);
-  try {
-    await card.ready;
-  } catch {
-    if (index === next) stage.dataset.state = "failed";
-    if (index === next) arm(next); // "Cannot tell" is the way on.
-    return false;
+  await card.ready;
+  if (index !== next) return false;
+  if (card.hasFailed) {
+    stage.dataset.state = "failed";
+    arm(next); // "Cannot tell" is the way on.
   }
-  return index === next;
+  return card.isReady;
 }
 
 function arm(next) {
@@ -251,6 +250,7 @@ outbox.addEventListener("waiting", () => saved(true));
 outbox.addEventListener("taken", (event) => taken(event.detail));
 outbox.addEventListener("refused", (event) => refused(event.detail));
 for (const event of ["online", "offline"]) addEventListener(event, () => saved());
+addEventListener("online", () => stage.dataset.state === "failed" && index >= 0 && show(index));
 
 tabs?.addEventListener("message", ({ data: { key, says } }) => {
   if (!place.has(key)) return;
