@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from pipeline.detection.detector import (
     WeightsUnavailable,
 )
 from pipeline.detection.options import FitOptions, Hardware, InvalidOption, PredictOptions
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: threads that spin take cores from others
 
 __all__ = [
     "DETECTORS",

@@ -113,6 +113,12 @@ FULL = Architecture(
     short_side=640,
 )
 
+BODIES = {
+    "resnet10": (resnet.BasicBlock, [1, 1, 1, 1]),
+    "resnet18": (resnet.BasicBlock, [2, 2, 2, 2]),
+    "resnet50": (resnet.Bottleneck, [3, 4, 6, 3]),
+}
+
 ARCHITECTURES: dict[str, Architecture] = {architecture.name: architecture for architecture in (SMALL, FULL)}
 
 
@@ -169,7 +175,7 @@ def build(architecture: Architecture, *, classes: int, frozen: bool) -> Network:
 
 def _pyramid(architecture: Architecture, *, frozen: bool) -> BackboneWithFPN:
     norm: Callable[..., nn.Module] = FrozenBatchNorm2d if frozen else partial(nn.GroupNorm, 16)
-    body = resnet.__dict__[architecture.body](weights=None, norm_layer=norm)
+    body = resnet.ResNet(*BODIES[architecture.body], norm_layer=norm)
     if frozen:  # the first stages of pretrained weights are good as they are
         for part in (body.conv1, body.bn1, body.layer1):
             part.requires_grad_(False)

@@ -53,6 +53,8 @@ def encode_window(window: NDArray[np.bool_], *, top: int, left: int, height: int
     starts, ends = starts[np.r_[True, apart][: len(starts)]], ends[np.r_[apart, True][: len(ends)]]
     bounds = np.concatenate([[0], np.stack([starts, ends], axis=1).ravel(), [height * width]])
     counts = np.diff(bounds).tolist()
+    if len(counts) > 1 and not counts[-1]:
+        counts.pop()
     packed = coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
     return {"size": [height, width], "counts": packed["counts"]}
 

@@ -42,7 +42,7 @@ class MaskPredictor:
         self, network: Network, *, category_ids: tuple[int, ...], short_side: int, options: PredictOptions
     ) -> None:
         self._machine = Machine.choose(options.hardware)
-        self._network = network.to(self._machine.device).eval()
+        self._network = network.to(self._machine.device).to(memory_format=torch.channels_last).eval()
         heads = self._network.roi_heads
         heads.kinds = frozenset(options.features)
         heads.score_thresh = options.min_confidence - 1e-6  # torchvision asks for more than, we for at least

@@ -135,7 +135,7 @@ class Run:
     """A training in progress: the network, its optimizer, and how far it is."""
 
     def __init__(self, network: Network, plan: Plan, machine: Machine) -> None:
-        self.network = network.to(machine.device).train()
+        self.network = network.to(machine.device).to(memory_format=torch.channels_last).train()
         self.plan = plan
         self.machine = machine
         self.optimizer = _optimizer(self.network, plan)
