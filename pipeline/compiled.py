@@ -1,7 +1,7 @@
 """How the compiled kernels are compiled: without the GIL, without numba's own threads, kept on disk.
 
 Kernels never use numba's parallel mode. Work is spread over ordinary Python threads that call the
-kernels (see docs/adr/0003-threads-around-compiled-kernels.md), so a forked Celery child, a thread
+kernels (see docs/adr/threads-around-compiled-kernels.md), so a forked Celery child, a thread
 of a web server and a notebook are all safe places to call from, and nothing spins while it waits.
 """
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.linkage_exact import exact_linkage
+from pipeline.linkage_memory import exact_limit
 from pipeline.linkage_methods import METHODS
-from pipeline.linkage_points import frame_of
+from pipeline.linkage_partitioned import partitioned_linkage
+from pipeline.linkage_points import InvalidFeatures, frame_of, refuse_unfit
+from pipeline.progress import Progress, silent
+from pipeline.rows import Rows
+
+__all__ = ["METHODS", "InvalidFeatures", "UnknownLinkage", "linkage"]
 
 _PIECE = 4096
-
-
-class InvalidFeatures(ValueError):
-    """The feature vectors or scores cannot be clustered as they are."""
 
 
 class UnknownLinkage(ValueError):
@@ -21,18 +25,21 @@ class UnknownLinkage(ValueError):
 
 
 def linkage(
-    features: NDArray[np.floating],
+    features: Rows,
     scores: NDArray[np.floating] | None = None,
     *,
     method: str = "complete",
     seed: int = 0,
     threads: int | None = None,
+    exact_up_to: int | None = None,
+    folder: Path | None = None,
+    progress: Progress = silent,
 ) -> NDArray[np.float64]:
-    """Merge n masks into one binary tree.
+    """Merge n masks into one binary tree: exactly, or in blocks when they are too many for that.
 
     Parameters
     ----------
-    features : (n, d) float16, float32 or float64
+    features : (n, d) float16, float32 or float64; an array, or anything that is sliced like one
     scores : (n,) or None
         With scores the distance is the paper's "attention + score": d = F / σ_F + |s_i − s_j| / σ_S,
         F Euclidean, each σ the standard deviation over pairs (of a sample of them when there are
@@ -40,6 +47,9 @@ def linkage(
         d² = F² / σ_F² + (s_i − s_j)² / σ_S² instead. Without scores d = F.
     method : one of `METHODS`
     threads : by itself the cores this process may use, or OMP_NUM_THREADS if that is less
+    exact_up_to : by itself the n whose distances (2 n² bytes) fit the memory that is there
+    folder : where a tree in blocks keeps its pieces, to go on with them when started again
+    progress : is told of the masks done, for a tree in blocks
 
     Returns
     -------
@@ -53,37 +63,28 @@ def linkage(
     UnknownLinkage
         When `method` is none of `METHODS`.
     """
-    _check(features, scores, method)
-    frame = frame_of(features, scores, method=method, seed=seed)
-    return exact_linkage(frame, features, scores, method=method, threads=threads)
-
-
-def _check(features: NDArray[np.floating], scores: NDArray[np.floating] | None, method: str) -> None:
     if method not in METHODS:
         raise UnknownLinkage(f"No linkage is called {method!r}; choose one of {', '.join(METHODS)}.")
-    if features.ndim != 2 or 0 in features.shape:
+    _check_shapes(features, scores)
+    n, dimensions = features.shape
+    if n > (exact_limit(dimensions=dimensions) if exact_up_to is None else exact_up_to):
+        return partitioned_linkage(
+            features, scores, method=method, seed=seed, folder=folder, threads=threads, progress=progress
+        )
+    held = features[0:n]
+    for start in range(0, n, _PIECE):
+        fit = np.isfinite(held[start : start + _PIECE]).all(axis=1)
+        if not fit.all():
+            refuse_unfit(np.isfinite(held).all(axis=1))
+    frame = frame_of(held, scores, method=method, seed=seed)
+    return exact_linkage(frame, held, scores, method=method, threads=threads)
+
+
+def _check_shapes(features: Rows, scores: NDArray[np.floating] | None) -> None:
+    if len(features.shape) != 2 or 0 in features.shape:
         raise InvalidFeatures(f"Features must have shape (n, d) with n, d >= 1, not {features.shape}.")
-    pieces = [features[start : start + _PIECE] for start in range(0, len(features), _PIECE)]
-    _refuse_unfit_rows(np.concatenate([np.isfinite(piece).all(axis=1) for piece in pieces]), "features")
     if scores is None:
         return
-    if scores.shape != (len(features),):
-        raise InvalidFeatures(f"{len(features)} feature vectors need as many scores, not {scores.shape}.")
-    _refuse_unfit_rows(np.isfinite(scores), "scores")
-
-
-def _refuse_unfit_rows(fit: NDArray[np.bool_], what: str) -> None:
-    if fit.all():
-        return
-    rows = np.flatnonzero(~fit)
-    shown = ", ".join(map(str, rows[:10])) + (", ..." if len(rows) > 10 else "")
-    raise InvalidFeatures(f"{len(rows)} rows of the {what} hold NaN or infinity: {shown}. Leave them out.")
-
-
-def _distances(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, d) -> (n, n) Euclidean distances by one matrix product."""
-    centred = points - points.mean(axis=0)
-    squares = np.einsum("ij,ij->i", centred, centred)
-    distances = squares[:, None] + squares - 2.0 * (centred @ centred.T)
-    np.fill_diagonal(distances, 0.0)
-    return np.asarray(np.sqrt(np.maximum(distances, 0.0)))
+    if scores.shape != features.shape[:1]:
+        raise InvalidFeatures(f"{features.shape[0]} feature vectors need as many scores, not {scores.shape}.")
+    refuse_unfit(np.isfinite(scores), what="scores")

@@ -9,10 +9,26 @@ from numpy.typing import NDArray
 
 from pipeline.compiled import compiled
 from pipeline.linkage_distances import Points
-from pipeline.linkage_scales import Rows, pair_scales
+from pipeline.linkage_scales import pair_scales
+from pipeline.rows import Rows
 
 _PIECE = 4096
 _FNV_OFFSET, _FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
+
+
+class InvalidFeatures(ValueError):
+    """The feature vectors or scores cannot be clustered as they are."""
+
+
+def refuse_unfit(
+    fit: NDArray[np.bool_], rows: NDArray[np.int64] | None = None, *, what: str = "features"
+) -> None:
+    """Raise InvalidFeatures for rows that are not `fit`, by their numbers."""
+    if fit.all():
+        return
+    unfit = np.flatnonzero(~fit) if rows is None else rows[~fit]
+    shown = ", ".join(map(str, unfit[:10])) + (", ..." if len(unfit) > 10 else "")
+    raise InvalidFeatures(f"{len(unfit)} rows of the {what} hold NaN or infinity: {shown}. Leave them out.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +71,11 @@ class Frame:
         """Distances between points -> heights in the caller's terms."""
         plain = distances.astype(np.float64) if self.rooted else np.sqrt(distances, dtype=np.float64)
         return plain * self.height_unit
+
+
+def coordinates(points: Points) -> NDArray[np.float32]:
+    """(m, d or d + 1) float32, the points with their scores as one more dimension: what k-means sees."""
+    return np.column_stack([points.vectors, points.gaps]) if points.rooted else points.vectors
 
 
 def frame_of(features: Rows, scores: NDArray[np.floating] | None, *, method: str, seed: int) -> Frame:

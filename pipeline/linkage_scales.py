@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.rows import Rows
 
 ALL_PAIRS_UP_TO = 1024
 """Up to so many rows every pair is measured, by one matrix product."""
@@ -16,15 +17,6 @@ SAMPLED_PAIRS = 1 << 14
 """Beyond, so many pairs drawn at random: a standard error of about 0.6 % of σ."""
 
 _PIECE = 1 << 12
-
-
-class Rows(Protocol):
-    """Rows that can be taken by slice or by sorted indices: an array, a memory map, a list of shards."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    def __getitem__(self, rows: slice | NDArray[np.int64], /) -> NDArray[np.floating]: ...
 
 
 @dataclass(frozen=True, slots=True)

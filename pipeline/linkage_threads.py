@@ -48,26 +48,30 @@ class Crew:
     def run(self, work: Callable[[T, int], None], pieces: Iterable[T]) -> None:
         """Call `work(piece, thread)` for every piece, thread from 0; whoever is free takes the next.
 
-        The first error of a thread is raised here once all threads have stopped.
+        After an error no further piece is begun; it is raised here once all threads have stopped.
         """
         if self.threads == 1:
             for piece in pieces:
                 work(piece, 0)
             return
-        shared = _shared(pieces)
+        shared = _SharedPieces(pieces)
         running = [self._pool.submit(_work_off, work, shared, thread) for thread in range(self.threads)]
         errors = [future.exception() for future in running]
         for error in filter(None, errors):
             raise error
 
 
-def _work_off(work: Callable[[T, int], None], pieces: Iterator[T], thread: int) -> None:
-    for piece in pieces:
-        work(piece, thread)
+def _work_off(work: Callable[[T, int], None], pieces: _SharedPieces[T], thread: int) -> None:
+    try:
+        for piece in pieces:
+            work(piece, thread)
+    except BaseException:
+        pieces.stop()
+        raise
 
 
-class _shared(Iterator[T]):  # noqa: N801  (used like a function)
-    """An iterator that several threads may advance."""
+class _SharedPieces(Iterator[T]):
+    """An iterator that several threads may advance, and any may end."""
 
     def __init__(self, pieces: Iterable[T]) -> None:
         self._pieces, self._lock = iter(pieces), threading.Lock()
@@ -75,6 +79,10 @@ class _shared(Iterator[T]):  # noqa: N801  (used like a function)
     def __next__(self) -> T:
         with self._lock:
             return next(self._pieces)
+
+    def stop(self) -> None:
+        with self._lock:
+            self._pieces = iter(())
 
 
 class _BlasLimit:
