@@ -18,6 +18,7 @@ from pipeline.predictions import Rle
 
 Floats = NDArray[np.float64]
 
+_AREAS_AT_ONCE = 255  # pycocotools writes their number into eight bits
 _MAX_CHARACTERS_PER_RUN = 12  # 60 bits of five: more cannot be a run of an image
 
 
@@ -196,7 +197,8 @@ def _columns(runs: NDArray[np.int64], height: int, width: int) -> NDArray[np.boo
 
 def areas(rles: Sequence[Rle]) -> NDArray[np.int64]:
     """n RLEs -> (n,) int64 pixels inside each."""
-    return np.asarray(coco_mask.area(list(rles)), dtype=np.int64).reshape(-1)
+    parts = [coco_mask.area(list(rles[i : i + _AREAS_AT_ONCE])) for i in range(0, len(rles), _AREAS_AT_ONCE)]
+    return np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int64)
 
 
 def boxes(rles: Sequence[Rle]) -> Floats:

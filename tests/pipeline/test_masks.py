@@ -80,6 +80,13 @@ class TestEncoding:
         assert masks.areas([rle]).tolist() == [mask.sum()]
         assert masks.boxes([rle]).tolist() == [box]
 
+    @pytest.mark.parametrize("count", [255, 256, 1000])
+    def test_there_may_be_any_number_of_masks(self, count):
+        rles = [masks.encode(np.tri(8, 9, k % 5, dtype=bool)) for k in range(count)]
+        assert masks.areas(rles).tolist() == [int(masks.decode(rle).sum()) for rle in rles]
+        assert masks.boxes(rles).shape == (count, 4)
+        assert masks.iou(rles, rles[:300]).diagonal().tolist() == [1.0] * min(count, 300)
+
     def test_no_masks_have_no_areas_and_no_boxes(self):
         assert masks.areas([]).shape == (0,)
         assert masks.boxes([]).shape == (0, 4)
