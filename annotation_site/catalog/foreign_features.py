@@ -10,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from annotation_site.catalog.models import Image
+from annotation_site.catalog.sources import image_source
 from pipeline.coco_results import PlacedResult
+from pipeline.descriptors import CropFeatures
+from pipeline.detection.crop_features import crop_features
+from pipeline.pictures import UnreadableImage, pixels, read_upright
 from pipeline.predictions import Rle
 
 CHECKED_AT_ONCE = 16_384  # rows
@@ -89,3 +93,37 @@ class GivenFeatures:
         masks: Sequence[Rle],  # noqa: ARG002
     ) -> NDArray[np.floating]:
         return np.asarray(self._rows[[result.row for result in results]])
+
+
+class ComputedFeatures:
+    """Vectors computed from the images, for predictions that come without."""
+
+    def __init__(self, crops: CropFeatures) -> None:
+        self._crops = crops
+
+    @property
+    def described(self) -> str:
+        """What they are, and that they were computed here."""
+        return f"{self._crops.name}, computed from the images"
+
+    def __call__(
+        self,
+        image: Image,
+        results: Sequence[PlacedResult],  # noqa: ARG002
+        masks: Sequence[Rle],
+    ) -> NDArray[np.floating]:
+        picture = pixels(read_upright(image_source(image)))
+        if picture.shape[:2] != (image.height, image.width):
+            raise UnreadableImage(f"{image.name}: another file than was imported, its size differs")
+        return self._crops.describe(picture, masks)
+
+
+def computed_features(by: str = "auto") -> FeatureSource:
+    """Vectors by a source of `pipeline.detection.crop_features`, or by the best that is installed.
+
+    Raises
+    ------
+    CropFeaturesUnavailable
+        When it was asked for by name and cannot be used here.
+    """
+    return ComputedFeatures(crop_features(by))
