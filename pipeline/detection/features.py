@@ -51,6 +51,12 @@ class MaskFeatures(nn.Module):
         -------
         kind -> (n, d) float32; "mask", "backbone" and "attention" of 512, "mask_iou" of the head's own width
         """
+        with torch.autocast(regions.device.type, enabled=False):  # half precision would round the vectors
+            return self._projected(regions, probabilities, judged, kinds)
+
+    def _projected(
+        self, regions: Tensor, probabilities: Tensor, judged: Tensor, kinds: Collection[str]
+    ) -> dict[str, Tensor]:
         probabilities = probabilities.float()[:, None]
         region = functional.adaptive_avg_pool2d(regions.float(), REGION_SIDE)
         found: dict[str, Tensor] = {}

@@ -42,6 +42,14 @@ class ForgivingRPN(RegionProposalNetwork):  # type: ignore[misc]
             label[(label == 0) & near_ignored(anchor, target["ignored"])] = -1
         return labels, matched
 
+    def compute_loss(
+        self, objectness: Tensor, offsets: Tensor, labels: list[Tensor], targets: list[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        if not any((label >= 0).any() for label in labels):
+            return objectness.sum() * 0, offsets.sum() * 0
+        losses: tuple[Tensor, Tensor] = super().compute_loss(objectness, offsets, labels, targets)
+        return losses
+
 
 class QualityHeads(torchvision_heads.RoIHeads):  # type: ignore[misc]
     """Box, mask and mask-IoU heads.
@@ -97,7 +105,9 @@ class QualityHeads(torchvision_heads.RoIHeads):  # type: ignore[misc]
         proposals, matched, labels, regression = self.select_training_samples(proposals, targets)
         pooled = self.box_head(self.box_roi_pool(features, proposals, image_shapes))
         class_logits, offsets = self.box_predictor(pooled)
-        loss_class, loss_box = torchvision_heads.fastrcnn_loss(class_logits, offsets, labels, regression)
+        loss_class, loss_box = class_logits.sum() * 0, offsets.sum() * 0
+        if len(class_logits):
+            loss_class, loss_box = torchvision_heads.fastrcnn_loss(class_logits, offsets, labels, regression)
         positive = [label > 0 for label in labels]
         boxes = [proposal[rows] for proposal, rows in zip(proposals, positive, strict=True)]
         classes = torch.cat([label[rows] for label, rows in zip(labels, positive, strict=True)])
