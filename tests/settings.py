@@ -46,6 +46,8 @@ def end(run: Path, owner: int) -> None:
 if "MASKGROVE_TEST_VAR" not in os.environ:  # Processes that xdist starts inherit it.
     os.environ["MASKGROVE_TEST_VAR"] = str(begin())
 os.environ["MASKGROVE_VAR"] = os.environ["MASKGROVE_TEST_VAR"]
+# Where we are root, servers run by another account must be able to walk through the tests' directories.
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", os.environ["MASKGROVE_TEST_VAR"])
 os.environ["MASKGROVE_THROWAWAY"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 for outside in ("DATABASE_URL", "REDIS_URL"):

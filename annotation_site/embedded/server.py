@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -113,6 +114,8 @@ class Server(ABC):
         self._users = None
         if self._leash is not None and not others:
             self._leash.wait(timeout=wait)
+            if self.socket_directory.parent != self.directory:
+                shutil.rmtree(self.socket_directory, ignore_errors=True)
         self._leash = None
 
     def _try_alone(self) -> bool:

@@ -58,6 +58,7 @@ SCALES: Mapping[str, Scale] = {
         questions=300,
         parameters={
             "detector": "fake",
+            "k_iou": 0.4,
             "k_pa": 0.05,
             "n_s": 8,
             "min_size": 2,

@@ -2,12 +2,17 @@
 
 import fcntl
 import os
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import httpx
 import psutil
+from django.conf import settings
 
 FAMILY = """
 import pathlib, subprocess, sys, time
@@ -57,3 +62,42 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def unused_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def manage(var: Path, *words: str, log: Path) -> subprocess.Popen[bytes]:
+    """A management command in a process of its own, with the servers of `var`."""
+    settings_module = {"MASKGROVE_VAR": str(var), "DJANGO_SETTINGS_MODULE": "annotation_site.settings"}
+    ours = {key: value for key, value in os.environ.items() if key != "MASKGROVE_THROWAWAY"}
+    with log.open("a") as out:
+        return subprocess.Popen(
+            [sys.executable, "manage.py", *words],
+            cwd=settings.BASE_DIR,
+            env={**ours, **settings_module},
+            stdout=out,
+            stderr=out,
+        )
+
+
+def serves(url: str) -> bool:
+    """Whether a page that reads the database is served."""
+    try:
+        return httpx.get(f"{url}login/").status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def member(process: subprocess.Popen[bytes], *words: str) -> psutil.Process | None:
+    """The first living descendant whose command line holds all the words and is no leash."""
+    for each in psutil.Process(process.pid).children(recursive=True):
+        with suppress(psutil.Error):
+            line = " ".join(each.cmdline())
+            if all(word in line for word in words) and "leash.py" not in line:
+                return each
+    return None

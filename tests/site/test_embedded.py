@@ -143,9 +143,9 @@ def test_a_path_too_long_for_a_socket_gets_one_under_tmp(tmp_path: Path) -> None
     assert server.socket_directory.parent == Path("/tmp")
     server.ensure()
     assert query(server, "SELECT 1") == 1
-    server.release()
     assert stat.S_IMODE(server.socket_directory.stat().st_mode) == 0o700
-    server.socket_directory.rmdir()
+    server.release()
+    assert not server.socket_directory.exists()
 
 
 def test_a_path_that_settings_could_not_quote_gets_a_socket_under_tmp(tmp_path: Path) -> None:

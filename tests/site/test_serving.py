@@ -1,34 +1,22 @@
 """`manage.py serve`: everything runs, comes back when killed, and is gone after Ctrl-C."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
-from django.conf import settings
 
 from annotation_site.local.site import Address, PortTaken, free_port, is_free
-from tests.site.processes import is_gone, until
+from tests.site.processes import is_gone, manage, member, serves, until, unused_port
 
 
 @pytest.fixture
 def served(tmp_path: Path):
     """`serve` in a process of its own, with servers of its own; the process and the site's root."""
-    environment = {
-        **os.environ,
-        "MASKGROVE_VAR": str(tmp_path),
-        "DJANGO_SETTINGS_MODULE": "annotation_site.settings",
-    }
-    words = [sys.executable, "manage.py", "serve", "--port", str(unused_port())]
-    log = (tmp_path / "serve.log").open("w")
-    process = subprocess.Popen(words, cwd=settings.BASE_DIR, env=environment, stdout=log, stderr=log)
+    process = manage(tmp_path, "serve", "--port", str(unused_port()), log=tmp_path / "serve.log")
     told = tmp_path / "run" / "supervisor.json"
     until(
         lambda: told.exists() and json.loads(told.read_text() or "{}").get("url"),
@@ -42,32 +30,8 @@ def served(tmp_path: Path):
     process.wait(timeout=60)
 
 
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def serves(url: str) -> bool:
-    """Whether a page that reads the database is served."""
-    try:
-        return httpx.get(f"{url}login/").status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
 def family(process: subprocess.Popen) -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
-
-
-def member(process: subprocess.Popen, *words: str) -> psutil.Process | None:
-    """The first living descendant whose command line holds all the words and is no leash."""
-    for each in family(process):
-        with suppress(psutil.Error):
-            line = " ".join(each.cmdline())
-            if all(word in line for word in words) and "leash.py" not in line:
-                return each
-    return None
 
 
 @pytest.mark.slow

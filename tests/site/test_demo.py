@@ -1,0 +1,150 @@
+"""The demo, tiny: to its report by a crowd, and over the death of each of its processes and of itself."""
+
+import json
+import re
+import signal
+import stat
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+from pycocotools.coco import COCO
+
+from annotation_site import embedded
+from annotation_site.local.demo import elapsed
+from annotation_site.local.demonstration import every
+from tests.site.processes import manage, member, serves, until, unused_port, written
+
+DEMO = ("demo", "--scale", "tiny")
+REPORTED = {
+    "accepted_masks", "precision", "sq", "coverage", "questions", "questions_per_accepted_mask",
+    "human_hours", "drawing_hours",
+}  # fmt: skip
+
+
+def rows(var: Path, statement: str) -> list[tuple]:
+    with psycopg.connect(embedded.postgres(var).url) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def answers(var: Path) -> int:
+    """How many judgments there are; of a database that is away, -1."""
+    with suppress(psycopg.OperationalError):
+        return rows(var, "SELECT count(*) FROM verification_judgment")[0][0]
+    return -1
+
+
+def link(log: Path) -> str:
+    """The worker's link as the demo printed it."""
+    until(lambda: re.search(r"Worker +\S+", log.read_text()), seconds=120, waiting_for="the links")
+    return re.search(r"Worker +(\S+)", log.read_text()).group(1)
+
+
+def ready(log: Path, *, times: int = 1) -> None:
+    """Wait until the demo has said so many times that a question waits."""
+    until(
+        lambda: log.read_text().count("The first question waits") >= times,
+        seconds=240,
+        waiting_for="the first question",
+    )
+
+
+@pytest.fixture
+def demo(tmp_path: Path):
+    """Starts the demo, again and again if need be; what is left of it is ended."""
+    started: list[subprocess.Popen] = []
+
+    def start(*options: str) -> subprocess.Popen:
+        started.append(manage(tmp_path, *DEMO, *options, log=tmp_path / "demo.log"))
+        return started[-1]
+
+    (tmp_path / "demo.log").touch()
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+@pytest.mark.slow
+def test_a_crowd_takes_it_to_its_report(demo, tmp_path: Path) -> None:
+    assert demo("--crowd", "3", "--port", str(unused_port())).wait(timeout=400) == 0
+    report = json.loads((tmp_path / "demo" / "report.json").read_text())
+    assert report.keys() >= REPORTED
+    assert report["questions"] > 0
+    assert len(COCO(str(tmp_path / "demo" / "annotations.json")).anns) == report["accepted_masks"]
+    assert stat.S_IMODE((tmp_path / "demo" / "admin.json").stat().st_mode) == 0o600
+
+
+@pytest.mark.slow
+def test_every_answer_is_there_once_after_kill_9_of_everything(demo, tmp_path: Path) -> None:
+    log, port = tmp_path / "demo.log", str(unused_port())
+    running = demo("--port", port)
+    ready(log)
+    first_link, finished = link(log), rows(tmp_path, STAGES)
+    site = first_link.partition("w/")[0]
+    crowd = manage(tmp_path, *crowd_at(site), log=tmp_path / "crowd.log")
+
+    for words in (("gunicorn",), ("postgres", "-D"), ("celery", "worker")):
+        more_answers(tmp_path)
+        member(running, *words).kill()
+        until(lambda: serves(site), seconds=90, waiting_for=f"the site without its {words[0]}")
+    more_answers(tmp_path)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    demo("--port", port)
+    ready(log, times=2)
+    assert crowd.wait(timeout=240) == 0
+
+    acknowledged = int(re.search(r"(\d+) answers in all", written(tmp_path / "crowd.log")).group(1))
+    assert rows(tmp_path, "SELECT count(*), count(DISTINCT item_id) FROM verification_judgment") == [
+        (acknowledged, acknowledged)
+    ]
+    assert rows(tmp_path, STAGES) == finished, "no finished step was repeated"
+    assert link(log) == first_link
+    assert manage(tmp_path, "check_campaign", "demo", log=tmp_path / "check.log").wait(timeout=60) == 0
+
+
+STAGES = "SELECT stage, state, started_at, finished_at FROM catalog_stagerun ORDER BY id"
+
+
+def crowd_at(site: str) -> tuple[str, ...]:
+    """Workers slow enough to be interrupted."""
+    return ("simulate_crowd", "demo", "--workers", "3", "--speed", "6", "--without-photos", "--url", site)
+
+
+def more_answers(var: Path) -> None:
+    """Wait until the crowd has answered some more."""
+    until(lambda: answers(var) >= 0, seconds=90, waiting_for="the database")
+    before = answers(var)
+    until(lambda: answers(var) > before + 3, seconds=90, waiting_for="answers")
+
+
+@pytest.mark.slow
+def test_what_it_makes_is_forgotten_on_request(demo, tmp_path: Path) -> None:
+    running = demo("--port", str(unused_port()))
+    ready(tmp_path / "demo.log")
+    running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=60) == 0
+    assert demo("--forget").wait(timeout=60) == 0
+    assert not (tmp_path / "demo").exists()
+    server = embedded.postgres(tmp_path)
+    server.ensure()
+    assert rows(tmp_path, "SELECT count(*) FROM catalog_project") == [(0,)]
+    server.release()
+
+
+def test_time_is_told_in_minutes_and_seconds() -> None:
+    assert elapsed(0) == "0:00"
+    assert elapsed(245.4) == "4:05"
+
+
+def test_what_is_throttled_is_done_at_most_once_in_its_time() -> None:
+    done: list[int] = []
+    often, seldom = every(0, lambda: done.append(1)), every(600, lambda: done.append(2))
+    for _ in range(3):
+        often()
+        seldom()
+    assert done.count(1) == 3
+    assert done.count(2) == 1
