@@ -42,3 +42,23 @@ def test_no_template_needs_what_the_policy_forbids(template):
     text = template.read_text()
     assert not INLINE.search(text)
     assert not SCRIPT.search(text)
+
+
+@pytest.mark.django_db
+def test_an_address_that_leads_nowhere_is_told_on_a_page_of_ours(client):
+    answer = client.get("/nowhere/")
+    assert answer.status_code == 404
+    assert "There is nothing here" in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_a_fault_is_told_on_a_page_of_ours(client, monkeypatch):
+    def broken(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("meant")
+
+    monkeypatch.setattr("annotation_site.people.members.member_of", broken)
+    client.raise_request_exception = False
+    answer = client.get("/w/anyone/")
+    assert answer.status_code == 500
+    assert "Something broke on our side" in answer.content.decode()
+    assert "meant" not in answer.content.decode()
