@@ -17,6 +17,8 @@ from pipeline.dendrogram import Dendrogram
 from pipeline.linkage import linkage
 from pipeline.progress import Progress
 
+PLACES = {Role.HELDOUT: "the held-out images", Role.POOL: "the pool"}
+
 
 class NothingToCluster(Exception):
     """The round has no predicted masks."""
@@ -51,7 +53,7 @@ def cluster(round_: Round, report: Progress) -> None:
     planted = set(round_.trees.values_list("category_id", "role"))
     done, total = 0, sum(plot.masks for plot in plots)
     for plot in plots:
-        message = f"Clustering {plot.category.name}, {plot.masks:,} masks of {plot.role}"
+        message = f"Clustering {plot.category.name}, {plot.masks:,} masks of {PLACES[plot.role]}"
         report(done, total, message)
         if (plot.category.pk, plot.role.value) not in planted:
             grow(round_, plot, _within(report, done, total, message))

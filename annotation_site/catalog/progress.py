@@ -12,8 +12,9 @@ from types import FrameType
 from typing import TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
 
 from pipeline.progress import Progress, StopRequested
 
@@ -71,10 +72,13 @@ def _ctrl_c_stops() -> Iterator[Callable[[], None]]:
 @contextmanager
 def _bar(label: str, stream: TextIO) -> Iterator[Progress]:
     columns = (
-        TextColumn("[bold]{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn(),
-        TaskProgressColumn(), TimeRemainingColumn(), TextColumn("[dim]{task.fields[message]}"),
-    )  # fmt: skip
-    with Bar(*columns, console=Console(file=stream), transient=False) as bar:
+        TextColumn("{task.description}", style="bold", table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[message]}", style="dim", table_column=Column(no_wrap=True, ratio=1)),
+    )
+    with Bar(*columns, console=Console(file=stream), expand=True) as bar:
         task = bar.add_task(label, total=None, message="")
 
         def draw(done: int, total: int, message: str = "") -> None:

@@ -77,6 +77,12 @@ def test_an_open_campaign_is_not_detected_anew(project: Project) -> None:
         said("detect", project.slug, "--force")
 
 
+def test_a_campaign_that_asks_nothing_is_a_warning_to_the_user(tmp_path: Path) -> None:
+    project = painted_project(tmp_path, k_pa=1.0)
+    text = said("run_pipeline", project.slug)
+    assert "open: No cluster is large enough and has a mean score above K_pa (1.00)" in text
+
+
 def test_too_little_to_calibrate_on_is_a_warning_to_the_user(tmp_path: Path) -> None:
     project = painted_project(tmp_path)
     said("run_pipeline", project.slug, "--until", "cluster")

@@ -54,11 +54,14 @@ class Command(BaseCommand):
             raise CommandError(str(refusal)) from refusal
 
     def _here(self, project: Project, until: StageRun.Stage) -> None:
+        round_ = current_round(project)
         run = carry_on(
-            current_round(project),
+            round_,
             until=until,
             watch=lambda stage: terminal_progress(f"{stage} {project.slug}"),
         )
+        for noted in round_.stages.exclude(detail__warning="").filter(detail__has_key="warning"):
+            self.stderr.write(self.style.WARNING(f"{noted.stage}: {noted.detail['warning']}"))
         if run is None:
             self.stdout.write(f"{project.slug} is past {until} already.")
         elif run.state == State.DONE:
