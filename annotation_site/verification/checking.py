@@ -146,7 +146,7 @@ def _trees(project: Project) -> Iterator[tuple[Tree, Ground, Derived, list[Asked
     trees = Tree.objects.filter(round__project=project, clusters__isnull=False).defer("packed").distinct()
     for tree in trees.order_by("pk"):
         ground = ground_of(tree.pk)
-        asked = questions.asked_within(tree.pk, 0, tree.n)
+        asked = questions.asked_within(tree.pk, [(0, tree.n)])
         current = is_current(tree.pk)
         derived = fold(ground, _decided(tree), questions.by_position(asked)) if current else Derived({}, {})
         yield tree, ground, derived, asked

@@ -33,7 +33,20 @@ class Outcome:
         return Outcome(self.opened + other.opened, self.decided + other.decided, self.asked + other.asked)
 
 
-def settle(cluster: Cluster, *, at: datetime, returned: int | None = None) -> Verdict:
+@dataclass(frozen=True, slots=True)
+class OpenCluster:
+    """A cluster's row, as far as an answer needs it."""
+
+    pk: int
+    tree_id: int
+    node: int
+    lo: int
+    hi: int
+    priority: float
+    sample_size: int
+
+
+def settle(cluster: OpenCluster, *, at: datetime, returned: int | None = None) -> Verdict:
     """Decide an open cluster if its answers allow it, else ask what it still needs.
 
     The caller holds the tree, and the cluster's row unless it holds the tree alone.
@@ -53,13 +66,13 @@ def settle(cluster: Cluster, *, at: datetime, returned: int | None = None) -> Ve
     return verdict
 
 
-def _evidence(ground: Ground, cluster: Cluster, asked: Sequence[Asked]) -> Evidence:
+def _evidence(ground: Ground, cluster: OpenCluster, asked: Sequence[Asked]) -> Evidence:
     answers = [ground.label(question.judgments) for question in asked]
-    return Evidence(answers.count(True), answers.count(False), cluster.sample_size, cluster.size)
+    return Evidence(answers.count(True), answers.count(False), cluster.sample_size, cluster.hi - cluster.lo)
 
 
 def _requeue(
-    ground: Ground, cluster: Cluster, asked: Sequence[Asked], evidence: Evidence, returned: int | None
+    ground: Ground, cluster: OpenCluster, asked: Sequence[Asked], evidence: Evidence, returned: int | None
 ) -> None:
     """Ask what an open cluster still needs."""
     positions = np.array([question.position for question in asked], dtype=np.int64)
@@ -80,8 +93,8 @@ def write(tree_id: int, start: Sequence[int], *, at: datetime, returned: int | N
     ground = ground_of(tree_id)
     tree = Tree.objects.defer("packed").select_related("round").get(pk=tree_id)
     nodes = list(start)
-    lo, hi = int(ground.tree.lo[nodes].min()), int(ground.tree.hi[nodes].max())
-    asked = questions.asked_within(tree_id, lo, hi)
+    intervals = list(zip(ground.tree.lo[nodes].tolist(), ground.tree.hi[nodes].tolist(), strict=True))
+    asked = questions.asked_within(tree_id, intervals)
     judgments = questions.by_position(asked)
     planned = unfold(ground, labels(ground, judgments), start)
     clusters = _write_clusters(tree_id, ground, planned, at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
@@ -46,7 +46,7 @@ READ = """
 SELECT q.id, q.position, q.cluster_id, q.rank, q.priority, q.wanted, q.turn,
   array_agg(j.worker_id ORDER BY j.id) FILTER (WHERE j.id IS NOT NULL),
   array_agg(j.says::text ORDER BY j.id) FILTER (WHERE j.id IS NOT NULL)
-FROM verification_question q
+FROM {source}
 LEFT JOIN verification_judgment j ON j.question_id = q.id AND j.retracted_at IS NULL
 WHERE {which} GROUP BY q.id ORDER BY q.rank, q.id
 """
@@ -81,22 +81,28 @@ ADD = (
 
 def asked_for(cluster_id: int) -> list[Asked]:
     """The questions that are asked for a cluster, in the order of asking."""
-    return _read("q.cluster_id = %s", [cluster_id])
+    return _read("verification_question q", "q.cluster_id = %s", [cluster_id])
 
 
-def asked_within(tree_id: int, lo: int, hi: int) -> list[Asked]:
-    """The questions about the leaves [lo, hi) of a tree."""
-    return _read("q.tree_id = %s AND q.position >= %s AND q.position < %s", [tree_id, lo, hi])
+def asked_within(tree_id: int, intervals: Sequence[tuple[int, int]]) -> list[Asked]:
+    """The questions about the leaves of a tree in disjoint intervals [lo, hi)."""
+    within = (
+        "unnest(%s::int[], %s::int[]) AS i(lo, hi)"
+        " JOIN verification_question q ON q.position >= i.lo AND q.position < i.hi"
+    )
+    bounds = [[lo for lo, _ in intervals], [hi for _, hi in intervals]]
+    return _read(within, "q.tree_id = %s", [*bounds, tree_id])
 
 
 def asked_at(tree_id: int, positions: Collection[int]) -> list[Asked]:
     """The questions about some leaves of a tree."""
-    return _read("q.tree_id = %s AND q.position = ANY(%s)", [tree_id, sorted(positions)])
+    which = "q.tree_id = %s AND q.position = ANY(%s)"
+    return _read("verification_question q", which, [tree_id, sorted(positions)])
 
 
-def _read(which: str, parameters: list[int | list[int]]) -> list[Asked]:
+def _read(source: str, which: str, parameters: list[int | list[int]]) -> list[Asked]:
     with connection.cursor() as cursor:
-        cursor.execute(READ.format(which=which), parameters)
+        cursor.execute(READ.format(source=source, which=which), parameters)
         return [
             Asked(key, position, cluster, rank, priority, wanted, turn, _judgments(workers or (), says or ()))
             for key, position, cluster, rank, priority, wanted, turn, workers, says in cursor.fetchall()

@@ -1,0 +1,147 @@
+"""What an answer touches, read and locked by few plain statements: hundreds of people answer every second."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from annotation_site.people.models import Standing
+from annotation_site.people.standing import WorkerStopped
+from annotation_site.verification.deciding import OpenCluster
+from annotation_site.verification.models import Says
+
+
+class UnknownItem(Exception):
+    """No item of this assignment has that key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An item whose assignment this transaction holds; `tree` and `position` are None for gold."""
+
+    item: int
+    assignment: int
+    question: int
+    worker: int
+    project: int
+    is_live: bool
+    expires_at: datetime
+    lease_minutes: int
+    tree: int | None
+    position: int | None
+
+
+HOLD = """
+SELECT i.id, a.id, q.id, a.worker_id, a.project_id, a.finished_at IS NULL AND a.released_at IS NULL,
+  a.expires_at, p.lease_minutes, q.tree_id, q.position,
+  EXISTS (SELECT 1 FROM people_membership m
+    WHERE m.project_id = a.project_id AND m.worker_id = a.worker_id AND m.standing = %(stopped)s)
+FROM verification_item i
+JOIN verification_assignment a ON a.id = i.assignment_id
+JOIN verification_question q ON q.id = i.question_id
+JOIN catalog_project p ON p.id = a.project_id
+WHERE i.key = %(key)s AND a.id = %(assignment)s FOR NO KEY UPDATE OF a
+"""
+
+HELD_NOW = """
+SELECT i.key, a.id FROM verification_assignment a
+JOIN verification_item i ON i.assignment_id = a.id AND i.question_id = %s
+WHERE a.project_id = %s AND a.worker_id = %s AND a.finished_at IS NULL AND a.released_at IS NULL
+"""
+
+HOLD_CLUSTER = """
+SELECT id, is_open, tree_id, node, lo, hi, priority, sample_size FROM verification_cluster
+WHERE id = (SELECT cluster_id FROM verification_question WHERE id = %s) FOR NO KEY UPDATE
+"""
+
+RECORD = """
+INSERT INTO verification_judgment
+  (question_id, worker_id, item_id, says, of_gold, elapsed_ms, at, retracted_because)
+SELECT q.id, %(worker)s, %(item)s, %(says)s, q.gold_id IS NOT NULL, %(elapsed_ms)s, %(at)s, ''
+FROM verification_question q
+WHERE q.id = %(question)s AND q.cluster_id IS NOT DISTINCT FROM %(cluster)s
+ON CONFLICT DO NOTHING RETURNING id
+"""
+
+STANDING = """
+SELECT says FROM verification_judgment
+WHERE question_id = %s AND worker_id = %s AND retracted_at IS NULL ORDER BY item_id = %s DESC LIMIT 1
+"""
+
+REMAINING = """
+SELECT count(*) FROM verification_item i WHERE i.assignment_id = %s AND NOT EXISTS (
+  SELECT 1 FROM verification_judgment j WHERE j.item_id = i.id AND j.retracted_at IS NULL
+)
+"""
+
+
+def hold_item(key: UUID, assignment_id: int) -> Held:
+    """The item of a key, its assignment locked.
+
+    Raises
+    ------
+    UnknownItem
+        When the assignment has no such item.
+    WorkerStopped
+        When its worker may not answer any more.
+    """
+    row = _one(HOLD, {"key": key, "assignment": assignment_id, "stopped": Standing.STOPPED.value})
+    if row is None:
+        raise UnknownItem(f"This HIT has no item {key}: open the page again.")
+    if row[-1]:
+        raise WorkerStopped("You cannot answer on this project any more. What you did is kept and paid.")
+    return Held(*row[:-1])
+
+
+def held_now(held: Held) -> tuple[UUID, int] | None:
+    """Key and assignment of the item on the same question that the worker holds in another HIT."""
+    row = _one(HELD_NOW, [held.question, held.project, held.worker])
+    return None if row is None else (row[0], row[1])
+
+
+def hold_cluster(question_id: int) -> tuple[OpenCluster, bool]:
+    """The cluster that a question is asked for, locked, and whether it is open."""
+    key, is_open, *place = _one(HOLD_CLUSTER, [question_id])
+    return OpenCluster(key, *place), is_open
+
+
+def record(
+    held: Held, says: Says, *, elapsed_ms: int, at: datetime, cluster: OpenCluster | None = None
+) -> bool:
+    """Insert a judgment; False when one of the worker stands, or the question has left the cluster."""
+    row = _one(
+        RECORD,
+        {
+            "question": held.question,
+            "worker": held.worker,
+            "item": held.item,
+            "says": says.value,
+            "elapsed_ms": elapsed_ms,
+            "at": at,
+            "cluster": None if cluster is None else cluster.pk,
+        },
+    )
+    return row is not None
+
+
+def standing_answer(held: Held) -> str | None:
+    """What the worker said of the item, or earlier of the same mask; None where nothing stands."""
+    row = _one(STANDING, [held.question, held.worker, held.item])
+    return None if row is None else str(row[0])
+
+
+def remaining(assignment_id: int) -> int:
+    """Items of a HIT without an answer."""
+    (left,) = _one(REMAINING, [assignment_id])
+    return int(left)
+
+
+def _one(sql: str, parameters: Any) -> Any:
+    """The first row, a tuple; None where there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchone()
