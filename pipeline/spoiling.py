@@ -36,9 +36,9 @@ def cut(mask: Bitmap, target: float, rng: np.random.Generator) -> Bitmap:
 def grow(mask: Bitmap, target: float, _rng: np.random.Generator) -> Bitmap:
     """With the nearest pixels around it, until it is 1 / target times as large."""
     distance = ndimage.distance_transform_edt(~mask)
-    order = np.argsort(distance, axis=None, kind="stable")
+    nearest = np.argsort(distance, axis=None, kind="stable")[: round(np.count_nonzero(mask) / target)]
     spoiled = np.zeros_like(mask)
-    spoiled.ravel()[order[: round(np.count_nonzero(mask) / target)]] = True
+    spoiled[np.unravel_index(nearest, mask.shape)] = True
     return spoiled
 
 
