@@ -21,7 +21,7 @@ from annotation_site.catalog.stages import ORDER, Stage, State
 from tests.site.own_processes import environment, running
 from tests.site.painted_projects import painted_project
 from tests.site.processes import is_gone, until
-from tests.site.test_killed_stages import blocked
+from tests.site.test_killed_stages import blocked, opened_for_reading
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -88,6 +88,27 @@ def test_a_worker_killed_in_a_shard_is_replaced_by_the_next_one(project: Project
     with worker(tmp_path, "second"):
         until(lambda: states(project).get(Stage.OPEN) == State.DONE, seconds=120, waiting_for="the campaign")
     assert DetectionShard.objects.get(role=Role.HELDOUT).finished_at == finished
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_told_to_end_stops_between_two_pieces(project: Project, tmp_path: Path) -> None:
+    last, log = Image.objects.filter(role=Role.POOL).latest("id"), tmp_path / "worker.log"
+    enqueue.run_pipeline(project)
+    with blocked(last), worker(tmp_path, "worker") as process:
+        until(
+            lambda: DetectionShard.objects.filter(finished_at__isnull=False).exists(), seconds=120,
+            waiting_for="the shard of the held-out images",
+        )  # fmt: skip
+        process.send_signal(signal.SIGTERM)
+        until(lambda: "Warm shutdown" in log.read_text(), waiting_for="the worker to hear it")
+        until(
+            lambda: opened_for_reading(Path(last.path)) or process.poll() is not None, waiting_for="a piece"
+        )
+        assert process.wait(timeout=60) == 0
+    assert states(project) == {"train": State.DONE, "detect": State.WAITING}
+    with worker(tmp_path, "next"):
+        until(lambda: states(project).get(Stage.OPEN) == State.DONE, seconds=120, waiting_for="the campaign")
+    assert not any(shard.failures for shard in DetectionShard.objects.all())
 
 
 def test_neither_the_site_nor_a_worker_loads_torch_when_it_starts() -> None:
