@@ -1,4 +1,8 @@
-"""What is asked, what was answered, what was decided: append-only facts, and the queue derived from them."""
+"""What is asked, what was answered, what was decided: append-only facts, and the queue derived from them.
+
+Foreign keys have no index of their own where another one begins with them: claims and answers write to every
+index of a row.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ class SearchRules(models.Model):
 class Cluster(models.Model):
     """A node of a tree that became a candidate: leaves [lo, hi). Nodes split without asking leave no row."""
 
-    tree = models.ForeignKey(Tree, models.CASCADE, related_name="clusters")
+    tree = models.ForeignKey(Tree, models.CASCADE, related_name="clusters", db_index=False)
     node = models.PositiveIntegerField()
     lo = models.PositiveIntegerField()
     hi = models.PositiveIntegerField()
@@ -65,7 +69,7 @@ class Decision(models.Model):
         SPLIT = "split"
 
     cluster = models.ForeignKey(Cluster, models.CASCADE, related_name="decisions")
-    tree = models.ForeignKey(Tree, models.CASCADE, related_name="decisions")
+    tree = models.ForeignKey(Tree, models.CASCADE, related_name="decisions", db_index=False)
     interval = IntegerRangeField(help_text="Leaves [lo, hi).")
     verdict = models.CharField(max_length=6, choices=Verdict.choices)
     yes = models.PositiveIntegerField()
@@ -105,12 +109,16 @@ class Question(models.Model):
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="questions")
-    category = models.ForeignKey(Category, models.CASCADE, related_name="questions")
+    category = models.ForeignKey(Category, models.CASCADE, related_name="questions", db_index=False)
     mask = models.OneToOneField(Mask, models.CASCADE, null=True, blank=True, related_name="question")
     gold = models.OneToOneField(GoldItem, models.CASCADE, null=True, blank=True, related_name="question")
-    tree = models.ForeignKey(Tree, models.CASCADE, null=True, blank=True, related_name="questions")
+    tree = models.ForeignKey(
+        Tree, models.CASCADE, null=True, blank=True, related_name="questions", db_index=False
+    )
     position = models.PositiveIntegerField(null=True, blank=True, help_text="The mask's leaf.")
-    cluster = models.ForeignKey(Cluster, models.CASCADE, null=True, blank=True, related_name="questions")
+    cluster = models.ForeignKey(
+        Cluster, models.CASCADE, null=True, blank=True, related_name="questions", db_index=False
+    )
     rank = models.PositiveIntegerField(default=0, help_text="Place in the cluster's sample, in key order.")
     turn = models.PositiveSmallIntegerField(
         default=0,
@@ -198,7 +206,7 @@ class Item(models.Model):
 
     objects = ItemQuerySet.as_manager()
 
-    assignment = models.ForeignKey(Assignment, models.CASCADE, related_name="items")
+    assignment = models.ForeignKey(Assignment, models.CASCADE, related_name="items", db_index=False)
     index = models.PositiveSmallIntegerField()
     question = models.ForeignKey(Question, models.CASCADE, related_name="items")
     key = models.UUIDField(unique=True, default=uuid.uuid4)
@@ -228,8 +236,8 @@ class Judgment(models.Model):
     """One worker's answer. Retracted (undone, or its worker lost their standing), never deleted."""
 
     question = models.ForeignKey(Question, models.CASCADE, related_name="judgments")
-    worker = models.ForeignKey(Worker, models.CASCADE, related_name="judgments")
-    item = models.ForeignKey(Item, models.CASCADE, related_name="judgments")
+    worker = models.ForeignKey(Worker, models.CASCADE, related_name="judgments", db_index=False)
+    item = models.ForeignKey(Item, models.CASCADE, related_name="judgments", db_index=False)
     says = models.CharField(max_length=6, choices=Says.choices)
     of_gold = models.BooleanField(default=False, help_text="The right answer was known.")
     elapsed_ms = models.PositiveIntegerField(help_text="Time the mask was visible and in focus.")
