@@ -127,7 +127,7 @@ def outcome_of(tree: Tree) -> TreeOutcome:
     return TreeOutcome(
         tree=tree,
         decided=sorted(decided.select_related("cluster"), key=lambda decision: decision.cluster.lo),
-        answers={asked.position: _answer(asked, majority) for asked in asked_within(tree.pk, 0, tree.n)},
+        answers={asked.position: _answer(asked, majority) for asked in asked_within(tree.pk, [(0, tree.n)])},
     )
 
 
