@@ -22,11 +22,15 @@ from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 from pipeline.detection.detector import WeightsUnavailable
 from pipeline.detection.features import MaskFeatures
 from pipeline.detection.mask_iou import MaskIoUHead
+from pipeline.detection.proposal_sampling import ShareKeepingSampler
 from pipeline.detection.roi_heads import ForgivingRPN, QualityHeads, Target
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 DIVISIBLE = 32
 """Padded sides of a batch are multiples of this, for the pyramid's strides."""
+
+ANCHORS_LEARNT = 256
+"""Anchors of an image that the proposal network learns from, at most half of them objects."""
 
 PROJECTION_SEED = 20211
 """Of the features' random projections: the same for every model, so that rounds can be compared."""
@@ -190,17 +194,19 @@ def _pyramid(architecture: Architecture, *, frozen: bool) -> BackboneWithFPN:
 
 def _proposals(architecture: Architecture, anchors: AnchorGenerator) -> ForgivingRPN:
     in_training, in_prediction = architecture.proposals
-    return ForgivingRPN(
+    network = ForgivingRPN(
         anchors,
         RPNHead(architecture.width, anchors.num_anchors_per_location()[0]),
         fg_iou_thresh=0.7,
         bg_iou_thresh=0.3,
-        batch_size_per_image=256,
+        batch_size_per_image=ANCHORS_LEARNT,
         positive_fraction=0.5,
         pre_nms_top_n={"training": in_training, "testing": in_prediction},
         post_nms_top_n={"training": in_training, "testing": in_prediction},
         nms_thresh=0.7,
     )
+    network.fg_bg_sampler = ShareKeepingSampler(size=ANCHORS_LEARNT, positive_fraction=0.5)
+    return network
 
 
 def _heads(architecture: Architecture, outputs: int) -> QualityHeads:
@@ -223,6 +229,7 @@ def _heads(architecture: Architecture, outputs: int) -> QualityHeads:
         mask_head=MaskRCNNHeads(width, (width,) * architecture.mask_layers, dilation=1),
         mask_predictor=MaskRCNNPredictor(width, width, outputs),
     )
+    heads.fg_bg_sampler = ShareKeepingSampler(size=architecture.regions, positive_fraction=0.25)
     heads.judge = MaskIoUHead(
         channels=width, width=architecture.judge_width, hidden=architecture.judge_hidden
     )

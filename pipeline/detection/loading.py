@@ -49,12 +49,14 @@ class Sample:
     labels : (k,) int64 from 1, in the order of the model's categories
     masks : (k, h, w) uint8
     ignored : (j, h, w) uint8 regions that are no background
+    sparse : whether there may be objects without an annotation
     """
 
     image: NDArray[np.uint8]
     labels: NDArray[np.int64]
     masks: NDArray[np.uint8]
     ignored: NDArray[np.uint8]
+    sparse: bool
 
 
 def fitted(height: int, width: int, short_side: int) -> tuple[int, int]:
@@ -102,6 +104,7 @@ def read_sample(image: AnnotatedImage, *, short_side: int, category_ids: tuple[i
         labels=np.array([labels[row] for row in learnt], dtype=np.int64)[visible],
         masks=shapes[visible],
         ignored=_shrunk([*crowd, *image.ignored], size),
+        sparse=image.sparse,
     )
 
 
@@ -122,6 +125,7 @@ def flipped(sample: Sample) -> Sample:
         sample.labels,
         np.ascontiguousarray(sample.masks[:, :, ::-1]),
         np.ascontiguousarray(sample.ignored[:, :, ::-1]),
+        sample.sparse,
     )
 
 

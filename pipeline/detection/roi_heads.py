@@ -13,9 +13,10 @@ from torchvision.ops import boxes as box_ops
 
 from pipeline.detection.features import MaskFeatures
 from pipeline.detection.mask_iou import MaskIoUHead, relaxed_iou
+from pipeline.detection.proposal_sampling import ShareKeepingSampler
 
 Target = dict[str, Tensor]
-"""boxes (k, 4) x0 y0 x1 y1, labels (k,) int64 from 1, masks (k, h, w) uint8, ignored (j, 4) boxes."""
+"""boxes (k, 4) x0 y0 x1 y1; labels (k,) from 1; masks (k, h, w) uint8; ignored (j, 4) boxes; sparse ()."""
 
 IGNORED_OVERLAP = 0.5
 
@@ -34,9 +35,12 @@ def near_ignored(proposals: Tensor, ignored: Tensor, *, overlap: float = IGNORED
 class ForgivingRPN(RegionProposalNetwork):  # type: ignore[misc]
     """A region proposal network that takes no anchor in an ignored box for background."""
 
+    fg_bg_sampler: ShareKeepingSampler
+
     def assign_targets_to_anchors(
         self, anchors: list[Tensor], targets: list[Target]
     ) -> tuple[list[Tensor], list[Tensor]]:
+        self.fg_bg_sampler.sparse = [bool(target["sparse"]) for target in targets]
         labels, matched = super().assign_targets_to_anchors(anchors, targets)
         for label, anchor, target in zip(labels, anchors, targets, strict=True):
             label[(label == 0) & near_ignored(anchor, target["ignored"])] = -1
@@ -45,7 +49,7 @@ class ForgivingRPN(RegionProposalNetwork):  # type: ignore[misc]
     def compute_loss(
         self, objectness: Tensor, offsets: Tensor, labels: list[Tensor], targets: list[Tensor]
     ) -> tuple[Tensor, Tensor]:
-        if not any((label >= 0).any() for label in labels):
+        if not self.fg_bg_sampler.would_choose(labels):
             return objectness.sum() * 0, offsets.sum() * 0
         losses: tuple[Tensor, Tensor] = super().compute_loss(objectness, offsets, labels, targets)
         return losses
@@ -58,6 +62,7 @@ class QualityHeads(torchvision_heads.RoIHeads):  # type: ignore[misc]
     (k, 28, 28) probabilities, ious (k,) predicted, and features of `kinds`.
     """
 
+    fg_bg_sampler: ShareKeepingSampler
     judge: MaskIoUHead
     describe: MaskFeatures
     kinds: Collection[str]
@@ -82,6 +87,7 @@ class QualityHeads(torchvision_heads.RoIHeads):  # type: ignore[misc]
             proposal[~self._would_mislead(proposal, target)]
             for proposal, target in zip(proposals, targets, strict=True)
         ]
+        self.fg_bg_sampler.sparse = [bool(target["sparse"]) for target in targets]
         chosen: tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]
         chosen = super().select_training_samples(kept, targets)
         return chosen

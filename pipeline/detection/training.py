@@ -126,6 +126,7 @@ def on_device(sample: Sample, device: torch.device) -> tuple[Tensor, Target]:
         "labels": sample.labels,
         "masks": sample.masks,
         "ignored": boxes_of(sample.ignored[sample.ignored.any(axis=(1, 2))]),
+        "sparse": np.array(sample.sparse),
     }
     target = {name: torch.from_numpy(array).to(device, non_blocking=True) for name, array in arrays.items()}
     return torch.from_numpy(sample.image).to(device, non_blocking=True), target

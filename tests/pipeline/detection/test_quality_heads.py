@@ -30,6 +30,7 @@ def target(
         "labels": torch.ones(len(boxes), dtype=torch.int64),
         "masks": shapes,
         "ignored": torch.tensor(ignored, dtype=torch.float32).reshape(-1, 4),
+        "sparse": torch.tensor(False),
     }
 
 
