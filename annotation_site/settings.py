@@ -125,6 +125,7 @@ SECURE_CSP = {
 SECURE_REFERRER_POLICY = "same-origin"  # Workers' links are secrets.
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
