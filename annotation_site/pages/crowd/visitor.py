@@ -72,11 +72,14 @@ class Visitor:
     base_url: str
     secret: str
     sleep: Callable[[float], None] = time.sleep
+    transport: httpx.BaseTransport | None = None
     retries: int = 0
     _client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self._client = httpx.Client(base_url=self.base_url, timeout=TIMEOUT, follow_redirects=True)
+        self._client = httpx.Client(
+            base_url=self.base_url, timeout=TIMEOUT, follow_redirects=True, transport=self.transport
+        )
 
     def __enter__(self) -> Self:
         return self
