@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.calibration import Calibration
-from pipeline.decisions import Thresholds
+from pipeline.decisions import Thresholds, required
 from pipeline.dendrogram import Dendrogram
 
 Nodes: TypeAlias = NDArray[np.integer]
@@ -98,6 +98,25 @@ def oracle(tree: Dendrogram, nodes: Nodes, known: Knowledge = NOTHING) -> Priori
     return np.asarray((known.iou_sum[hi] - known.iou_sum[lo]) / (hi - lo), dtype=np.float64)
 
 
+def expected_yield(tree: Dendrogram, nodes: Nodes, known: Knowledge = NOTHING) -> Priorities:
+    """The most masks accepted per question first: P_h(S) x size over the questions expected.
+
+    Asking ends after the answers that curtailing needs: as many yes as K_a requires of N_s in a cluster of
+    high quality, the fewest that settle a split in any other. Without a calibration, S stands in for P_h(S).
+    """
+    scores = np.asarray(tree.mean(nodes), dtype=np.float64)
+    seen = known.calibration is not None and any(known.calibration.nodes)
+    high = known.calibration.high(scores) if known.calibration is not None and seen else scores
+    sizes = tree.size(nodes).astype(np.float64)
+    to_accept = required(known.thresholds.n_s, known.thresholds.k_a)
+    to_split = 2 * (known.thresholds.n_s - to_accept + 1)
+    questions = np.minimum(high * to_accept + (1 - high) * to_split, sizes)
+    return (high + _NEVER_HOPELESS) * sizes / questions
+
+
+_NEVER_HOPELESS = 1e-3
+"""Added to P_h, for scores at which no held-out cluster was of high quality: larger is still sooner there."""
+
 DEFAULT_STRATEGY = "best_first"
 
 STRATEGIES: dict[str, Strategy] = {
@@ -105,5 +124,6 @@ STRATEGIES: dict[str, Strategy] = {
     "depth_first": depth_first,
     "depth_first_by_score": depth_first_by_score,
     "best_first": best_first,
+    "expected_yield": expected_yield,
     "oracle": oracle,
 }

@@ -6,11 +6,13 @@ import itertools
 from fractions import Fraction
 
 import pytest
+from scipy import stats
 
 from pipeline.decisions import (
     RULES,
     Evidence,
     InvalidThresholds,
+    Sequential,
     Thresholds,
     Verdict,
     fewest_missing,
@@ -97,12 +99,10 @@ def test_every_rule_plans_a_sample_that_the_cluster_has_and_decides_on_it(name: 
         assert rule.decide(Evidence(yes, sample - yes, sample, size), thresholds) is not Verdict.ASK
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", ["paper", "curtailed"])
 @pytest.mark.parametrize("size", [1, 2, 5, 15, 30])
-def test_no_rule_changes_its_mind_when_more_answers_come(name: str, size: int) -> None:
-    rule, thresholds = RULES[name], Thresholds(accuracy=0.95)
-    if name not in ("paper", "curtailed"):
-        pytest.skip("stops early on a probability, not on a certainty")
+def test_rules_that_stop_on_certainty_do_not_change_their_mind(name: str, size: int) -> None:
+    rule, thresholds = RULES[name], Thresholds()
     for evidence in all_evidence(rule.sample_size(size, thresholds), size):
         verdict = rule.decide(evidence, thresholds)
         if verdict is not Verdict.ASK:
@@ -175,3 +175,80 @@ def test_the_smallest_cluster_asked_about_is_a_sample_unless_said_otherwise() ->
 def test_impossible_evidence_is_refused(counts: tuple[int, int, int, int]) -> None:
     with pytest.raises(ValueError, match="is no evidence"):
         Evidence(*counts)
+
+
+SEQUENTIAL = Sequential()
+CERTAIN = Sequential(doubt_accept=0, doubt_split=0, doubt_reject=0, reject_at=1)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 15])
+@pytest.mark.parametrize("k_a", SHARES)
+def test_without_doubts_sequential_is_curtailed_on_clusters_up_to_n_s(size: int, k_a: float) -> None:
+    thresholds = Thresholds(k_a=k_a)
+    for evidence in all_evidence(CERTAIN.sample_size(size, thresholds), size):
+        assert CERTAIN.decide(evidence, thresholds) is curtailed.decide(evidence, thresholds)
+
+
+@pytest.mark.parametrize(("size", "k_a"), [(9, 0.85), (15, 0.77), (60, 0.85), (400, 0.9)])
+def test_sequential_stops_exactly_when_the_rest_is_unlikely_to_change_the_outcome(
+    size: int, k_a: float
+) -> None:
+    thresholds = Thresholds(k_a=k_a)
+    sample = SEQUENTIAL.sample_size(size, thresholds)
+    accepts, rejects = SEQUENTIAL.bounds(sample, k_a, 1.0)
+    stakes = min(1, 15 / sample)
+    for evidence in all_evidence(sample, size):
+        rest = stats.betabinom(evidence.missing, 2 + evidence.yes, 2 + evidence.no)
+        accept, reject = rest.sf(accepts - evidence.yes - 1), rest.cdf(rejects - evidence.yes)
+        if 1 - accept < stakes * 0.1:
+            expected = Verdict.ACCEPT
+        elif 1 - reject < stakes * 0.02:
+            expected = Verdict.REJECT
+        else:
+            expected = Verdict.SPLIT if accept + reject < stakes * 0.15 else Verdict.ASK
+        assert SEQUENTIAL.decide(evidence, thresholds) is expected
+
+
+@pytest.mark.parametrize("accuracy", [1.0, 0.95, 0.9, 0.8])
+def test_the_more_is_at_stake_the_more_answers_an_acceptance_rests_on(accuracy: float) -> None:
+    thresholds = Thresholds(accuracy=accuracy)
+    fewest = []
+    for size in (15, 100, 1_000, 10_000, 100_000):
+        sample = SEQUENTIAL.sample_size(size, thresholds)
+        fewest.append(
+            next(
+                yes
+                for yes in range(sample + 1)
+                if SEQUENTIAL.decide(Evidence(yes, 0, sample, size), thresholds) is Verdict.ACCEPT
+            )
+        )
+    assert fewest == sorted(fewest)
+    assert fewest[-1] >= 30
+
+
+def test_samples_grow_with_the_cluster_and_with_the_errors_of_workers() -> None:
+    sizes = [1, 5, 15, 16, 40, 100, 1_000, 10_000, 10**5, 10**6]
+    perfect = [SEQUENTIAL.sample_size(size, Thresholds()) for size in sizes]
+    erring = [SEQUENTIAL.sample_size(size, Thresholds(accuracy=0.9)) for size in sizes]
+    assert perfect == sorted(perfect)
+    assert all(1 <= few <= more <= size for few, more, size in zip(perfect, erring, sizes, strict=True))
+    assert perfect[:3] == [1, 5, 15]
+    assert perfect[-2] > 400
+
+
+def test_a_perfect_cluster_passes_although_a_tenth_of_the_answers_is_wrong() -> None:
+    erring, size = Thresholds(accuracy=0.9), 2_000
+    sample = SEQUENTIAL.sample_size(size, erring)
+    yes = round(0.9 * sample)
+    assert SEQUENTIAL.decide(Evidence(yes, sample - yes, sample, size), erring) is Verdict.ACCEPT
+    thirteen = paper.decide(Evidence(12, 3, 15, size), erring)
+    assert thirteen is Verdict.SPLIT, "the paper's rule loses such clusters"
+
+
+def test_a_cluster_that_may_hold_good_parts_is_split_rather_than_rejected() -> None:
+    thresholds = Thresholds(k_a=0.77)
+    sample = SEQUENTIAL.sample_size(1_000, thresholds)
+    yes = round(0.2 * sample)
+    evidence = Evidence(yes, sample - yes, sample, 1_000)
+    assert paper.decide(evidence, thresholds) is Verdict.REJECT
+    assert SEQUENTIAL.decide(evidence, thresholds) is Verdict.SPLIT

@@ -8,20 +8,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_trees import random_tree_of_halves, trees
 
+from pipeline.calibration import Calibration
 from pipeline.decisions import Thresholds
 from pipeline.dendrogram import Dendrogram
 from pipeline.strategies import DEFAULT_STRATEGY, STRATEGIES, Knowledge, MissingKnowledge
 
-TREE = random_tree_of_halves(np.array([0.1, 0.2, 0.3, 0.4, 0.9, 0.8, 0.7, 0.6]))
+SCORES = np.array([0.1, 0.2, 0.3, 0.4, 0.9, 0.8, 0.7, 0.6])
+TREE = random_tree_of_halves(SCORES)
 
 
-def order(name: str, nodes: list[int], **known: object) -> list[int]:
-    priorities = STRATEGIES[name](TREE, np.array(nodes), Knowledge(Thresholds(), **known))
+def order(name: str, nodes: list[int], *, tree: Dendrogram = TREE, **known: object) -> list[int]:
+    priorities = STRATEGIES[name](tree, np.array(nodes), Knowledge(Thresholds(), **known))
     return [nodes[i] for i in np.argsort(-priorities, kind="stable")]
 
 
-def spanning(lo: int, hi: int) -> int:
-    return int(np.flatnonzero((TREE.lo == lo) & (TREE.hi == hi))[0])
+def spanning(lo: int, hi: int, *, tree: Dendrogram = TREE) -> int:
+    return int(np.flatnonzero((tree.lo == lo) & (tree.hi == hi))[0])
 
 
 LEFT, RIGHT = spanning(0, 4), spanning(4, 8)
@@ -55,6 +57,47 @@ def test_the_oracle_goes_by_true_ious() -> None:
 def test_the_oracle_says_what_it_misses() -> None:
     with pytest.raises(MissingKnowledge, match="true IoUs"):
         STRATEGIES["oracle"](TREE, np.array([0]))
+
+
+WIDE = random_tree_of_halves(np.repeat(SCORES, 32))
+
+
+def calibrated(*p_high: float) -> Calibration:
+    edges = tuple(np.linspace(0, 1, len(p_high) + 1).tolist())
+    return Calibration(edges, (50,) * len(p_high), p_high, (0.0,) * len(p_high), p_high, k_pa=0.5)
+
+
+def test_expected_yield_prefers_a_large_cluster_to_a_slightly_better_small_one() -> None:
+    calibration = calibrated(0, 0, 0.4, 0.5, 0.6)
+    pair, right = spanning(128, 192, tree=WIDE), spanning(128, 256, tree=WIDE)
+    assert order("best_first", [pair, right], tree=WIDE) == [pair, right]
+    assert order("expected_yield", [pair, right], tree=WIDE, calibration=calibration) == [right, pair]
+
+
+def test_expected_yield_leaves_large_clusters_without_hope_for_later() -> None:
+    calibration = calibrated(0, 0, 0, 0.9, 0.9)
+    left, left_pair = spanning(0, 128, tree=WIDE), spanning(0, 64, tree=WIDE)
+    right_pair = spanning(128, 192, tree=WIDE)
+    nodes = [left_pair, left, right_pair]
+    assert order("expected_yield", nodes, tree=WIDE, calibration=calibration) == [right_pair, left, left_pair]
+
+
+def test_expected_yield_is_accepted_masks_over_questions() -> None:
+    # P_h(S) = 0.5 for every S: 13 answers accept, 6 settle a split; 4 masks take 4 questions at most.
+    known = Knowledge(Thresholds(), calibration=calibrated(0.5))
+    wide = random_tree_of_halves(np.full(1000, 0.8))
+    assert STRATEGIES["expected_yield"](wide, np.array([0]), known)[0] == pytest.approx(0.501 * 1000 / 9.5)
+    assert STRATEGIES["expected_yield"](TREE, np.array([RIGHT]), known)[0] == pytest.approx(0.501)
+
+
+def test_without_held_out_clusters_expected_yield_goes_by_score_times_size() -> None:
+    empty = Calibration((0.0, 1.0), (0,), (0.0,), (1.0,), (0.0,), k_pa=0.7, warning="too little")
+    for calibration in (None, empty):
+        assert order("expected_yield", [LEFT_PAIR, LEFT, RIGHT], calibration=calibration) == [
+            RIGHT,
+            LEFT,
+            LEFT_PAIR,
+        ]
 
 
 def by_recursion(tree: Dendrogram) -> list[int]:
