@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev browser lint format test test-fast demo serve clean-demo benchmark constraints
+.PHONY: help install install-dev browser lint format test test-fast demo serve clean-demo shots benchmark constraints
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -48,11 +48,14 @@ format: .venv/installed-dev ## Let ruff order imports and lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Whole files go to a process, so that what a file prepares once is prepared once. Each has a database of its own.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(CORES) --maxprocesses 4 --dist loadfile
+
 test: browser ## Every test; ARGS="-k crops" narrows
-	OMP_NUM_THREADS=1 $(BIN)/pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-fast: .venv/installed-dev ## The tests that need neither a browser nor minutes
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow and not browser" $(ARGS)
+	$(PYTEST) -m "not slow and not browser" $(ARGS)
 
 demo: .venv/installed ## A complete project on generated scenes; CROWD=8 lets eight simulated workers answer
 	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$(CORES)} exec $(BIN)/python manage.py demo \
@@ -63,6 +66,9 @@ serve: .venv/installed ## The site and a worker on your own projects
 
 clean-demo: .venv/installed ## Forget the demo; projects of your own stay
 	@$(BIN)/python manage.py demo --forget
+
+shots: browser ## Take the pictures of the docs anew from a running demo
+	$(BIN)/python docs/images/shots.py
 
 benchmark: .venv/installed-dev ## Measure against named rivals, one table each
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
