@@ -14,6 +14,7 @@ from typing import Any
 from celery import Celery
 from django.conf import settings
 from django.db import transaction
+from kombu.exceptions import OperationalError
 
 from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.rounds import current_round
@@ -28,6 +29,13 @@ QUEUES = {
 }
 """Where the stages queue; a worker serves the queues that its machine is fit for."""
 
+HINT_LIFE = 600
+"""Seconds until a message about a stage is dropped: longer than clocks differ, and too short for many to pile
+up while workers are busy. What is still due then was queued again."""
+
+IMPATIENT = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "socket_connect_timeout": 2}
+"""A request does not wait for a broker that is away."""
+
 log = logging.getLogger(__name__)
 
 
@@ -35,7 +43,7 @@ def run_pipeline(project: Project, *, until: StageRun.Stage = StageRun.Stage.OPE
     """Let workers carry the project's current round on, stage after stage."""
     round_ = current_round(project)
     want(round_, until=until)
-    send("maskgrove.run_pipeline", project.pk)
+    send("maskgrove.run_pipeline", project.pk, expires=HINT_LIFE)
     return round_
 
 
@@ -46,18 +54,18 @@ def stop_pipeline(project: Project) -> None:
 
 def run_stage(round_: Round, stage: StageRun.Stage) -> None:
     """Let a worker of the stage's queue carry out one stage."""
-    send(f"maskgrove.{stage}", round_.pk, queue=QUEUES[stage])
+    send(f"maskgrove.{stage}", round_.pk, queue=QUEUES[stage], expires=HINT_LIFE)
 
 
-def send(task: str, *arguments: Any, queue: str = "io") -> None:
-    """Queue a task once the transaction at hand is committed."""
-    transaction.on_commit(lambda: _send(task, arguments, queue))
+def send(task: str, *arguments: Any, queue: str = "io", expires: float | None = None) -> None:
+    """Queue a task once the transaction at hand is committed; after `expires` seconds it is dropped."""
+    transaction.on_commit(lambda: _send(task, arguments, queue=queue, expires=expires))
 
 
-def _send(task: str, arguments: tuple[Any, ...], queue: str) -> None:
+def _send(task: str, arguments: tuple[Any, ...], **options: Any) -> None:
     try:
-        client().send_task(task, args=arguments, queue=queue, retry=False, ignore_result=True)
-    except client().connection_for_write().connection_errors as error:
+        client().send_task(task, args=arguments, retry=False, ignore_result=True, **options)
+    except (OperationalError, OSError) as error:
         log.warning("%s could not be queued (%s); workers find it by themselves.", task, error)
 
 
@@ -66,4 +74,5 @@ def client() -> Celery:
     """Sends tasks; knows none of them."""
     app = Celery("maskgrove-site", set_as_current=False)
     app.config_from_object(settings, namespace="CELERY")
+    app.conf.broker_transport_options = IMPATIENT
     return app

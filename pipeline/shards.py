@@ -139,10 +139,6 @@ class ShardReader:
         """The kinds of feature vectors that its masks have."""
         return sorted(k.removeprefix(FEATURE_PREFIX) for k in self._stored if k.startswith(FEATURE_PREFIX))
 
-    def feature_size(self, kind: str) -> int:
-        """Dimensions of one feature vector of `kind`."""
-        return self._stored[FEATURE_PREFIX + kind].shape[1]
-
     def rows(self, category: int) -> slice:
         """The rows of a category (a COCO id); empty where it has none."""
         found = np.flatnonzero(self.category_ids == category)
