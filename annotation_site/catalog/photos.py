@@ -57,6 +57,8 @@ def _part(image: Image.Image, frame: Frame, size: tuple[int, int]) -> Image.Imag
 
 
 def _orientation(image: Image.Image) -> int:
+    if image.format == "TIFF":  # Pillow itself turns these as it decodes them
+        return 1
     said = image.getexif().get(ExifTags.Base.Orientation, 1)
     return said if said in range(1, 9) else 1
 

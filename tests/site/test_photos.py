@@ -56,15 +56,17 @@ def test_a_part_of_a_photo_has_its_pixels(tmp_path):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("longest", [800, 40])
-def test_a_photo_is_shown_upright(tmp_path, orientation, longest):
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
+def test_a_photo_is_shown_upright(tmp_path, orientation, longest, suffix):
     stored, back = quadrants(), {6: 8, 8: 6}.get(orientation, orientation)
     stored.getexif()[ExifTags.Base.Orientation] = back
     turned = ImageOps.exif_transpose(stored)
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
-    turned.save(tmp_path / "photo.jpg", exif=exif, quality=95)
+    path = tmp_path / f"photo.{suffix}"
+    turned.save(path, exif=exif, quality=95)
 
-    photo = Photo(path=str(tmp_path / "photo.jpg"), width=400, height=300)
+    photo = Photo(path=str(path), width=400, height=300)
     part = shown(photo, Frame(100, 100, 200, 100), longest=longest)
     assert part.size == ((200, 100) if longest == 800 else (40, 20))
     assert [colour(part, x, y) for y in (0.1, 0.9) for x in (0.1, 0.9)] == list(QUADRANTS)
