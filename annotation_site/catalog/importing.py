@@ -92,7 +92,7 @@ def import_images(
         stack.enter_context(_quiet_readers())
         index = stack.enter_context(_read(annotations, report, progress)) if annotations else None
         threads = stack.enter_context(ThreadPoolExecutor(THREADS))
-        importer = Importer(project, folder, roles, index, in_place, max_pixels, threads)
+        importer = Importer(project, folder.resolve(), roles, index, in_place, max_pixels, threads)
         if strict:
             importer.rehearse(report, progress)
             report = ImportReport(listener=listener)
@@ -271,7 +271,7 @@ class Importer:
     def _kept(self, one: Pending, original: Original) -> str:
         path = one.candidate.path
         if self.in_place or self.rehearsing:
-            return str(path.absolute())
+            return str(path)
         return originals.keep(path, digest=one.digest, suffix=original.suffix)
 
 

@@ -122,6 +122,14 @@ class TestFiles:
         assert Image.objects.get().path == str(given)
         assert not stored_files()
 
+    def test_in_place_paths_do_not_depend_on_where_the_command_ran(self, project, coco, monkeypatch):
+        given = coco.picture("photo.png")
+        monkeypatch.chdir(coco.folder.parent)
+        folder = Path("other", "..", coco.folder.name)
+        Path("other").mkdir()
+        import_images(project=project, folder=folder, roles=POOL, in_place=True)
+        assert Image.objects.get().path == str(given)
+
     def test_the_same_file_in_two_projects_is_kept_once(self, project, coco):
         coco.picture("photo.png")
         pool(project, coco)
