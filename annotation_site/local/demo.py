@@ -22,6 +22,7 @@ from annotation_site.catalog.models import Project, Role
 from annotation_site.catalog.projects import create_project, numbered
 from annotation_site.catalog.roles import RoleShares
 from annotation_site.catalog.storage import delete_artifacts
+from annotation_site.local.site import has_database
 from annotation_site.people.members import invite
 from annotation_site.people.models import Membership
 from pipeline.progress import Progress
@@ -176,17 +177,24 @@ def add_images(project: Project, scale: Scale, *, painting: Progress, importing:
 
 def forget() -> bool:
     """Remove the demo's project, admin and files; whether there were any. Projects of the user's own stay."""
-    project = Project.objects.filter(slug=SLUG, generated=True).first()
-    there = project is not None or folder().exists()
-    if project is not None:
-        artifacts_of = f"projects/{project.pk}"
-        with transaction.atomic():
-            LedgerEntry.objects.filter(project=project).delete()
-            project.delete()
-        delete_artifacts(artifacts_of)
-    get_user_model().objects.filter(username=ADMIN).delete()
+    there = folder().exists()
+    if has_database():
+        there = _forget_rows() or there
     shutil.rmtree(folder(), ignore_errors=True)
     return there
+
+
+def _forget_rows() -> bool:
+    get_user_model().objects.filter(username=ADMIN).delete()
+    project = Project.objects.filter(slug=SLUG, generated=True).first()
+    if project is None:
+        return False
+    artifacts = f"projects/{project.pk}"
+    with transaction.atomic():
+        LedgerEntry.objects.filter(project=project).delete()
+        project.delete()
+    delete_artifacts(artifacts)
+    return True
 
 
 def elapsed(seconds: float) -> str:

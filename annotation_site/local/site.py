@@ -137,6 +137,11 @@ def embedded_servers() -> list[Server]:
     return servers
 
 
+def has_database() -> bool:
+    """Whether there is a database, running or not."""
+    return bool(settings.DATABASE_URL) or embedded.postgres(settings.VAR).data.exists()
+
+
 def logs() -> Path:
     """Where the site and the worker write."""
     directory: Path = settings.VAR / "log"

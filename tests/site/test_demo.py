@@ -13,8 +13,11 @@ import pytest
 from pycocotools.coco import COCO
 
 from annotation_site import embedded
-from annotation_site.local.demo import elapsed
+from annotation_site.budget.ledger import budget_of, set_caps
+from annotation_site.catalog.models import Project
+from annotation_site.local.demo import SCALES, NotThisDemo, begin, elapsed, forget, has_images
 from annotation_site.local.demonstration import every
+from annotation_site.local.processes import Supervisor
 from tests.site.processes import manage, member, serves, until, unused_port, written
 
 DEMO = ("demo", "--scale", "tiny")
@@ -133,6 +136,61 @@ def test_what_it_makes_is_forgotten_on_request(demo, tmp_path: Path) -> None:
     server.ensure()
     assert rows(tmp_path, "SELECT count(*) FROM catalog_project") == [(0,)]
     server.release()
+
+
+@pytest.fixture
+def here(tmp_path: Path, settings) -> Path:
+    """A `var` of this test alone, on the database of this run."""
+    settings.VAR = tmp_path
+    settings.DATABASE_URL = "that of the tests"
+    return tmp_path
+
+
+@pytest.mark.django_db
+def test_beginning_again_finds_the_same_project_worker_and_password(here: Path) -> None:
+    first = begin(SCALES["tiny"])
+    set_caps(project=first.project, questions=7, money=None)
+    again = begin(SCALES["tiny"])
+    assert again == first
+    assert budget_of(again.project).questions == 7, "a cap that someone changed stays"
+    assert first.project.generated
+    assert not has_images(first.project, SCALES["tiny"])
+
+
+@pytest.mark.django_db
+def test_the_admin_can_sign_in_even_after_the_password_file_was_lost(here: Path, client) -> None:
+    begin(SCALES["tiny"])
+    (here / "demo" / "admin.json").unlink()
+    assert client.login(username="demo", password=begin(SCALES["tiny"]).password)
+
+
+@pytest.mark.django_db
+def test_a_project_of_the_users_own_is_never_taken_for_the_demo(here: Path) -> None:
+    Project.objects.create(slug="demo", name="Demo")
+    with pytest.raises(NotThisDemo, match="a project of yours"):
+        begin(SCALES["tiny"])
+    assert not forget() or Project.objects.filter(slug="demo").exists()
+
+
+@pytest.mark.django_db
+def test_another_scale_is_refused_until_the_demo_is_forgotten(here: Path) -> None:
+    begin(SCALES["tiny"])
+    with pytest.raises(NotThisDemo, match="make clean-demo"):
+        begin(SCALES["full"])
+    assert forget()
+    assert begin(SCALES["full"]).project.detector == "maskrcnn-small"
+
+
+def test_a_running_demo_is_not_forgotten(tmp_path: Path) -> None:
+    with Supervisor(tmp_path / "run"):
+        assert manage(tmp_path, "demo", "--forget", log=tmp_path / "log").wait(timeout=120) == 1
+    assert "already runs here" in (tmp_path / "log").read_text()
+
+
+def test_forgetting_where_nothing_is_starts_no_server(tmp_path: Path) -> None:
+    assert manage(tmp_path, "demo", "--forget", log=tmp_path / "log").wait(timeout=120) == 0
+    assert "There is no demo" in (tmp_path / "log").read_text()
+    assert not (tmp_path / "postgres").exists()
 
 
 def test_time_is_told_in_minutes_and_seconds() -> None:

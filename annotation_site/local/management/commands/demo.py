@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 
@@ -12,8 +14,8 @@ from annotation_site.embedded.server import ServerFailed
 from annotation_site.local.demo import SCALES, NotThisDemo, forget
 from annotation_site.local.demonstration import CrowdFailed, Demonstration, PipelineFailed
 from annotation_site.local.ending import until_told_to_end
-from annotation_site.local.processes import AlreadyRunning
-from annotation_site.local.site import PortTaken, SiteDown, running_site
+from annotation_site.local.processes import AlreadyRunning, Supervisor
+from annotation_site.local.site import PortTaken, SiteDown, has_database, running_site
 
 INTERRUPTED = 130
 REFUSALS = (NotThisDemo, AlreadyRunning, PortTaken, ServerFailed, SiteDown, PipelineFailed, CrowdFailed)
@@ -46,11 +48,17 @@ class Command(BaseCommand):
         began = time.monotonic()
         try:
             if options["forget"]:
-                console.print("The demo is forgotten." if forget() else "There is no demo.")
+                self._forget(console)
             else:
                 self._run(console, began, **options)
         except REFUSALS as refusal:
             raise CommandError(str(refusal)) from None
+
+    def _forget(self, console: Console) -> None:
+        with Supervisor(settings.VAR / "run"):  # Nothing may be using it.
+            if has_database():
+                call_command("migrate", interactive=False, verbosity=0)
+            console.print("The demo is forgotten." if forget() else "There is no demo.")
 
     def _run(
         self,
