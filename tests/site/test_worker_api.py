@@ -142,7 +142,9 @@ def test_nobody_answers_without_a_token(client, hit):
 
 
 @pytest.mark.parametrize(
-    "token", ["", "nonsense", "é", signing.dumps([1, 2]), signing.dumps("x", salt=tokens.SALT)]
+    "token",
+    ["", "nonsense", "é", signing.dumps([1, 2]), signing.dumps("x", salt=tokens.SALT)],
+    ids=["empty", "nonsense", "accented", "of another kind", "of no hit"],
 )
 def test_a_token_that_is_none_is_refused(client, hit, token):
     refused = post(client, None, keys(hit)[0], "answer", yes(), Authorization=f"Worker {token}")
