@@ -149,7 +149,7 @@ class Importer:
     rehearsing: bool = False
 
     def __post_init__(self) -> None:
-        listed = self.index.categories if self.index else []
+        listed = self.index.categories if self.index is not None else []
         self.categories = CategoryMap.between(listed, self.project.categories.all())
 
     def rehearse(self, report: ImportReport, progress: Progress) -> None:
@@ -164,7 +164,7 @@ class Importer:
 
     def run(self, report: ImportReport, progress: Progress) -> None:
         """Import all candidates, telling after each batch how far it is."""
-        total = len(self.index) if self.index else candidates.count_in(self.folder)
+        total = len(self.index) if self.index is not None else candidates.count_in(self.folder)
         if not total:
             raise NothingToImport(f"{self.folder} has no JPEG, PNG, WebP or TIFF files.")
         listed = self._candidates()
@@ -176,7 +176,7 @@ class Importer:
             progress(done, total, message)
 
     def _candidates(self) -> Iterator[Candidate]:
-        if self.index:
+        if self.index is not None:
             return candidates.listed_in(self.index, self.folder)
         return candidates.all_in(self.folder)
 

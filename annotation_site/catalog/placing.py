@@ -110,7 +110,7 @@ def placing(project: Project, results: Path, images: Path | None) -> Iterator[Pl
         naming = images or (None if is_list(results) else results)
         index = stack.enter_context(CocoIndex(naming, with_annotations=False)) if naming else None
         categories = list(project.categories.all())
-        listed = index.categories if index else []
+        listed = index.categories if index is not None else []
         yield Placing(project, CategoryMap.between(listed or _own(categories), categories), index)
 
 
