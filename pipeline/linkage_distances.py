@@ -42,6 +42,10 @@ class Points:
     def __len__(self) -> int:
         return len(self.vectors)
 
+    def taken(self, rows: NDArray[np.integer]) -> Points:
+        """The points of some rows, in that order."""
+        return Points(self.vectors[rows], self.gaps[rows], self.sizes[rows], self.rooted)
+
 
 def condensed_distances(
     points: Points, *, k: int, ward: bool, crew: Crew

@@ -7,14 +7,17 @@ from numpy.typing import NDArray
 
 from pipeline.linkage_chain import chain_merges
 from pipeline.linkage_distances import Points, condensed_distances
+from pipeline.linkage_kmeans import nearest_centre
 from pipeline.linkage_levels import SMALL, level_merges
 from pipeline.linkage_merges import Merges, numbered
 from pipeline.linkage_methods import METHODS, WARD
-from pipeline.linkage_points import Frame, distinct
+from pipeline.linkage_points import Frame, coordinates, distinct
 from pipeline.linkage_threads import Crew
 
 NEIGHBOURS = 16
 """Length of the lists. More settles more merges a level and costs more to gather: 8 to 32 differ little."""
+
+_PIVOTS = 64
 
 
 def exact_linkage(
@@ -45,5 +48,18 @@ def point_merges(points: Points, *, method: int, crew: Crew) -> Merges:
     if m <= SMALL:
         distances, _ = condensed_distances(points, k=0, ward=ward, crew=crew)
         return chain_merges(distances, points.sizes.copy(), m, method)
+    order = _neighbours_together(points)
+    points = points.taken(order)
     distances, nearest = condensed_distances(points, k=NEIGHBOURS, ward=ward, crew=crew)
-    return level_merges(distances, points.sizes, nearest, method=method, crew=crew)
+    first, second, merged_at = level_merges(distances, points.sizes, nearest, method=method, crew=crew)
+    return order[first], order[second], merged_at
+
+
+def _neighbours_together(points: Points) -> NDArray[np.int32]:
+    """An order in which items that will merge are often close, so that levels find them in the cache.
+
+    Nothing but speed depends on it, so that evenly spaced rows will do as centres.
+    """
+    seen = coordinates(points)
+    pivots = seen[np.linspace(0, len(points) - 1, _PIVOTS).astype(np.int64)]
+    return np.argsort(nearest_centre(seen, pivots), kind="stable").astype(np.int32)

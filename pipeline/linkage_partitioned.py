@@ -112,11 +112,9 @@ def _clustered(points: Points, rows: NDArray[np.int64], found: Partition, rng: n
     parts = blocks(coordinates(alone.points), found.block, rng) if len(own) else []
     with Crew(1) as crew:
         for part in parts:
-            a, b, distances = point_merges(
-                _taken(alone.points, part), method=METHODS[found.method], crew=crew
-            )
+            a, b, distances = point_merges(alone.points.taken(part), method=METHODS[found.method], crew=crew)
             merges.append((own[part[a]], own[part[b]], found.frame.heights(distances)))
-    centres = [_centre(_taken(alone.points, part)) for part in parts]
+    centres = [_centre(alone.points.taken(part)) for part in parts]
     width = points.vectors.shape[1]
     first, second, heights = (np.concatenate(column) for column in zip(*merges, strict=True))
     return _Part(
@@ -128,10 +126,6 @@ def _clustered(points: Points, rows: NDArray[np.int64], found: Partition, rng: n
         gaps=np.array([gap for _, gap, _ in centres], np.float32),
         sizes=np.array([size for _, _, size in centres], np.float32),
     )
-
-
-def _taken(points: Points, rows: NDArray[np.int64]) -> Points:
-    return Points(points.vectors[rows], points.gaps[rows], points.sizes[rows], points.rooted)
 
 
 def _centre(points: Points) -> tuple[NDArray[np.float64], float, float]:

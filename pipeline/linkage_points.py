@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,7 +139,7 @@ def distinct(points: Points) -> Distinct:
     kept[later] = False
     rows = np.flatnonzero(kept)
     sizes = points.sizes + np.bincount(same[later], minlength=n).astype(np.float32)
-    merged = Points(points.vectors[rows], points.gaps[rows], sizes[rows], points.rooted)
+    merged = replace(points.taken(rows), sizes=sizes[rows])
     return Distinct(merged, rows.astype(np.int32), np.column_stack([same[later], later]).astype(np.int32))
 
 

@@ -18,7 +18,7 @@ from pipeline.linkage_nearest import Nearest, offer
 from pipeline.linkage_settle import Groups
 from pipeline.linkage_threads import Crew
 
-_ROWS = 256
+_ROWS, _COLUMNS = 256, 64
 _BLOCK = 512
 _PANEL, _PIECE = 128, 8
 """Groups whose rows are made before they are written over what nobody needs any more; and for one task."""
@@ -96,30 +96,50 @@ def _plan(
 def _mirror(squeezing: _Squeeze, top: int, bottom: int) -> None:
     """Bring the pairs (y, x), `top` <= y < `bottom`, to (first of x, y) where that is the earlier group.
 
-    Rows y differ between calls, and no call reads what another changes.
+    Rows y differ between calls, and no call reads what another changes. Columns are read some at a
+    time, row by row: their places in a row share cache lines, those in a column do not.
     """
-    m = len(squeezing.group)
-    others = squeezing.others
-    for place in range(np.searchsorted(others, top), len(others)):
-        x = int(others[place])
-        f = int(squeezing.first[x])
-        _mirror_column(squeezing, x, f, max(top, f + 1), min(bottom, x), m)
+    wanted = np.empty(len(squeezing.others), np.uint32)
+    count = 0
+    for x in squeezing.others:
+        if x > top and squeezing.first[x] < bottom - 1:
+            wanted[count] = x
+            count += 1
+    columns = np.empty((_COLUMNS, bottom - top), np.float32)
+    for begin in range(0, count, _COLUMNS):
+        taken = wanted[begin : min(count, begin + _COLUMNS)]
+        _read_columns(squeezing.distances, len(squeezing.group), taken, top, bottom, columns)
+        for place in range(len(taken)):
+            _mirror_column(squeezing, int(taken[place]), top, bottom, columns[place])
 
 
 @compiled
-def _mirror_column(squeezing: _Squeeze, x: int, f: int, top: int, bottom: int, m: int) -> None:
-    distances, group = squeezing.distances, squeezing.group
-    ours = group[x]
-    to = f * m - f * (f + 1) // 2 - f - 1
-    start = top * m - top * (top + 1) // 2 + x - top - 1
-    ratio = squeezing.share[x] / squeezing.share[f]
+def _read_columns(
+    distances: NDArray[np.float32],
+    m: int,
+    taken: NDArray[np.uint32],
+    top: int,
+    bottom: int,
+    columns: NDArray[np.float32],
+) -> None:
+    """Distances (y, x) of rows y and the columns x taken; those of x <= y are left as they are."""
     for y in range(top, bottom):
-        if group[y] > ours:
-            if squeezing.method == COMPLETE:
-                distances[to + y] = max(distances[to + y], distances[start])
-            else:
-                distances[to + y] += ratio * distances[start]
-        start += m - y - 2
+        start = y * m - y * (y + 1) // 2 - y - 1
+        for place in range(np.searchsorted(taken, y + 1), len(taken)):
+            columns[place, y - top] = distances[start + taken[place]]
+
+
+@compiled
+def _mirror_column(squeezing: _Squeeze, x: int, top: int, bottom: int, column: NDArray[np.float32]) -> None:
+    m, f = len(squeezing.group), int(squeezing.first[x])
+    begin, end = max(top, f + 1), min(bottom, x)
+    to = f * m - f * (f + 1) // 2 - f - 1
+    kept = squeezing.distances[to + begin : to + max(begin, end)]
+    group, values = squeezing.group[begin:end], column[begin - top : end - top]
+    ours, ratio = squeezing.group[x], squeezing.share[x] / squeezing.share[f]
+    for j in range(len(kept)):
+        value = values[j] if group[j] > ours else np.float32(0)
+        kept[j] = max(kept[j], value) if squeezing.method == COMPLETE else kept[j] + ratio * value
 
 
 @compiled
