@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from annotation_site.budget.models import Budget, LedgerEntry
 from annotation_site.catalog.models import Project, Tree
@@ -19,7 +19,7 @@ from annotation_site.verification import questions
 from annotation_site.verification.fold import Derived, fold
 from annotation_site.verification.ground import Ground, ground_of
 from annotation_site.verification.models import Assignment, Cluster, Decision
-from annotation_site.verification.planning import labels, weigh
+from annotation_site.verification.planning import holds, labels, weigh
 from annotation_site.verification.questions import Asked
 from annotation_site.verification.withdrawing import is_current
 from pipeline.decisions import Verdict
@@ -65,10 +65,10 @@ def _undecided_are_unsettled(project: Project) -> Iterator[str]:
 def _decisions_hold(project: Project) -> Iterator[str]:
     for tree, ground, _, asked in _trees(project):
         answers = labels(ground, questions.by_position(asked))
-        for node, verdict in _decided(tree).items():
-            now = weigh(ground, node, answers).verdict
-            if now is not verdict:
-                yield f"cluster {node} of tree {tree.pk} stands {verdict}, what remains says {now}"
+        for node, verdict, yes, no in _in_force(tree).values_list("cluster__node", "verdict", "yes", "no"):
+            now = weigh(ground, node, answers)
+            if not holds(verdict, yes, no, now):
+                yield f"cluster {node} of tree {tree.pk} stands {verdict}, what remains says {now.verdict}"
 
 
 def _below_splits_only(project: Project) -> Iterator[str]:
@@ -154,5 +154,9 @@ def _trees(project: Project) -> Iterator[tuple[Tree, Ground, Derived, list[Asked
 
 def _decided(tree: Tree) -> dict[int, Verdict]:
     """Node -> verdict of the decisions in force."""
-    standing = Decision.objects.filter(tree=tree, withdrawn_at__isnull=True)
-    return {node: Verdict(verdict) for node, verdict in standing.values_list("cluster__node", "verdict")}
+    found = _in_force(tree).values_list("cluster__node", "verdict")
+    return {node: Verdict(verdict) for node, verdict in found}
+
+
+def _in_force(tree: Tree) -> QuerySet[Decision]:
+    return Decision.objects.filter(tree=tree, withdrawn_at__isnull=True)

@@ -60,6 +60,15 @@ def weigh(ground: Ground, node: int, answers: NDArray[np.int8], *, parent: int |
     return Planned(node, parent, positions, evidence, ground.decide(evidence))
 
 
+def holds(verdict: str, yes: int, no: int, now: Planned) -> bool:
+    """Whether a decision that rested on `yes` and `no` answers stands on what counts now.
+
+    It falls when answers it rested on are gone and the rest says otherwise. Answers that came after it do not
+    reopen it, though a rule that stops early might have wavered.
+    """
+    return verdict == now.verdict or (now.evidence.yes >= yes and now.evidence.no >= no)
+
+
 def unfold(ground: Ground, answers: NDArray[np.int8], start: Iterable[int]) -> list[Planned]:
     """The clusters to start with, and all below them that splits open; parents come before children.
 

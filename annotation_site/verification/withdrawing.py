@@ -16,7 +16,7 @@ from annotation_site.verification.ground import Ground, ground_of
 from annotation_site.verification.leases import release_live
 from annotation_site.verification.locks import hold_trees
 from annotation_site.verification.models import Cluster, Decision, Judgment, Question, SearchRules
-from annotation_site.verification.planning import labels, weigh
+from annotation_site.verification.planning import holds, labels, weigh
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def reconsider(tree_id: int, positions: Collection[int], *, because: str, at: da
             continue
         if one.cluster.is_open:
             again.append(node)
-        elif weigh(ground, node, answers).verdict.value != one.verdict:
+        elif one.decision and not holds(*one.decision, weigh(ground, node, answers)):
             withdrawn += _withdraw(one.cluster, ground, because, at)
             closed_until = ground.tree.subtree(node).stop
             again.append(node)
@@ -90,10 +90,10 @@ def reconsider(tree_id: int, positions: Collection[int], *, because: str, at: da
 
 @dataclass(frozen=True, slots=True)
 class _Concerned:
-    """A cluster that is open, or decided by `verdict`, and the masks of its own sample."""
+    """A cluster that is open, or decided (verdict, yes, no), and the masks of its own sample."""
 
     cluster: Cluster
-    verdict: str | None
+    decision: tuple[str, int, int] | None
     sample: list[int]
 
 
@@ -104,13 +104,13 @@ def _concerned(ground: Ground, tree_id: int, positions: Collection[int]) -> Iter
         return
     clusters = Cluster.objects.filter(tree=tree_id, lo__lte=int(sought[-1]), hi__gt=int(sought[0]))
     standing = Decision.objects.filter(cluster__in=clusters, withdrawn_at__isnull=True)
-    verdicts = dict(standing.values_list("cluster", "verdict"))
+    decisions = {d.cluster_id: (d.verdict, d.yes, d.no) for d in standing}
     for cluster in clusters.order_by("node"):
         first, last = np.searchsorted(sought, [cluster.lo, cluster.hi])
-        if (cluster.is_open or cluster.pk in verdicts) and first < last:
+        if (cluster.is_open or cluster.pk in decisions) and first < last:
             sample = ground.sample(cluster.node)
             if np.isin(sample, sought).any():
-                yield _Concerned(cluster, verdicts.get(cluster.pk), sample.tolist())
+                yield _Concerned(cluster, decisions.get(cluster.pk), sample.tolist())
 
 
 def _withdraw(cluster: Cluster, ground: Ground, because: str, at: datetime) -> int:

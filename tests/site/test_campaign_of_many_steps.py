@@ -80,9 +80,18 @@ class Walk:
         return listed[int(self.rng.integers(len(listed)))] if listed else None
 
 
-@pytest.mark.parametrize(("seed", "judgments"), [(0, 1), (1, 1), (2, 3)])
-def test_the_state_follows_from_the_facts_after_every_step(seed: int, judgments: int) -> None:
-    walk = Walk(seed, judgments_per_question=judgments)
+@pytest.mark.parametrize(
+    ("seed", "parameters"),
+    [
+        (0, {}),
+        (1, {}),
+        (2, {"judgments_per_question": 3}),
+        (3, {"rule": "sequential"}),
+        (4, {"rule": "paper"}),
+    ],
+)
+def test_the_state_follows_from_the_facts_after_every_step(seed: int, parameters: dict[str, object]) -> None:
+    walk = Walk(seed, **parameters)
     assert check_campaign(walk.project) == []
     for step in range(60):
         walk.step()
