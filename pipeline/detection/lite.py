@@ -19,6 +19,13 @@ STAGES = (
     (3, 1, 6, 192, 320, 1),
 )
 CHANNELS = 1280
+"""Of the last features."""
+
+LEVELS = {2: 24, 4: 40, 10: 112, 15: 320}
+"""The blocks that end at strides 4, 8, 16 and 32, and their channels."""
+
+MEAN, DEVIATION = 127 / 255, 128 / 255
+"""What the weights were trained with."""
 
 
 class SamePadded(nn.Conv2d):
@@ -60,7 +67,7 @@ class Block(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """(n, 3, h, w) images in [0, 1] -> (n, 1280, h / 32, w / 32) features."""
+    """(n, 3, h, w) images, normalised by MEAN and DEVIATION -> (n, 1280, h / 32, w / 32) features."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,10 +82,17 @@ class EfficientNetLite0(nn.Module):
         self._bn1 = _norm(CHANNELS)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = functional.relu6(self._bn0(self._conv_stem((x - MEAN) / DEVIATION)))
-        for block in self._blocks:
+        return functional.relu6(self._bn1(self._conv_head(self.levels(x)[-1])))
+
+    def levels(self, x: Tensor) -> list[Tensor]:
+        """Features at strides 4, 8, 16 and 32, with the channels of LEVELS."""
+        x = functional.relu6(self._bn0(self._conv_stem(x)))
+        found = []
+        for number, block in enumerate(self._blocks):
             x = block(x)
-        return functional.relu6(self._bn1(self._conv_head(x)))
+            if number in LEVELS:
+                found.append(x)
+        return found
 
     @classmethod
     def pretrained(cls, path: Path) -> EfficientNetLite0:
@@ -87,7 +101,3 @@ class EfficientNetLite0(nn.Module):
         network = cls()
         network.load_state_dict({name: value for name, value in state.items() if not name.startswith("_fc")})
         return network.eval()
-
-
-MEAN, DEVIATION = 127 / 255, 128 / 255
-"""What the weights were trained with."""

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from pipeline.detection.architectures import Architecture, Network, build, load_coco_weights
+from pipeline.detection.architectures import Architecture, Network, build
+from pipeline.detection.bodies import LOADERS, has_imagenet_weights, load_fitting
 from pipeline.detection.detector import (
     AnnotatedImage,
     InvalidModel,
@@ -25,7 +26,7 @@ from pipeline.detection.training import Plan, Run, load, save, train, write_hist
 from pipeline.predictions import FEATURE_KINDS
 from pipeline.progress import Progress, silent
 
-FORMAT = "maskgrove-maskrcnn-1"
+FORMAT = "maskgrove-maskrcnn-2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,9 @@ class MaskRCNNDetector:
         progress: Progress = silent,
     ) -> Training:
         check_learnable(images, category_ids)
-        plan, ids = Plan.of(options, self.architecture), tuple(int(one) for one in category_ids)
-        start = (options.weights, str(options.start_from or ""))
+        ids, weights = tuple(int(one) for one in category_ids), self._weights(options.weights)
+        plan = Plan.of(options, self.architecture, pretrained=weights != "none")
+        start = (weights, str(options.start_from or ""))
         recipe = fingerprint(images, FORMAT, self.architecture, plan, ids, start)
         folder.mkdir(parents=True, exist_ok=True)
         model, checkpoint = folder / "model.pt", folder / "checkpoint.pt"
@@ -59,7 +61,9 @@ class MaskRCNNDetector:
             return _training(model, trained, resumed_from=plan.iterations)
         machine = Machine.choose(options.hardware)
         with machine.threads_set(), torch.random.fork_rng():
-            run = Run(self._untrained(options, plan, len(ids)), plan, machine)
+            torch.manual_seed(plan.seed)
+            body, network = self._at_the_start(weights, options.start_from, len(ids))
+            run = Run(network, plan, machine)
             run.restore(checkpoint, recipe)
             resumed_from = run.iteration
             train(
@@ -71,45 +75,44 @@ class MaskRCNNDetector:
                 every=options.checkpoint_every,
                 progress=progress,
             )
-        content = self._content(run, ids, recipe)
+        content = self._content(run, ids, body, recipe)
         save(content, model)
         write_history(run.history, folder / "history.json")
         checkpoint.unlink(missing_ok=True)
         return _training(model, content, resumed_from=resumed_from)
 
-    def _untrained(self, options: FitOptions, plan: Plan, classes: int) -> Network:
-        """The network before its first step: random, pretrained, or from an earlier round."""
-        if options.weights == "coco" and not self.architecture.pretrained:
-            raise InvalidOption(f"{self.architecture.name} has no COCO weights: use weights auto or none.")
-        torch.manual_seed(plan.seed)
-        pretrained = self.architecture.pretrained and options.weights != "none"
-        if options.start_from is not None:
-            return self._of_an_earlier_round(options.start_from, classes)
-        network = build(self.architecture, classes=classes, frozen=pretrained)
-        if pretrained:
-            load_coco_weights(network)
-        return network
+    def _weights(self, wanted: str) -> str:
+        """The name of the weights to start from; "auto" does without ImageNet's, but not without COCO's."""
+        known = list(self.architecture.bodies)
+        if wanted != "auto" and wanted not in known:
+            raise InvalidOption(f"{self.architecture.name} starts from {' or '.join(known)}, not {wanted}.")
+        if wanted == "auto" and known[0] == "imagenet" and not has_imagenet_weights():
+            return "none"
+        return known[0] if wanted == "auto" else wanted
 
-    def _of_an_earlier_round(self, model: Path, classes: int) -> Network:
+    def _at_the_start(self, weights: str, start_from: Path | None, classes: int) -> tuple[str, Network]:
+        """The body's name, and the network: random, pretrained, or of an earlier round."""
+        if start_from is not None:
+            return self._of_an_earlier_round(start_from, classes)
+        body = self.architecture.bodies[weights]
+        network = build(self.architecture, classes=classes, body=body)
+        LOADERS[weights](network)
+        return body, network
+
+    def _of_an_earlier_round(self, model: Path, classes: int) -> tuple[str, Network]:
         content = self._read(model)
-        network = build(self.architecture, classes=classes, frozen=content["frozen"])
-        own = network.state_dict()
-        fitting = {
-            name: value for name, value in content["network"].items() if own[name].shape == value.shape
-        }
-        network.load_state_dict(fitting, strict=False)
-        return network
+        network = build(self.architecture, classes=classes, body=content["body"])
+        load_fitting(network, content["network"])
+        return content["body"], network
 
-    def _content(self, run: Run, ids: tuple[int, ...], recipe: str) -> dict[str, Any]:
+    def _content(self, run: Run, ids: tuple[int, ...], body: str, recipe: str) -> dict[str, Any]:
         return {
             "format": FORMAT,
             "architecture": self.architecture.name,
             "recipe": recipe,
             "category_ids": list(ids),
             "short_side": run.plan.short_side,
-            "frozen": not any(
-                name == "backbone.body.bn1.weight" for name, _ in run.network.named_parameters()
-            ),
+            "body": body,
             "network": {name: value.cpu() for name, value in run.network.state_dict().items()},
             "history": [asdict(step) for step in run.history],
             "skipped": run.skipped,
@@ -117,7 +120,7 @@ class MaskRCNNDetector:
 
     def load(self, model: Path, *, options: PredictOptions) -> MaskPredictor:
         content = self._read(model)
-        network = build(self.architecture, classes=len(content["category_ids"]), frozen=content["frozen"])
+        network = build(self.architecture, classes=len(content["category_ids"]), body=content["body"])
         network.load_state_dict(content["network"])
         return MaskPredictor(
             network,

@@ -48,7 +48,7 @@ class FitOptions:
     learning_rate : its peak, after warming up
     short_side : pixels the shorter image side is resized to, with the longer one at most 1.67 times that
     seed : of initial weights, order, augmentation and sampling
-    weights : "auto" (pretrained where the detector has them and they can be had), "coco" (or fail), "none"
+    weights : "auto" (the best that the detector can start from), "imagenet", "coco", "none"
     start_from : a model of an earlier round to continue from instead
     checkpoint_every : iterations between checkpoints
     hardware : see `Hardware`; never changes what is learned, only how fast
@@ -71,8 +71,8 @@ class FitOptions:
         _at_least(32, short_side=self.short_side)
         if self.learning_rate is not None and not 0 < self.learning_rate < 10:
             raise InvalidOption(f"learning_rate is {self.learning_rate}, not between 0 and 10.")
-        if self.weights not in ("auto", "coco", "none"):
-            raise InvalidOption(f"weights is {self.weights!r}, not one of auto, coco, none.")
+        if self.weights not in ("auto", "imagenet", "coco", "none"):
+            raise InvalidOption(f"weights is {self.weights!r}, not one of auto, imagenet, coco, none.")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> FitOptions:

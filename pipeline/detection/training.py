@@ -47,10 +47,11 @@ class Plan:
     short_side: int
     seed: int
     decay: float
+    body_rate: float
     adaptive: bool
 
     @classmethod
-    def of(cls, options: FitOptions, architecture: Architecture) -> Plan:
+    def of(cls, options: FitOptions, architecture: Architecture, *, pretrained: bool = False) -> Plan:
         return cls(
             iterations=options.iterations or architecture.iterations,
             batch_size=options.batch_size or architecture.batch_size,
@@ -58,6 +59,7 @@ class Plan:
             short_side=options.short_side or architecture.short_side,
             seed=options.seed,
             decay=architecture.decay,
+            body_rate=architecture.body_rate if pretrained else 1.0,
             adaptive=architecture.adaptive,
         )
 
@@ -151,7 +153,7 @@ class Run:
         """One step of the optimizer; without samples the iteration passes."""
         rate = self.plan.rate(self.iteration)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         torch.manual_seed(int(np.random.default_rng([self.plan.seed, 3, self.iteration]).integers(1 << 62)))
         if samples:
             self._learn(samples)
@@ -221,10 +223,13 @@ class Run:
 
 
 def _optimizer(network: Network, plan: Plan) -> torch.optim.Optimizer:
-    learnt = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    learnt = {name: value for name, value in network.named_parameters() if value.requires_grad}
+    body = [value for name, value in learnt.items() if name.startswith("backbone.body.")]
+    rest = [value for name, value in learnt.items() if not name.startswith("backbone.body.")]
+    groups = [{"params": body, "share": plan.body_rate}, {"params": rest, "share": 1.0}]
     if plan.adaptive:
-        return torch.optim.AdamW(learnt, lr=plan.learning_rate, weight_decay=plan.decay)
-    return torch.optim.SGD(learnt, lr=plan.learning_rate, momentum=0.9, weight_decay=plan.decay)
+        return torch.optim.AdamW(groups, lr=plan.learning_rate, weight_decay=plan.decay)
+    return torch.optim.SGD(groups, lr=plan.learning_rate, momentum=0.9, weight_decay=plan.decay)
 
 
 def train(

@@ -35,11 +35,11 @@ class SceneOptions:
     height: int = 256
     width: int = 256
     categories: tuple[str, ...] = tuple(SPECIES)
-    objects: tuple[int, int] = (4, 8)
-    lookalikes: tuple[int, int] = (2, 5)
-    grass: tuple[int, int] = (0, 4)
-    diameters: tuple[float, float] = (44.0, 88.0)
-    min_visible: float = 0.4
+    objects: tuple[int, int] = (3, 7)
+    lookalikes: tuple[int, int] = (1, 4)
+    grass: tuple[int, int] = (0, 3)
+    diameters: tuple[float, float] = (52.0, 100.0)
+    min_visible: float = 0.5
     min_area: int = 150
 
     def __post_init__(self) -> None:

@@ -56,7 +56,7 @@ def test_a_path_in_json_becomes_a_path() -> None:
         ({"itterations": 5}, "itterations"),
         ({"iterations": 0}, "iterations is 0"),
         ({"learning_rate": -1}, "learning_rate is -1"),
-        ({"weights": "imagenet22k"}, "weights is 'imagenet22k'"),
+        ({"weights": "cifar"}, "weights is 'cifar'"),
         ({"threads": 0}, "threads is 0"),
         ({"short_side": 8}, "short_side is 8"),
         ({"iterations": "many"}, "wrong type"),

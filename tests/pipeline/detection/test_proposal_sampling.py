@@ -53,7 +53,7 @@ def test_the_share_is_learnt_from_fully_annotated_images() -> None:
 
 
 def test_a_sparse_image_without_a_known_object_teaches_nothing() -> None:
-    network = build(SMALL, classes=2, frozen=False)
+    network = build(SMALL, classes=2, body="resnet10")
     target = {
         "boxes": torch.zeros((0, 4)),
         "labels": torch.zeros(0, dtype=torch.int64),
@@ -74,7 +74,7 @@ def test_unused_proposals_stay_unused() -> None:
 
 
 def test_the_share_is_part_of_the_models_state() -> None:
-    state = build(SMALL, classes=2, frozen=False).state_dict()
+    state = build(SMALL, classes=2, body="resnet10").state_dict()
     assert {"rpn.fg_bg_sampler.ratio", "roi_heads.fg_bg_sampler.ratio"} <= set(state)
 
 

@@ -16,7 +16,7 @@ from pipeline.detection.roi_heads import near_ignored  # noqa: E402
 @pytest.fixture(scope="module")
 def network() -> Network:
     torch.manual_seed(0)
-    return build(SMALL, classes=3, frozen=False)
+    return build(SMALL, classes=3, body="resnet10")
 
 
 def target(
@@ -121,7 +121,7 @@ def test_projections_are_stored_with_the_model(network: Network) -> None:
 
 
 def test_the_full_size_has_the_papers_sizes() -> None:
-    full = build(FULL, classes=80, frozen=True)
+    full = build(FULL, classes=80, body="resnet50-frozen")
     assert full.roi_heads.judge.fc1.in_features == 256 * 7 * 7
     assert full.roi_heads.judge.iou.in_features == 1024
     assert full.roi_heads.describe.on_region.shape == (256 * 7 * 7, 512)

