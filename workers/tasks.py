@@ -14,6 +14,7 @@ from annotation_site import enqueue
 from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import StageBusy, StageFailed, StageNotReady
+from annotation_site.pages import crops
 from annotation_site.verification import leases
 from annotation_site.verification.carrying_on import carry_out, due, wanted_rounds
 from workers.celery import app
@@ -21,6 +22,9 @@ from workers.stopping import until_shutdown
 
 LOOK_EVERY = 15.0
 """Seconds between two looks for rounds that nobody carries on, and for leases that ran out."""
+
+PRUNE_EVERY = 3600.0
+"""Seconds between two looks for photos of workers' pages that nobody will see again."""
 
 log = logging.getLogger(__name__)
 task = partial(app.task, acks_late=True, ignore_result=True)
@@ -46,6 +50,12 @@ def resume_pipelines() -> None:
 def sweep_leases() -> None:
     """Release the HITs whose lease has run out."""
     leases.sweep(at=timezone.now())
+
+
+@task(name="maskgrove.prune_crops")
+def prune_crops() -> None:
+    """Delete the crops of HITs that are long over."""
+    crops.prune(at=timezone.now())
 
 
 def carry_out_stage(stage: StageRun.Stage, round_id: int) -> None:
@@ -75,6 +85,7 @@ def look_around(sender: Celery, **_signal: Any) -> None:
     """What beat repeats; a look that nobody was free for is dropped."""
     for repeated in (resume_pipelines, sweep_leases):
         sender.add_periodic_task(LOOK_EVERY, repeated.s(), expires=LOOK_EVERY, queue="io")
+    sender.add_periodic_task(PRUNE_EVERY, prune_crops.s(), expires=PRUNE_EVERY, queue="io")
 
 
 @worker_ready.connect

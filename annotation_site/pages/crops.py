@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -22,6 +23,8 @@ from annotation_site.verification.models import Item, Question
 CROP_SIDE = 800
 WHOLE_SIDE = 1600
 """Pixels of the longest side: a crop, and the whole photo that zooming out shows."""
+KEEP = timedelta(days=2)
+"""HITs are over long before; a crop that is asked for later is rendered again."""
 
 
 def crop(key: UUID) -> bytes:
@@ -40,6 +43,23 @@ def crop(key: UUID) -> bytes:
 def whole(key: UUID) -> bytes:
     """The JPEG of an item's whole photo. Raises as `crop` does."""
     return _kept(f"{key}-whole.jpg", partial(_render_whole, key))
+
+
+def prune(*, at: datetime, keep: timedelta = KEEP) -> int:
+    """Delete the crops that were rendered longer than `keep` ago; their number."""
+    oldest = (at - keep).timestamp()
+    stale = [file for file in Path(storages["crops"].path("")).rglob("*.jpg") if _rendered(file) < oldest]
+    for file in stale:
+        file.unlink(missing_ok=True)
+    return len(stale)
+
+
+def _rendered(file: Path) -> float:
+    """When, in seconds of the epoch; never for a file that another process has just deleted."""
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
 
 
 def frame_of(subject: OutlinedObject) -> Frame:

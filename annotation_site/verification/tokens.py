@@ -10,8 +10,8 @@ from django.core import signing
 from annotation_site.verification.models import Assignment
 
 SALT = "maskgrove.assignment"
-LIFETIME = timedelta(hours=6)
-"""A page that was open for longer is loaded again; the lease itself ends much earlier when nobody answers."""
+LIFETIME = timedelta(hours=24)
+"""The lease ends much earlier when nobody answers; an answer given without network may come the next day."""
 
 
 class TokenExpired(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
@@ -103,3 +104,17 @@ def test_an_original_that_is_gone_is_logged_and_not_kept(client, hit, caplog):
     assert client.get(f"/crops/{item.key}.jpg").status_code == 404
     assert "restore the file" in caplog.text
     assert not list(Path(storages["crops"].location).rglob(f"{item.key}*"))
+
+
+def test_crops_of_long_ago_are_deleted_and_rendered_again(client, hit):
+    old, new = hit.items.all()[:2]
+    for item in (old, new):
+        client.get(f"/crops/{item.key}.jpg")
+    now = timezone.now()
+    two_days_ago = (now - crops.KEEP).timestamp() - 1
+    (place,) = Path(storages["crops"].location).rglob(f"{old.key}.jpg")
+    os.utime(place, (two_days_ago, two_days_ago))
+    assert crops.prune(at=now) == 1
+    assert not place.exists()
+    assert list(Path(storages["crops"].location).rglob(f"{new.key}.jpg"))
+    assert client.get(f"/crops/{old.key}.jpg").status_code == 200
