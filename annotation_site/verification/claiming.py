@@ -17,7 +17,7 @@ from annotation_site.people.models import Membership, Standing
 from annotation_site.people.standing import WorkerStopped
 from annotation_site.verification.gold_questions import gold_for
 from annotation_site.verification.locks import hold_worker
-from annotation_site.verification.models import Assignment, Cluster, Item
+from annotation_site.verification.models import Assignment, AssignmentQuerySet, Cluster, Item
 
 HORIZON = 8
 """The claim looks at so many times the questions it needs, to spread them over clusters."""
@@ -83,19 +83,26 @@ def claim_hit(*, membership: Membership, at: datetime, rng: np.random.Generator 
         When there is no HIT for this worker now.
     """
     randomness = rng or np.random.default_rng()
+    project = Project.objects.get(pk=membership.project_id)
+    _check_may_work(membership)
+    _renew(membership, project, at)
     with transaction.atomic():
         hold_worker(membership.worker_id)
-        project = Project.objects.get(pk=membership.project_id)
-        _check_may_work(membership)
-        return _resume(membership, project, at) or _open_hit(membership, project, at, randomness)
+        held = _live(membership).first()  # Renewed just now, or opened in another tab while this waited.
+        return held or _open_hit(membership, project, at, randomness)
 
 
-def _resume(membership: Membership, project: Project, at: datetime) -> Assignment | None:
-    """The worker's open HIT with its lease renewed, also when it ran out and nobody has swept it yet."""
-    live = Assignment.objects.live().filter(project=project, worker=membership.worker_id)
-    if live.update(expires_at=Greatest("expires_at", Value(at + timedelta(minutes=project.lease_minutes)))):
-        return live.first()
-    return None
+def _live(membership: Membership) -> AssignmentQuerySet:
+    return Assignment.objects.live().filter(project=membership.project_id, worker=membership.worker_id)
+
+
+def _renew(membership: Membership, project: Project, at: datetime) -> None:
+    """The lease of the worker's open HIT goes on, also when it ran out and nobody has swept it yet.
+
+    A transaction of its own: who answers late holds the worker and may wait for this very row.
+    """
+    until = Value(at + timedelta(minutes=project.lease_minutes))
+    _live(membership).update(expires_at=Greatest("expires_at", until))
 
 
 def _check_may_work(membership: Membership) -> None:

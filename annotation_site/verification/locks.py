@@ -9,8 +9,9 @@
    exclusive tree locks),
 5. the row of the Budget.
 
-A claim holds the worker, renews the Assignment that they hold, if any, and ends there; else it takes the
-Budget, and from there on waits for nothing: it skips questions that are locked. Row locks are always
+A claim renews the Assignment that the worker holds, if any, in a transaction of its own. Then it holds the
+worker and, where there is no such Assignment, the Budget; from there on it waits for nothing: it skips
+questions that are locked. Row locks are always
 FOR NO KEY UPDATE, with which the checks of foreign keys do not collide.
 
 Under a shared tree lock questions move down the tree only (a split hands them to the children), so that

@@ -177,11 +177,12 @@ def standing(project: Project) -> dict[tuple[int, int], str]:
 def together(jobs: Sequence[Callable[[], T]]) -> list[T | BaseException]:
     """Run jobs at the same time, each on a connection of its own; their results or exceptions."""
     with ThreadPoolExecutor(len(jobs)) as pool:
-        futures: list[Future[T]] = [pool.submit(_on_own_connection, job) for job in jobs]
+        futures: list[Future[T]] = [pool.submit(on_own_connection, job) for job in jobs]
         return [future.exception() or future.result() for future in futures]
 
 
-def _on_own_connection(job: Callable[[], T]) -> T:
+def on_own_connection(job: Callable[[], T]) -> T:
+    """Run a job in a thread of its own, whose connection ends with it."""
     try:
         return job()
     finally:

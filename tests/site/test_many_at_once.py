@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
@@ -10,7 +11,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.backends.postgresql.psycopg_any import NumericRange
 
 from annotation_site.budget.ledger import BudgetSpent, set_caps
@@ -28,6 +29,7 @@ from tests.site.campaigns import (
     add_tree,
     items,
     masks_only,
+    on_own_connection,
     opened,
     project_with_clusters,
     standing,
@@ -222,6 +224,36 @@ def test_a_late_answer_and_a_new_hit_on_the_same_question_at_once() -> None:
                 post(item, truth(item))
         assert not Assignment.objects.live().filter(project=project).exists()
         assert check_campaign(project) == []
+
+
+def test_a_late_answer_and_a_claim_that_met_in_a_sweep_do_not_wait_for_each_other() -> None:
+    project = campaign(hit_size=6, gold_share=0.0)
+    ada = Person.of(project)
+    hit = ada.open()
+    item = items(hit)[0]
+    with ThreadPoolExecutor(2) as pool:
+        with transaction.atomic():
+            Assignment.objects.filter(pk=hit.pk).update(released_at=NOON)  # As a sweep does.
+            late = pool.submit(on_own_connection, partial(post, item, truth(item)))
+            until_waiting(1)
+            claim = pool.submit(on_own_connection, ada.open)
+            until_waiting(2)
+        assert late.result().late
+        assert claim.result().pk != hit.pk
+
+
+def until_waiting(count: int) -> None:
+    """Wait until so many connections wait for a lock."""
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            cursor.execute(waiting)
+            if cursor.fetchone()[0] >= count:
+                return
 
 
 def test_sweeps_at_once_release_each_lease_once() -> None:
