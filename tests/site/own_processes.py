@@ -15,15 +15,19 @@ from django.db import connection
 
 from annotation_site import embedded
 
+BROKER = 5
+"""A Redis database that nothing else uses."""
+
 
 def environment() -> dict[str, str]:
-    """Variables that lead another process to this test's rows and files."""
-    url = urlsplit(embedded.ensure_postgres(settings.VAR))._replace(path=connection.settings_dict["NAME"])
+    """Variables that lead another process to this test's rows, and to the files under settings.VAR."""
+    servers = Path(os.environ["MASKGROVE_VAR"])
+    url = urlsplit(embedded.ensure_postgres(servers))._replace(path=connection.settings_dict["NAME"])
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "annotation_site.settings",
         "DATABASE_URL": url.geturl(),
-        "REDIS_URL": embedded.ensure_redis(settings.VAR),
+        "REDIS_URL": f"{embedded.ensure_redis(servers)}?virtual_host={BROKER}",
         "MASKGROVE_VAR": str(settings.VAR),
     }
 

@@ -22,7 +22,21 @@ from tests.site.processes import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+PATIENCE = 240
+"""Seconds: a busy machine takes long to start a process. Nothing ever waits that long on an idle one."""
+
 SHARD = ("--shard-images", "3")
+
+
+@pytest.fixture(autouse=True)
+def _own_files(settings, tmp_path: Path) -> None:
+    """Tests beside this one have projects of the same ids, in other databases."""
+    place = {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": tmp_path / "artifacts"},
+    }
+    settings.VAR = tmp_path
+    settings.STORAGES = {**settings.STORAGES, "artifacts": place}
 
 
 @pytest.fixture
@@ -74,12 +88,16 @@ def test_killed_in_a_shard(trained: Round, tmp_path: Path) -> None:
         blocked(third),
         running("manage.py", "detect", trained.project.slug, *SHARD, "--force", log=log) as process,
     ):
-        until(lambda: len(shard_bytes(trained)) == 2, waiting_for=f"two shards: {log.read_text()}")
+        until(
+            lambda: len(shard_bytes(trained)) == 2,
+            seconds=PATIENCE,
+            waiting_for=f"two shards: {log.read_text()}",
+        )
         process.send_signal(signal.SIGKILL)
         process.wait()
     run = StageRun.objects.get(round=trained, stage=Stage.DETECT)
     assert run.state == State.RUNNING
-    until(lambda: orphaned([run]), waiting_for="the lock to be free")
+    until(lambda: orphaned([run]), seconds=PATIENCE, waiting_for="the lock to be free")
 
     finished = dict(DetectionShard.objects.exclude(finished_at=None).values_list("pk", "finished_at"))
     again = managed("detect", trained.project.slug, *SHARD)
@@ -104,7 +122,7 @@ def test_killed_in_a_tree(trained: Round, tmp_path: Path) -> None:
             cursor.execute(
                 "LOCK TABLE catalog_image IN ACCESS EXCLUSIVE MODE"
             )  # Its foreign keys wait for it.
-        until(lambda: waits_for_a_lock(), waiting_for="a tree that is being written")
+        until(lambda: waits_for_a_lock(), seconds=PATIENCE, waiting_for="a tree that is being written")
         process.send_signal(signal.SIGKILL)
         process.wait()
     again = managed("cluster", trained.project.slug)
@@ -114,7 +132,10 @@ def test_killed_in_a_tree(trained: Round, tmp_path: Path) -> None:
 
 def waits_for_a_lock() -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'")
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database"
+            " WHERE datname = current_database() AND NOT granted AND locktype = 'relation'"
+        )
         return cursor.fetchone()[0] > 0
 
 
@@ -123,10 +144,18 @@ def test_ctrl_c_stops_between_two_pieces_and_says_how_to_go_on(trained: Round, t
     last = Image.objects.filter(role=Role.POOL).latest("id")
     with running("manage.py", "detect", trained.project.slug, *SHARD, log=log) as process:
         with blocked(last):
-            until(lambda: len(shard_bytes(trained)) == 3, waiting_for=f"three shards: {log.read_text()}")
+            until(
+                lambda: len(shard_bytes(trained)) == 3,
+                seconds=PATIENCE,
+                waiting_for=f"three shards: {log.read_text()}",
+            )
             process.send_signal(signal.SIGINT)
-            until(lambda: opened_for_reading(Path(last.path)) or process.poll(), waiting_for="the next piece")
-        assert process.wait(timeout=60) == 130
+            until(
+                lambda: opened_for_reading(Path(last.path)) or process.poll(),
+                seconds=PATIENCE,
+                waiting_for="the next piece",
+            )
+        assert process.wait(timeout=PATIENCE) == 130
     assert "Run `manage.py detect" in log.read_text()
     assert StageRun.objects.get(round=trained, stage=Stage.DETECT).state == State.STOPPED
     assert managed("detect", trained.project.slug, *SHARD).returncode == 0

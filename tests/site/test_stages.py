@@ -206,8 +206,8 @@ def test_work_learns_that_its_claim_is_lost(round_: Round) -> None:
     def work(report: Reporter) -> None:
         with Claims() as someone:
             someone.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks"
-                " WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+                "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database d ON d.oid = database"
+                " WHERE datname = current_database() AND locktype = 'advisory' AND pid <> pg_backend_pid()"
             )
         for done in range(400):
             report(done, 400)

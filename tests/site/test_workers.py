@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -18,10 +19,10 @@ from annotation_site import embedded, enqueue
 from annotation_site.catalog.models import DetectionShard, Image, Project, Role, StageRun
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import ORDER, Stage, State
-from tests.site.own_processes import environment, running
+from tests.site.own_processes import BROKER, environment, running
 from tests.site.painted_projects import painted_project
 from tests.site.processes import is_gone, until
-from tests.site.test_killed_stages import blocked, opened_for_reading
+from tests.site.test_killed_stages import PATIENCE, blocked, opened_for_reading
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,8 +30,20 @@ WORKER = "-m celery --app workers worker --beat -c 2 -Q cpu,gpu,io --without-min
 
 
 @pytest.fixture(autouse=True)
-def _broker() -> None:
-    redis.Redis.from_url(embedded.ensure_redis(settings.VAR)).flushall()
+def _own_files(settings, tmp_path: Path) -> None:
+    """Tests beside this one have projects of the same ids, in other databases."""
+    place = {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": tmp_path / "artifacts"},
+    }
+    settings.VAR = tmp_path
+    settings.STORAGES = {**settings.STORAGES, "artifacts": place}
+
+
+@pytest.fixture(autouse=True)
+def _empty_broker() -> None:
+    servers = Path(os.environ["MASKGROVE_VAR"])
+    redis.Redis.from_url(f"{embedded.ensure_redis(servers)}?db={BROKER}").flushdb()
 
 
 @pytest.fixture
@@ -66,7 +79,7 @@ def test_workers_carry_a_project_to_its_first_question(project: Project, tmp_pat
     enqueue.run_pipeline(project)
     with worker(tmp_path, "worker"):
         until(
-            lambda: states(project).get(Stage.OPEN) == State.DONE, seconds=120,
+            lambda: states(project).get(Stage.OPEN) == State.DONE, seconds=PATIENCE,
             waiting_for=f"the campaign: {(tmp_path / 'worker.log').read_text()[-3000:]}",
         )  # fmt: skip
     assert states(project) == dict.fromkeys(ORDER, State.DONE)
@@ -79,14 +92,18 @@ def test_a_worker_killed_in_a_shard_is_replaced_by_the_next_one(project: Project
     enqueue.run_pipeline(project)
     with blocked(last), worker(tmp_path, "first") as first:
         until(
-            lambda: DetectionShard.objects.filter(finished_at__isnull=False).exists(), seconds=120,
+            lambda: DetectionShard.objects.filter(finished_at__isnull=False).exists(), seconds=PATIENCE,
             waiting_for="the shard of the held-out images",
         )  # fmt: skip
         kill(first)
         assert states(project)["detect"] == State.RUNNING
     finished = DetectionShard.objects.get(role=Role.HELDOUT).finished_at
     with worker(tmp_path, "second"):
-        until(lambda: states(project).get(Stage.OPEN) == State.DONE, seconds=120, waiting_for="the campaign")
+        until(
+            lambda: states(project).get(Stage.OPEN) == State.DONE,
+            seconds=PATIENCE,
+            waiting_for="the campaign",
+        )
     assert DetectionShard.objects.get(role=Role.HELDOUT).finished_at == finished
 
 
@@ -96,18 +113,24 @@ def test_a_worker_that_is_told_to_end_stops_between_two_pieces(project: Project,
     enqueue.run_pipeline(project)
     with blocked(last), worker(tmp_path, "worker") as process:
         until(
-            lambda: DetectionShard.objects.filter(finished_at__isnull=False).exists(), seconds=120,
+            lambda: DetectionShard.objects.filter(finished_at__isnull=False).exists(), seconds=PATIENCE,
             waiting_for="the shard of the held-out images",
         )  # fmt: skip
         process.send_signal(signal.SIGTERM)
-        until(lambda: "Warm shutdown" in log.read_text(), waiting_for="the worker to hear it")
+        until(
+            lambda: "Warm shutdown" in log.read_text(), seconds=PATIENCE, waiting_for="the worker to hear it"
+        )
         until(
             lambda: opened_for_reading(Path(last.path)) or process.poll() is not None, waiting_for="a piece"
         )
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=PATIENCE) == 0
     assert states(project) == {"train": State.DONE, "detect": State.WAITING}
     with worker(tmp_path, "next"):
-        until(lambda: states(project).get(Stage.OPEN) == State.DONE, seconds=120, waiting_for="the campaign")
+        until(
+            lambda: states(project).get(Stage.OPEN) == State.DONE,
+            seconds=PATIENCE,
+            waiting_for="the campaign",
+        )
     assert not any(shard.failures for shard in DetectionShard.objects.all())
 
 
