@@ -7,7 +7,7 @@ threshold K_pa under which clusters are split without asking follows from it, wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.decisions import Thresholds
 from pipeline.dendrogram import Dendrogram
+from pipeline.imagining import cohesion_of
 
 BINS = 20
 SMALLEST = 5
@@ -38,6 +39,8 @@ class Calibration:
     p_low : (b,) P_l, share of clusters with Q <= 1 - K_a, made non-increasing in S
     quality : (b,) mean Q, made non-decreasing in S
     k_pa : the threshold to use
+    cohesion : how much clusters of a tree differ in quality beyond what their scores say, as
+        `pipeline.imagining` has it
     warning : why `k_pa` is the paper's 0.7 instead of a calibrated one; empty otherwise
     """
 
@@ -48,6 +51,7 @@ class Calibration:
     quality: tuple[float, ...]
     k_pa: float
     warning: str = ""
+    cohesion: float = 0.0
 
     def high(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
         """P_h at mean scores S, interpolated between the middles of the bins."""
@@ -97,7 +101,8 @@ def calibrate(
     P(Q >= K_a | S < K_pa) ~ 0; the second keeps a weak model, whose clusters are hardly ever of high
     quality, from being given a threshold that nothing passes.
     """
-    scores, qualities = _nodes_of(trees, smallest)
+    held_out = list(trees)
+    scores, qualities = _nodes_of(held_out, smallest)
     edges = np.linspace(0.0, 1.0, bins + 1)
     which = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, bins - 1)
     high, low = qualities >= thresholds.k_a - 1e-9, qualities <= 1 - thresholds.k_a + 1e-9
@@ -106,7 +111,7 @@ def calibrate(
     lows = np.bincount(which, weights=low, minlength=bins)
     sums = np.bincount(which, weights=qualities, minlength=bins)
     warning = _too_little(len(scores), int(highs.sum()))
-    return Calibration(
+    found = Calibration(
         edges=tuple(edges.tolist()),
         nodes=tuple(nodes.tolist()),
         p_high=_rising(highs, nodes),
@@ -114,6 +119,20 @@ def calibrate(
         quality=_rising(sums, nodes),
         k_pa=PAPER_K_PA if warning else _threshold(edges, nodes, highs),
         warning=warning,
+    )
+    return replace(found, cohesion=_cohesion(held_out, found, smallest))
+
+
+def _cohesion(
+    held_out: list[tuple[Dendrogram, NDArray[np.bool_]]], calibration: Calibration, smallest: int
+) -> float:
+    chances = [calibration.expected_quality(np.diff(tree.score_sum)) for tree, _ in held_out]
+    return cohesion_of(
+        [tree for tree, _ in held_out],
+        chances,
+        [correct for _, correct in held_out],
+        smallest=smallest,
+        rng=np.random.default_rng(0),
     )
 
 

@@ -1,0 +1,135 @@
+"""What a campaign will bring, before anyone is asked: accepted masks against questions.
+
+Possible truths are imagined from the calibration and the very search of the campaign is run on each of them,
+so that any rule, strategy, sample size and accuracy of workers is planned for by the code that carries it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.calibration import Calibration
+from pipeline.decisions import DEFAULT_RULE, Thresholds, Verdict
+from pipeline.dendrogram import Dendrogram
+from pipeline.imagining import imagine
+from pipeline.sampling import leaf_keys
+from pipeline.search import search
+from pipeline.simulation import noisy_answers
+from pipeline.strategies import DEFAULT_STRATEGY, Knowledge
+
+POINTS = 200
+DRAWS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to expect of so many questions; all (g,), over imagined truths.
+
+    Attributes
+    ----------
+    questions : from 0 to where the last imagined campaign has nothing left to ask, or the budget
+    accepted : mean of the accepted masks
+    low, high : between which 80 % of the imagined campaigns lie
+    precision : expected share of correct masks among the accepted; NaN before the first is accepted
+    """
+
+    questions: NDArray[np.int64]
+    accepted: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    precision: NDArray[np.float64]
+
+    def accepted_for(self, questions: float) -> float:
+        """Masks to expect of a budget of questions."""
+        return float(np.interp(questions, self.questions, self.accepted))
+
+    def questions_for(self, accepted: float) -> int | None:
+        """Questions to expect for a number of accepted masks; None when that many are not to be expected."""
+        if not len(self.accepted) or accepted > self.accepted[-1]:
+            return None
+        at = int(np.searchsorted(self.accepted, accepted))
+        return int(self.questions[at])
+
+
+def plan(
+    trees: Sequence[Dendrogram],
+    calibration: Calibration,
+    thresholds: Thresholds,
+    *,
+    rng: np.random.Generator,
+    rule: str = DEFAULT_RULE,
+    strategy: str = DEFAULT_STRATEGY,
+    accuracy: float = 1.0,
+    budget: int | None = None,
+    draws: int = DRAWS,
+) -> Plan:
+    """Run the search on `draws` imagined truths.
+
+    Parameters
+    ----------
+    accuracy : how often workers are right
+    budget : questions at which the campaign ends
+    """
+    courses = [
+        _imagined_course(trees, calibration, thresholds, rng, rule, strategy, accuracy, budget)
+        for _ in range(draws)
+    ]
+    longest = max((int(course[0, -1]) for course in courses), default=0)
+    grid = np.unique(np.linspace(0, longest, POINTS).astype(np.int64))
+    at = [np.searchsorted(course[0], grid, side="right") - 1 for course in courses]
+    accepted = np.array([course[1, i] for course, i in zip(courses, at, strict=True)])
+    correct = np.array([course[2, i] for course, i in zip(courses, at, strict=True)])
+    with np.errstate(invalid="ignore"):
+        precision = correct.sum(axis=0) / accepted.sum(axis=0)
+    return Plan(
+        questions=grid,
+        accepted=accepted.mean(axis=0),
+        low=np.quantile(accepted, 0.1, axis=0),
+        high=np.quantile(accepted, 0.9, axis=0),
+        precision=precision,
+    )
+
+
+def _imagined_course(
+    trees: Sequence[Dendrogram],
+    calibration: Calibration,
+    thresholds: Thresholds,
+    rng: np.random.Generator,
+    rule: str,
+    strategy: str,
+    accuracy: float,
+    budget: int | None,
+) -> NDArray[np.int64]:
+    """(3, d + 1) questions, accepted masks and correct ones among them, after 0 to d decisions."""
+    truths = [
+        imagine(
+            tree,
+            calibration.expected_quality(np.diff(tree.score_sum)),
+            cohesion=calibration.cohesion,
+            rng=rng,
+        )
+        for tree in trees
+    ]
+    decisions = search(
+        trees,
+        noisy_answers(truths, rng=rng, sensitivity=accuracy),
+        keys=[leaf_keys(tree.n, seed=int(rng.integers(2**63))) for tree in trees],
+        thresholds=thresholds,
+        rule=rule,
+        strategy=strategy,
+        known=[Knowledge(thresholds, calibration)] * len(trees),
+        budget=budget,
+    )
+    course = [(0, 0, 0)]
+    for decision in decisions:
+        questions, accepted, correct = course[-1]
+        if decision.verdict is Verdict.ACCEPT:
+            tree = trees[decision.tree]
+            inside = truths[decision.tree][tree.lo[decision.cluster] : tree.hi[decision.cluster]]
+            accepted, correct = accepted + len(inside), correct + int(inside.sum())
+        course.append((questions + decision.questions, accepted, correct))
+    return np.array(course).T

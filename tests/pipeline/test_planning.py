@@ -1,0 +1,72 @@
+"""What a campaign will bring, against what it brings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.calibration import Calibration
+from pipeline.decisions import Thresholds
+from pipeline.experiments.triplets import SHIPPED, TripletModel
+from pipeline.experiments.worlds import World, grow, run
+from pipeline.planning import Plan, plan
+
+MODEL = TripletModel.load(SHIPPED)
+
+
+def world_and_calibration(masks: int = 8_000) -> tuple[World, Calibration, Thresholds]:
+    held_out = grow(MODEL.sample(6_000, seed=77))
+    calibration, thresholds = held_out.calibrated(Thresholds())
+    return grow(MODEL.sample(masks, seed=3)), calibration, thresholds
+
+
+def test_the_plan_comes_near_what_the_campaign_brings() -> None:
+    world, calibration, thresholds = world_and_calibration()
+    planned = plan(world.trees, calibration, thresholds, rng=np.random.default_rng(0), draws=12)
+    courses = [run(world, thresholds, calibration=calibration, seed=seed) for seed in range(4)]
+    accepted = np.mean([course.accepted[-1] for course in courses])
+    questions = np.mean([course.questions[-1] for course in courses])
+    assert planned.accepted[-1] == pytest.approx(accepted, rel=0.5)
+    assert planned.questions[-1] == pytest.approx(questions, rel=0.6)
+    assert 0.7 < planned.precision[-1] < 0.95
+
+
+def test_plans_grow_with_the_questions_and_stay_within_their_band() -> None:
+    world, calibration, thresholds = world_and_calibration(4_000)
+    planned = plan(world.trees, calibration, thresholds, rng=np.random.default_rng(0), draws=5)
+    assert planned.questions[0] == 0
+    assert planned.accepted[0] == 0
+    assert (np.diff(planned.questions) > 0).all()
+    assert (np.diff(planned.accepted) >= 0).all()
+    assert (planned.low <= planned.high).all()
+
+
+def test_a_budget_ends_the_plan() -> None:
+    world, calibration, thresholds = world_and_calibration(4_000)
+    planned = plan(world.trees, calibration, thresholds, rng=np.random.default_rng(0), draws=3, budget=100)
+    assert planned.questions[-1] <= 100
+
+
+def test_the_same_randomness_gives_the_same_plan() -> None:
+    world, calibration, thresholds = world_and_calibration(2_000)
+    one, again = (
+        plan(world.trees, calibration, thresholds, rng=np.random.default_rng(5), draws=2) for _ in range(2)
+    )
+    assert (one.accepted == again.accepted).all()
+
+
+def test_nothing_to_ask_is_a_plan_of_nothing() -> None:
+    world, calibration, _ = world_and_calibration(500)
+    planned = plan(world.trees, calibration, Thresholds(k_pa=1.0), rng=np.random.default_rng(0), draws=2)
+    assert planned.questions.tolist() == [0]
+    assert planned.accepted_for(1_000) == 0
+    assert planned.questions_for(1) is None
+
+
+def test_questions_are_read_off_for_masks_and_masks_for_questions() -> None:
+    grid = np.array([0, 100, 200])
+    accepted = np.array([0.0, 50, 80])
+    made = Plan(grid, accepted, accepted, accepted, accepted)
+    assert made.accepted_for(150) == 65
+    assert made.questions_for(50) == 100
+    assert made.questions_for(81) is None
