@@ -1,4 +1,4 @@
-"""Leases end: what was not answered is asked again, what was is paid."""
+"""Leases run out: the HIT is released, and its worker's standing reviewed as after any other."""
 
 from __future__ import annotations
 
@@ -6,45 +6,27 @@ from datetime import datetime
 
 from django.db import transaction
 
-from annotation_site.budget import ledger
-from annotation_site.verification import questions
-from annotation_site.verification.locks import hold_trees
 from annotation_site.verification.models import Assignment
+from annotation_site.verification.releasing import release
+from annotation_site.verification.trust import review_standing
 
 
 def sweep(*, at: datetime) -> int:
-    """Release every HIT whose lease has run out; their number. Several may sweep at the same time."""
+    """Release every HIT whose lease has run out; their number. Several may sweep at the same time.
+
+    Who leaves every HIT before its last item is reviewed like those who finish theirs.
+    """
     released = 0
-    while _sweep_one(at):
+    while (assignment := _sweep_one(at)) is not None:
         released += 1
+        review_standing(project_id=assignment.project_id, worker_id=assignment.worker_id, at=at)
     return released
 
 
 @transaction.atomic
-def _sweep_one(at: datetime) -> bool:
+def _sweep_one(at: datetime) -> Assignment | None:
     expired = Assignment.objects.live().filter(expires_at__lte=at).order_by("expires_at")
     assignment = expired.select_for_update(no_key=True, skip_locked=True).first()
     if assignment is not None:
-        _release(assignment, at)
-    return assignment is not None
-
-
-@transaction.atomic
-def release_live(*, project_id: int, worker_id: int, at: datetime) -> bool:
-    """End the HIT that a worker holds; whether there was one."""
-    live = Assignment.objects.live().filter(project=project_id, worker=worker_id)
-    assignment = live.select_for_update(no_key=True).first()
-    if assignment is not None:
-        _release(assignment, at)
-    return assignment is not None
-
-
-def _release(assignment: Assignment, at: datetime) -> None:
-    """Give back what a locked assignment has left, and settle what was answered."""
-    left = list(assignment.items.unanswered().values_list("question", "question__tree"))
-    masks = [(question, tree) for question, tree in left if tree is not None]
-    hold_trees(tree for _, tree in masks)
-    questions.give_back([question for question, _ in masks])
-    Assignment.objects.filter(pk=assignment.pk).update(released_at=at)
-    done = assignment.items.count() - len(left)
-    ledger.settle(project_id=assignment.project_id, reference=assignment.reference, done=done, at=at)
+        release(assignment, at=at)
+    return assignment

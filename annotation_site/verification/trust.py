@@ -8,8 +8,8 @@ from django.db.models import Count, Q
 
 from annotation_site.people.models import Membership, Standing, TrustPolicy
 from annotation_site.people.standing import GoldRecord, assess, change_standing
-from annotation_site.verification.leases import release_live
 from annotation_site.verification.models import Judgment, Says
+from annotation_site.verification.releasing import release_live
 from annotation_site.verification.withdrawing import retract_worker
 
 
@@ -29,7 +29,7 @@ def gold_record(*, project_id: int, worker_id: int) -> GoldRecord:
 
 
 def review_standing(*, project_id: int, worker_id: int, at: datetime) -> Standing:
-    """Bring a worker's standing in line with their gold; called after every HIT, safe to repeat."""
+    """Bring a worker's standing in line with their gold; called when a HIT ends, safe to repeat."""
     membership = Membership.objects.get(project=project_id, worker=worker_id)
     policy = TrustPolicy.objects.filter(project=project_id).first() or TrustPolicy(project_id=project_id)
     record = gold_record(project_id=project_id, worker_id=worker_id)

@@ -13,10 +13,10 @@ from annotation_site.catalog.models import Tree
 from annotation_site.people.models import Membership
 from annotation_site.verification import deciding, questions
 from annotation_site.verification.ground import Ground, ground_of
-from annotation_site.verification.leases import release_live
 from annotation_site.verification.locks import hold_trees
 from annotation_site.verification.models import Cluster, Decision, Judgment, Question, SearchRules
 from annotation_site.verification.planning import holds, labels, weigh
+from annotation_site.verification.releasing import release_live
 
 
 @dataclass(frozen=True, slots=True)

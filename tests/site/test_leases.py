@@ -8,8 +8,9 @@ import pytest
 
 from annotation_site.budget.models import Budget, LedgerEntry
 from annotation_site.verification.checking import check_campaign
-from annotation_site.verification.leases import release_live, sweep
+from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Assignment, Question
+from annotation_site.verification.releasing import release_live
 from tests.factories import NOON
 from tests.site.campaigns import Person, items, masks_only, opened, project_with_clusters
 

@@ -9,8 +9,9 @@ import pytest
 
 from annotation_site.people.models import Standing, StandingChange, TrustPolicy
 from annotation_site.verification.checking import check_campaign
-from annotation_site.verification.leases import release_live
+from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Assignment, Cluster, Decision, Judgment, Question, Says
+from annotation_site.verification.releasing import release_live
 from annotation_site.verification.trust import gold_record, reinstate, review_standing, stop_worker
 from annotation_site.verification.withdrawing import retract_worker
 from tests.factories import NOON, RoundFactory
@@ -168,6 +169,19 @@ def test_a_worker_who_fails_gold_is_stopped_and_what_they_decided_undone() -> No
     change = StandingChange.objects.latest("pk")
     assert "gold answers right" in change.reason
     assert standing(project) == {}
+    assert not Judgment.objects.filter(of_gold=False, retracted_at=None).exists()
+    assert check_campaign(project) == []
+
+
+def test_a_spammer_who_never_finishes_a_hit_is_found_out_when_the_lease_ends() -> None:
+    project = opened(project_with_clusters([0.0] * 10, gold=40, hit_size=20, gold_share=0.5))
+    spammer = Person.of(project, says=lambda item: Says.YES)
+    while spammer.member.standing != Standing.STOPPED:
+        for item in items(spammer.open())[:-1]:
+            spammer.answer(item)
+        spammer.clock.now += timedelta(hours=1)
+        sweep(at=spammer.clock())
+        spammer.member.refresh_from_db()
     assert not Judgment.objects.filter(of_gold=False, retracted_at=None).exists()
     assert check_campaign(project) == []
 
