@@ -18,6 +18,8 @@ from pipeline.predictions import Rle
 Origin = GoldItem.Origin
 
 COUNT = 200
+IMAGES_AN_ITEM = 2
+"""Images whose objects are read for each item to make: enough, however many images there are."""
 SMALLEST_AREA = 400
 SMALLEST_SIDE = 12
 """Pixels of the image: what is smaller nobody can judge with certainty."""
@@ -47,7 +49,7 @@ def make_gold(*, project: Project, rng: np.random.Generator, count: int = COUNT)
     """
     if GoldItem.objects.filter(project=project).exists():
         return {}
-    maker = _Maker(project, rng)
+    maker = _Maker(project, rng, images=IMAGES_AN_ITEM * count)
     predictions = list(_predictions(project, rng, at_most=count // 4))
     gold = predictions + list(islice(maker.items(), count - len(predictions)))
     GoldItem.objects.bulk_create(gold, ignore_conflicts=True)
@@ -55,12 +57,12 @@ def make_gold(*, project: Project, rng: np.random.Generator, count: int = COUNT)
 
 
 class _Maker:
-    """Right and spoiled annotations of a project in turn, each object once."""
+    """Right and spoiled annotations of a project in turn, each object once, from so many images at most."""
 
-    def __init__(self, project: Project, rng: np.random.Generator) -> None:
+    def __init__(self, project: Project, rng: np.random.Generator, *, images: int) -> None:
         self.project, self.rng = project, rng
         self.categories = list(project.categories.all())
-        self.objects = _objects(project)
+        self.objects = _objects(project, rng, images=images)
         self.by_image: dict[int, list[Annotation]] = {}
         for annotation in self.objects:
             self.by_image.setdefault(annotation.image_id, []).append(annotation)
@@ -143,12 +145,17 @@ WAYS: Mapping[GoldItem.Origin, Callable[[_Maker, Annotation], Spoiled | None]] =
 }
 
 
-def _objects(project: Project) -> list[Annotation]:
-    """Annotated objects to make gold of; crowds are no single objects."""
-    found = Annotation.objects.filter(image__project=project, is_crowd=False).order_by("pk")
+def _objects(project: Project, rng: np.random.Generator, *, images: int) -> list[Annotation]:
+    """The annotated objects of some images, drawn at random; crowds are no single objects."""
+    found = Annotation.objects.filter(image__project=project, is_crowd=False)
     heldout = found.filter(image__role=Role.HELDOUT)
     usable = heldout if heldout.exists() else found.filter(image__role=Role.INITIAL)
-    return list(usable.select_related("image", "category"))
+    clear = usable.filter(
+        area__gte=SMALLEST_AREA, width__gte=SMALLEST_SIDE, height__gte=SMALLEST_SIDE
+    ).order_by("image")
+    photos = list(clear.values_list("image", flat=True).distinct())
+    drawn = [photos[place] for place in rng.permutation(len(photos))[:images].tolist()]
+    return list(found.filter(image__in=drawn).order_by("pk").select_related("image", "category"))
 
 
 def _can_be_judged(annotation: Annotation) -> bool:
@@ -181,7 +188,8 @@ def _some(known: QuerySet[Mask], rng: np.random.Generator, count: int) -> list[M
     """Masks drawn at random."""
     keys = list(known.order_by("pk").values_list("pk", flat=True))
     drawn = rng.permutation(len(keys))[:count].tolist()
-    return list(Mask.objects.filter(pk__in=[keys[place] for place in drawn]).select_related("tree__category"))
+    found = Mask.objects.filter(pk__in=[keys[place] for place in drawn])
+    return list(found.select_related("tree__category").defer("tree__packed"))
 
 
 def _prediction(project: Project, mask: Mask) -> GoldItem:

@@ -23,9 +23,8 @@ def gold_for(
     categories : of the HIT's other questions; gold of these goes first, since it stands out least
     """
     seen = _times_seen(membership)
-    pool = list(
-        GoldItem.objects.filter(project=membership.project_id, retired_at__isnull=True).order_by("pk")
-    )
+    in_use = GoldItem.objects.filter(project=membership.project_id, retired_at__isnull=True)
+    pool = list(in_use.defer("counts").order_by("pk"))
     shuffled = [pool[place] for place in rng.permutation(len(pool)).tolist()]
     shuffled.sort(key=lambda gold: (seen.get(gold.pk, 0), gold.category_id not in categories))
     return _questions(_balanced(shuffled, rng)[:count])

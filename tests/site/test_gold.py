@@ -19,6 +19,7 @@ from tests.factories import (
     TreeFactory,
     rectangle,
 )
+from tests.site.campaigns import counted_queries
 
 pytestmark = pytest.mark.django_db
 
@@ -106,6 +107,24 @@ def test_crowds_tiny_objects_and_pool_images_are_left_out(project: Project) -> N
     make(project, count=1000)
     assert not GoldItem.objects.filter(source_id__in=[crowd.pk, tiny.pk]).exists()
     assert not GoldItem.objects.filter(image=pool).exists()
+
+
+def test_however_many_images_there_are_the_objects_of_few_are_read(project: Project, monkeypatch) -> None:
+    monkeypatch.setattr("annotation_site.people.gold.IMAGES_AN_ITEM", 1)
+    make(project, count=4)
+    assert 0 < GoldItem.objects.values("image").distinct().count() <= 4
+
+
+def test_predictions_are_drawn_without_reading_their_tree(project: Project) -> None:
+    tree = TreeFactory(
+        round=RoundFactory(project=project), category=project.categories.first(), role=Role.HELDOUT
+    )
+    for position, iou in enumerate([0.95, 0.3]):
+        MaskFactory(tree=tree, position=position, image=Image.objects.first(), iou=iou, width=30, height=30)
+    with counted_queries() as statements:
+        made = make(project, count=40)
+    assert made["prediction"] == 2
+    assert not any('"packed"' in statement for statement in statements)
 
 
 def test_without_held_out_images_the_initial_ones_serve(project: Project) -> None:
