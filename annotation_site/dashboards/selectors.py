@@ -16,6 +16,7 @@ from annotation_site.catalog.models import Mask, Project, Role, Round, StageRun
 from annotation_site.people.models import Membership
 from annotation_site.verification.models import Cluster, Decision, Judgment, Question
 from pipeline import masks
+from pipeline.sampling import leaf_keys, sample
 
 BINS = 200
 """Points of a curve: more than the pixels of a phone, fewer than anyone can tell apart."""
@@ -73,28 +74,32 @@ def clusters_by_outcome(project: Project) -> dict[str, int]:
 
 
 CATEGORY_ROWS = """
-WITH decided AS (
+WITH own AS (
+  SELECT t.id FROM catalog_tree t JOIN catalog_round rd ON rd.id = t.round_id
+  WHERE rd.project_id = %(project)s AND t.role = 'pool'
+), decided AS (
   SELECT d.tree_id, d.verdict, sum(upper(d.interval) - lower(d.interval)) AS masks, count(*) AS clusters
-  FROM verification_decision d WHERE d.withdrawn_at IS NULL GROUP BY 1, 2
+  FROM verification_decision d JOIN own ON own.id = d.tree_id WHERE d.withdrawn_at IS NULL GROUP BY 1, 2
 ), asked AS (
   SELECT q.tree_id, count(*) AS answers
   FROM verification_question q JOIN verification_judgment j ON j.question_id = q.id AND j.retracted_at IS NULL
   WHERE q.project_id = %(project)s AND q.tree_id IS NOT NULL GROUP BY 1
 ), opened AS (
-  SELECT c.tree_id, count(*) AS clusters FROM verification_cluster c WHERE c.is_open GROUP BY 1
+  SELECT c.tree_id, count(*) AS clusters FROM verification_cluster c JOIN own ON own.id = c.tree_id
+  WHERE c.is_open GROUP BY 1
 )
 SELECT cat.name, sum(t.n) AS masks,
   coalesce(sum(a.masks), 0) AS accepted, coalesce(sum(r.masks), 0) AS rejected,
   coalesce(sum(a.clusters), 0) AS accepted_clusters, coalesce(sum(o.clusters), 0) AS open_clusters,
   coalesce(sum(k.answers), 0) AS answers
 FROM catalog_tree t
-JOIN catalog_round rd ON rd.id = t.round_id AND rd.project_id = %(project)s
+JOIN own ON own.id = t.id
 JOIN catalog_category cat ON cat.id = t.category_id
 LEFT JOIN decided a ON a.tree_id = t.id AND a.verdict = 'accept'
 LEFT JOIN decided r ON r.tree_id = t.id AND r.verdict = 'reject'
 LEFT JOIN asked k ON k.tree_id = t.id
 LEFT JOIN opened o ON o.tree_id = t.id
-WHERE t.role = 'pool' GROUP BY cat.id, cat.name ORDER BY masks DESC, cat.name
+GROUP BY cat.id, cat.name ORDER BY masks DESC, cat.name
 """
 
 
@@ -209,7 +214,9 @@ def decision_page(
     project: Project, *, verdict: str = "", before: int | None = None, size: int = 10
 ) -> DecisionPage:
     """The newest decisions in force, older than `before` if given, of one verdict if named."""
-    found = standing(project).select_related("cluster", "tree__category").order_by("-pk")
+    found = (
+        standing(project).select_related("cluster", "tree__category").defer("tree__packed").order_by("-pk")
+    )
     if verdict in Decision.Verdict.values:
         found = found.filter(verdict=verdict)
     if before is not None:
@@ -219,26 +226,20 @@ def decision_page(
     return DecisionPage([Evidence(decision, sampled(decision)) for decision in rows[:size]], older)
 
 
-def sampled(decision: Decision, *, limit: int = 30) -> list[Sampled]:
-    """The answered masks inside the decision's interval."""
+def sampled(decision: Decision) -> list[Sampled]:
+    """The answered masks of a cluster's own sample, in the order of asking; not those asked below it."""
+    tree, cluster = decision.tree, decision.cluster
+    asked = sample(leaf_keys(tree.n, seed=tree.seed), cluster.lo, cluster.hi, decision.sample).tolist()
     answers = Judgment.objects.filter(retracted_at__isnull=True)
     questions = (
-        Question.objects.filter(
-            tree=decision.tree_id,
-            position__gte=decision.cluster.lo,
-            position__lt=decision.cluster.hi,
-            judgments__retracted_at__isnull=True,
-            judgments__isnull=False,
-        )
+        Question.objects.filter(tree=tree.pk, position__in=asked)
         .select_related("mask__image")
-        .distinct()
-        .order_by("rank", "pk")
         .prefetch_related(Prefetch("judgments", queryset=answers, to_attr="standing"))
     )
     return [
         Sampled(question.mask, [judgment.says for judgment in question.standing])
-        for question in questions[:limit]
-        if question.mask is not None
+        for question in sorted(questions, key=lambda question: asked.index(question.position))
+        if question.mask is not None and question.standing
     ]
 
 
@@ -260,12 +261,17 @@ def project_cards() -> list[dict[str, Any]]:
         .values_list("question__project")
         .annotate(n=Count("id"))
     )
+    projects = list(Project.objects.all()[:100])
+    rounds = (
+        Round.objects.filter(project__in=projects).order_by("project_id", "-number").distinct("project_id")
+    )
+    latest = {round_.project_id: round_ for round_ in rounds.prefetch_related("stages")}
     return [
         {
             "project": project,
-            "stages": stages(latest_round(project)),
+            "stages": stages(latest.get(project.pk)),
             "accepted": accepted.get(project.pk, 0),
             "questions": answers.get(project.pk, 0),
         }
-        for project in Project.objects.all()[:100]
+        for project in projects
     ]

@@ -8,7 +8,7 @@ from functools import wraps
 from django.contrib import messages
 from django.contrib.auth.decorators import user_passes_test
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -19,10 +19,17 @@ from annotation_site.catalog.models import Mask, Project
 from annotation_site.dashboards import selectors
 from annotation_site.dashboards.overview import overview
 from annotation_site.results import reporting
+from annotation_site.verification import opening
 from pipeline.metrics import SECONDS_PER_DRAWING
 
 THUMBNAIL_SIDE = 240
 """Pixels: twice what a strip shows, for dense screens."""
+
+STATES = {
+    Project.State.OPEN.value: opening.resume_campaign,
+    Project.State.PAUSED.value: opening.pause_campaign,
+}
+"""What an admin may make of a project."""
 
 View = Callable[..., HttpResponseBase]
 
@@ -115,24 +122,29 @@ def thumbnail(_request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     found = get_object_or_404(Mask.objects.select_related("image"), pk=pk, tree__round__project__slug=slug)
     frame = framing.around(found.box, width=found.image.width, height=found.image.height)
     headers = {"Cache-Control": "private, max-age=86400"}
-    return HttpResponse(
-        photos.render(found.image, frame, longest=THUMBNAIL_SIDE), "image/jpeg", headers=headers
-    )
+    try:
+        content = photos.render(found.image, frame, longest=THUMBNAIL_SIDE)
+    except photos.PhotoUnreadable as error:
+        raise Http404(str(error)) from error
+    return HttpResponse(content, "image/jpeg", headers=headers)
 
 
 @admins_only
 @require_POST
 def change_state(request: HttpRequest, slug: str) -> HttpResponse:
     """Let workers in or keep them out; answers under way are still taken."""
-    wanted = request.POST.get("state")
-    if wanted not in (Project.State.OPEN, Project.State.PAUSED):
+    found = get_object_or_404(Project, slug=slug)
+    verb = STATES.get(request.POST.get("state", ""))
+    if verb is None:
         messages.error(request, _("A project can be opened or paused."))
-    elif Project.objects.filter(slug=slug).exclude(state=Project.State.DRAFT).update(state=wanted):
-        messages.success(
-            request, _("Workers may answer.") if wanted == "open" else _("Workers are kept out.")
-        )
-    else:
+        return redirect("dashboards:project", slug=slug)
+    try:
+        verb(project=found)
+    except opening.NotOpen:
         messages.error(request, _("The pipeline has not opened this project yet."))
+    else:
+        is_open = found.state == Project.State.OPEN
+        messages.success(request, _("Workers may answer.") if is_open else _("Workers are kept out."))
     return redirect("dashboards:project", slug=slug)
 
 

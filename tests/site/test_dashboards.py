@@ -12,9 +12,11 @@ from django.urls import reverse
 
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.dashboards import selectors
+from annotation_site.verification.ground import ground_of
 from annotation_site.verification.models import Assignment, Cluster, Decision, Item, Judgment, Question
 from tests import factories
 from tests.factories import NOON
+from tests.site.campaigns import Person, counted_queries, opened, project_with_tree
 
 pytestmark = pytest.mark.django_db
 
@@ -166,6 +168,51 @@ def test_a_decision_shows_the_masks_it_rests_on_and_none_of_its_neighbours(admin
     assert page.count("outline-line") == 1
 
 
+def test_a_decision_shows_its_own_sample_in_the_order_of_asking_and_no_masks_asked_about_below() -> None:
+    project = opened(project_with_tree([True] * 32 + [False] * 32))
+    ada = Person.of(project)
+    while Cluster.objects.filter(is_open=True).exists():
+        ada.work()
+    for decision in selectors.standing(project).select_related("tree", "cluster"):
+        shown = [mask.mask.position for mask in selectors.sampled(decision)]
+        sample = ground_of(decision.tree_id).sample(decision.cluster.node).tolist()
+        assert shown == [position for position in sample if position in shown]
+        assert len(shown) >= decision.yes + decision.no
+
+
+def test_listing_decisions_leaves_the_trees_where_they_are() -> None:
+    tree = factories.TreeFactory(n=20)
+    decided(tree, 0, 10, "accept")
+    with counted_queries() as statements:
+        selectors.decision_page(tree.round.project)
+    assert statements
+    assert not any("packed" in statement for statement in statements)
+
+
+def test_the_list_of_projects_takes_as_many_queries_for_many_as_for_one() -> None:
+    counts = []
+    for _ in range(3):
+        StageRun.objects.create(round=factories.RoundFactory(), stage="train", state="done")
+        with counted_queries() as statements:
+            cards = selectors.project_cards()
+        counts.append(len(statements))
+        assert [card["stages"][0].state for card in cards] == ["done"] * len(counts)
+    assert len(set(counts)) == 1
+
+
+def test_what_other_projects_decided_is_not_counted() -> None:
+    tree, other = factories.TreeFactory(n=100), factories.TreeFactory(n=100)
+    decided(tree, 0, 40, "accept")
+    decided(other, 0, 70, "accept")
+    assert [row["accepted"] for row in selectors.categories(tree.round.project)] == [40]
+
+
+def test_a_thumbnail_of_a_photo_that_is_gone_is_not_found(admin: Client) -> None:
+    mask = factories.MaskFactory()
+    url = reverse("dashboards:thumbnail", args=[mask.tree.round.project.slug, mask.pk])
+    assert admin.get(url).status_code == 404
+
+
 def test_thumbnails_are_the_projects_own_masks_only(admin: Client, tmp_path) -> None:
     tree = factories.TreeFactory()
     image = factories.PaintedImageFactory(project=tree.round.project, folder=tmp_path)
@@ -183,6 +230,11 @@ def test_a_project_is_paused_and_opened_but_never_before_its_pipeline_ended(admi
     project.refresh_from_db()
     assert project.state == Project.State.DRAFT
     Project.objects.update(state=Project.State.OPEN)
-    admin.post(url, {"state": "paused"})
+    for state in (Project.State.PAUSED, Project.State.OPEN):
+        admin.post(url, {"state": state})
+        project.refresh_from_db()
+        assert project.state == state
+    admin.post(url, {"state": "draft"})
     project.refresh_from_db()
-    assert project.state == Project.State.PAUSED
+    assert project.state == Project.State.OPEN
+    assert admin.post(reverse("dashboards:state", args=["never-was"])).status_code == 404
