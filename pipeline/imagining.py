@@ -2,8 +2,8 @@
 
 A mask of score s is correct with the chance that held-out clusters of mean score s show. Masks are not
 independent: what the clustering has put together is right or wrong together. Here a Gaussian walks down from
-the root, its variance growing with the logarithm of how much smaller each cluster is than its parent, at a rate
-called cohesion; a mask is correct where the walk, shifted to its chance, ends above 0.
+the root, its variance growing with the logarithm of how much smaller each cluster is than its parent, at a
+rate called cohesion; a mask is correct where the walk, shifted to its chance, ends above 0.
 """
 
 from __future__ import annotations

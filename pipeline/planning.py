@@ -1,7 +1,7 @@
 """What a campaign will bring, before anyone is asked: accepted masks against questions.
 
 Possible truths are imagined from the calibration and the very search of the campaign is run on each of them,
-so that any rule, strategy, sample size and accuracy of workers is planned for by the code that carries it out.
+so any rule, strategy, sample size and accuracy of workers is planned for by the code that carries it out.
 """
 
 from __future__ import annotations

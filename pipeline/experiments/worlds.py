@@ -22,6 +22,10 @@ from pipeline.simulation import noisy_answers, oracle_answers
 from pipeline.strategies import Knowledge
 
 
+class FeaturesMissing(ValueError):
+    """The world was grown without keeping its feature vectors."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """One tree per class, with the true IoU of every mask.
@@ -30,14 +34,21 @@ class World:
     ----------
     trees : one per class
     ious : per tree, (n,) float32 in leaf order
+    features : per tree, (n, d + 1) float32 features and score in leaf order; empty unless they were kept
     """
 
     trees: tuple[Dendrogram, ...]
     ious: tuple[NDArray[np.float32], ...]
+    features: tuple[NDArray[np.float32], ...] = ()
 
     @property
     def masks(self) -> int:
         return sum(tree.n for tree in self.trees)
+
+    def only(self, index: int) -> World:
+        """The world of one class."""
+        at = slice(index, index + 1)
+        return World(self.trees[at], self.ious[at], self.features[at])
 
     def correct(self, k_iou: float) -> list[NDArray[np.bool_]]:
         """Per tree, whether its masks are correct, in leaf order."""
@@ -51,18 +62,25 @@ class World:
 
 
 def grow(
-    parts: Iterable[Triplets], *, method: str = "complete", progress: Progress = silent, total: int = 0
+    parts: Iterable[Triplets],
+    *,
+    method: str = "complete",
+    keep_features: bool = False,
+    progress: Progress = silent,
+    total: int = 0,
 ) -> World:
     """Cluster each class by features and scores, with the paper's distance."""
-    trees, ious = [], []
+    trees, ious, features = [], [], []
     done = 0
     for part in parts:
         tree = Dendrogram.from_linkage(linkage(part.features, part.scores, method=method), part.scores)
         trees.append(tree)
         ious.append(part.ious[tree.order])
+        if keep_features:
+            features.append(np.column_stack([part.features, part.scores])[tree.order])
         done += tree.n
         progress(done, total or done, "Growing trees")
-    return World(tuple(trees), tuple(ious))
+    return World(tuple(trees), tuple(ious), tuple(features))
 
 
 def by_class(predicted: Predicted, *, fewest: int = 1) -> Iterator[Triplets]:
