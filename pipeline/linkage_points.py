@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipeline.compiled import compiled
 from pipeline.linkage_distances import Points
 from pipeline.linkage_scales import pair_scales
+from pipeline.linkage_threads import single_threaded_blas
 from pipeline.rows import Rows
 
 _PIECE = 4096
@@ -83,7 +84,8 @@ def frame_of(features: Rows, scores: NDArray[np.floating] | None, *, method: str
     centre, unit = _extent(features)
     if scores is None:
         return Frame(centre, unit, 0.0, np.inf, unit, rooted=method == "average", joined=False)
-    scale = pair_scales(features, scores, seed=seed)
+    with single_threaded_blas():
+        scale = pair_scales(features, scores, seed=seed)
     return Frame(
         centre=centre,
         unit=unit,

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 T = TypeVar("T")
 
@@ -34,8 +34,8 @@ class Crew:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
+            stack.enter_context(single_threaded_blas())
             if self.threads > 1:
-                stack.enter_context(_single_threaded_blas())
                 self._pool = stack.enter_context(ThreadPoolExecutor(self.threads, "linkage"))
             self._open = stack.pop_all()
         return self
@@ -89,26 +89,30 @@ class _BlasLimit:
     """One limit for the process however many crews are at work: set by the first, lifted by the last.
 
     Setting the number of BLAS threads is global. Two crews that each saved and restored it could
-    leave it at one for good.
+    leave it at one for good. Small products are limited as well: on a busy machine, threads that
+    wait for each other take many times longer than one that does the work.
     """
 
     def __init__(self) -> None:
         self._lock, self._crews = threading.Lock(), 0
-        self._limits: threadpool_limits | None = None
+        self._controller: ThreadpoolController | None = None  # finding the libraries takes milliseconds
+        self._restore: Callable[[], None] | None = None
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
         with self._lock:
             self._crews += 1
             if self._crews == 1:
-                self._limits = threadpool_limits(1, user_api="blas")
+                self._controller = self._controller or ThreadpoolController()
+                self._restore = self._controller.limit(limits=1, user_api="blas").restore_original_limits
         try:
             yield
         finally:
             with self._lock:
                 self._crews -= 1
-                if self._crews == 0 and self._limits is not None:
-                    self._limits.restore_original_limits()
+                if self._crews == 0 and self._restore is not None:
+                    self._restore()
 
 
-_single_threaded_blas = _BlasLimit()
+single_threaded_blas = _BlasLimit()
+"""A context in which every product of matrices is made by the thread that asks for it."""
