@@ -170,6 +170,31 @@ def test_the_server_failing_for_a_while_loses_nothing(contexts, campaign):
     assert answers(keys)[:2] == ["yes", "no"]
 
 
+def test_an_answer_given_while_the_lock_of_the_one_before_goes_back_is_sent(contexts, campaign):
+    page = contexts.open()
+    page.add_init_script(
+        "const request = navigator.locks?.request.bind(navigator.locks);"
+        "if (request) navigator.locks.request = async (name, send) => {"
+        "  await request(name, send);"
+        "  await new Promise((resolve) => { window.giveBack = resolve; });"
+        "};"
+    )
+    keys = begin(page, campaign.member)
+    press(page, "y")
+    eventually(page, lambda: answers(keys)[0] == "yes")
+    press(page, "n")
+    eventually(page, lambda: answers(keys)[1] == "no")
+
+
+def test_a_login_page_of_the_network_in_between_takes_no_answer(contexts, campaign):
+    page = contexts.open()
+    keys = begin(page, campaign.member)
+    page.route("**/api/items/**", lambda route: route.fulfill(status=200, body="<h1>Sign in</h1>"), times=1)
+    press(page, "y")
+    eventually(page, lambda: answers(keys)[0] == "yes")
+    saved(page)
+
+
 def test_returning_resumes_where_the_worker_was(contexts, campaign):
     page = contexts.open()
     keys = begin(page, campaign.member)

@@ -77,21 +77,24 @@ export class Outbox extends EventTarget {
 
   flush() {
     clearTimeout(this.#timer);
-    this.#sending ??= this.#locked().finally(() => {
-      this.#sending = null;
-    });
+    this.#sending ??= this.#locked();
     return this.#sending;
   }
 
   #locked() {
-    return navigator.locks ? navigator.locks.request(LOCK, () => this.#send()) : this.#send();
+    const send = () => this.#send();
+    return navigator.locks ? navigator.locks.request(LOCK, send) : Promise.resolve().then(send);
   }
 
   async #send() {
-    for (let entry; (entry = this.entries[0]) && !entry.isHeld; ) {
-      if (!(await this.#post(entry))) return this.#later();
-      this.#wait = FIRST_WAIT_MS;
-      this.#write(this.entries.filter((other) => other.id !== entry.id));
+    try {
+      for (let entry; (entry = this.entries[0]) && !entry.isHeld; ) {
+        if (!(await this.#post(entry))) return this.#later();
+        this.#wait = FIRST_WAIT_MS;
+        this.#write(this.entries.filter((other) => other.id !== entry.id));
+      }
+    } finally {
+      this.#sending = null; // In the same turn as the last look: what is added from here on is sent anew.
     }
   }
 
@@ -110,7 +113,9 @@ export class Outbox extends EventTarget {
       return false;
     }
     if (response.ok) {
-      this.dispatchEvent(new CustomEvent("taken", { detail: { key, token, ...(await response.json()) } }));
+      const taken = await response.json().catch(() => null);
+      if (taken === null) return false; // Not the site's: of a portal that wants a login first.
+      this.dispatchEvent(new CustomEvent("taken", { detail: { key, token, ...taken } }));
       return true;
     }
     if (response.status >= 500 || TRY_AGAIN.has(response.status)) return false;
