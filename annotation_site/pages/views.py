@@ -98,10 +98,22 @@ def join(request: HttpRequest, code: str) -> HttpResponse:
         return redirect("pages:landing", known.secret)
     if request.method != "POST":
         return render(request, "pages/join.html", {"project": link.project})
-    member = members.join_by_code(code=code, name=request.POST.get("name", "").strip()[:120])
-    return _remembering(member, redirect("pages:landing", member.secret))
+    member = members.join_by_code(code=code, name=_printable(request.POST.get("name", ""))[:120])
+    return _remembering(request, member, redirect("pages:landing", member.secret))
 
 
-def _remembering(member: Membership, response: HttpResponse) -> HttpResponse:
-    response.set_cookie(KNOWN_BY, member.secret, max_age=timedelta(days=180), httponly=True, samesite="Lax")
+def _printable(name: str) -> str:
+    """A name without control characters, some of which the database refuses."""
+    return "".join(letter for letter in name if letter.isprintable()).strip()
+
+
+def _remembering(request: HttpRequest, member: Membership, response: HttpResponse) -> HttpResponse:
+    response.set_cookie(
+        KNOWN_BY,
+        member.secret,
+        max_age=timedelta(days=180),
+        secure=request.is_secure(),
+        httponly=True,
+        samesite="Lax",
+    )
     return response

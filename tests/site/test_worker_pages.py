@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from annotation_site.budget.ledger import set_caps
 from annotation_site.catalog.models import Project
+from annotation_site.pages.work import Card
 from annotation_site.people.models import JoinLink, Membership, Standing
 from annotation_site.verification.answering import record_answer
 from annotation_site.verification.models import Assignment, Question
@@ -124,8 +125,7 @@ def test_nothing_in_the_page_tells_gold_from_real(client, campaign):
     assert fields[True] == fields[False]
     content = response.content.decode().lower()
     assert "gold" not in content
-    for question in Question.objects.all():
-        assert f'"{question.pk}"' not in content
+    assert {name for item in shown_hit(response)["items"] for name in item} == set(Card.__annotations__)
 
 
 def test_the_page_of_work_needs_one_that_is_open(client, campaign):
@@ -220,6 +220,16 @@ class TestJoining:
     def test_a_name_of_any_length_is_taken(self, client, link):
         client.post(f"/join/{link.code}/", {"name": "A" * 500})
         assert Membership.objects.latest("pk").worker.name == "A" * 120
+
+    def test_control_characters_in_a_name_are_left_out(self, client, link):
+        client.post(f"/join/{link.code}/", {"name": "A\0d\na "})
+        assert Membership.objects.latest("pk").worker.name == "Ada"
+
+    @pytest.mark.parametrize("secure", [True, False])
+    def test_who_joined_over_tls_is_recognised_over_tls_only(self, client, link, secure):
+        cookie = client.post(f"/join/{link.code}/", secure=secure).cookies["member"]
+        assert bool(cookie["secure"]) is secure
+        assert cookie["httponly"]
 
     def test_a_revoked_or_unknown_link_is_told_kindly(self, client, link):
         JoinLink.objects.update(revoked_at=timezone.now())
