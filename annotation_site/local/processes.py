@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -58,26 +59,31 @@ class Child:
 
 
 class Supervisor:
-    """Runs programs until it is left, by whatever way: the kernel's lock on a file is what they live by.
+    """Runs programs until it is left, by whatever way: locks that the kernel drops are what they live by.
 
-    One supervisor at a time holds the lock of `directory`. The leash of each child waits for it; so children
-    end when this process is killed with -9, and the next supervisor begins after the last of them is gone.
+    One supervisor at a time holds `lock`. It alone holds its own `alive-*`, which the leash of each child
+    waits for; so children end when this process is killed with -9. Each leash keeps `children` as long as it
+    lives, and the next supervisor begins once it can have that for itself.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.children: list[Child] = []
         self.errands: list[subprocess.Popen[bytes]] = []
-        self._lock: int | None = None
+        self._alive = directory / f"alive-{os.getpid()}-{secrets.token_hex(4)}"
+        self._locks = ExitStack()
+        self._children_lock = -1
 
     def __enter__(self) -> Supervisor:
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            self._claim()
-        except AlreadyRunning:
-            os.close(self._lock)
-            raise
+        with ExitStack() as locks:
+            self._take(locks, self.directory / "lock", patience=0)
+            self._children_lock = self._take(locks, self.directory / "children", patience=60)
+            fcntl.flock(self._children_lock, fcntl.LOCK_SH)
+            for left in self.directory.glob("alive-*"):
+                left.unlink()
+            self._take(locks, self._alive, patience=0)
+            self._locks = locks.pop_all()
         self.tell(url="")
         return self
 
@@ -85,31 +91,23 @@ class Supervisor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._locks.close()
+        self._alive.unlink(missing_ok=True)
 
-    def _claim(self, *, patience: float = 60.0) -> None:
-        """Take the lock; waits for children that a killed supervisor left and that are ending."""
-        assert self._lock is not None
+    def _take(self, locks: ExitStack, path: Path, *, patience: float) -> int:
+        """Lock a file for this process alone, within so many seconds; its descriptor."""
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        locks.callback(os.close, descriptor)
         deadline = time.monotonic() + patience
         while True:
             try:
-                return fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                if self._is_supervised() or time.monotonic() > deadline:
+                if time.monotonic() >= deadline:
                     raise AlreadyRunning(self._who_runs()) from None
-            time.sleep(0.05)
-
-    def _is_supervised(self) -> bool:
-        """Whether a supervisor holds the lock, and not only the leashes of one that is gone."""
-        assert self._lock is not None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        fcntl.flock(self._lock, fcntl.LOCK_UN)
-        return False
+                time.sleep(0.05)
+            else:
+                return descriptor
 
     def _who_runs(self) -> str:
         try:
@@ -136,14 +134,7 @@ class Supervisor:
         return self.errands[-1]
 
     def _spawn(self, program: Program) -> subprocess.Popen[bytes]:
-        options = [
-            "--lock",
-            str(self.directory / "lock"),
-            "--signal",
-            program.signal,
-            "--grace",
-            str(program.grace),
-        ]
+        options = ["--lock", str(self._alive), "--signal", program.signal, "--grace", str(program.grace)]
         with ExitStack() as stack:
             log = None
             if program.log:
@@ -156,6 +147,7 @@ class Supervisor:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=[self._children_lock],
             )
 
     def check(self, *, at: float) -> list[str]:
