@@ -62,8 +62,20 @@ def settle(cluster: OpenCluster, *, at: datetime, returned: int | None = None) -
     if verdict is Verdict.ASK:
         _requeue(ground, cluster, asked, evidence, returned)
     else:
+        if verdict is Verdict.SPLIT:
+            _hold_below(cluster)
         write(cluster.tree_id, [cluster.node], at=at, returned=returned)
     return verdict
+
+
+def _hold_below(cluster: OpenCluster) -> None:
+    """Hold the clusters below that a withdrawal closed: leases on their questions may still live.
+
+    Their answers are in when this is through, and those that follow find them open.
+    """
+    below = Cluster.objects.filter(tree=cluster.tree_id, lo__gte=cluster.lo, hi__lte=cluster.hi)
+    held = below.exclude(pk=cluster.pk).order_by("pk").select_for_update(no_key=True)
+    list(held.values_list("pk", flat=True))
 
 
 def _evidence(ground: Ground, cluster: OpenCluster, asked: Sequence[Asked]) -> Evidence:

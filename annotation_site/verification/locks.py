@@ -4,7 +4,7 @@
    Assignment that they hold now,
 2. Trees (advisory locks of the transaction, ascending): shared by whoever records answers or gives leases
    back, exclusive for whoever withdraws decisions or opens a tree,
-3. the row of one Cluster,
+3. the row of one Cluster, and with an answer that splits it those below it,
 4. rows of Questions, in one statement that takes them in ascending order (in any number of statements under
    exclusive tree locks),
 5. the row of the Budget.

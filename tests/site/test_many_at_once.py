@@ -22,7 +22,9 @@ from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.claiming import NoHit, NothingToAsk
 from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Assignment, Cluster, Decision, Item, Judgment, Question, Says
+from annotation_site.verification.releasing import release_live
 from annotation_site.verification.withdrawing import retract_worker
+from pipeline.decisions import Verdict
 from tests.factories import NOON
 from tests.site.campaigns import (
     Person,
@@ -32,6 +34,7 @@ from tests.site.campaigns import (
     on_own_connection,
     opened,
     project_with_clusters,
+    project_with_tree,
     standing,
     together,
     truth,
@@ -240,6 +243,38 @@ def test_a_late_answer_and_a_claim_that_met_in_a_sweep_do_not_wait_for_each_othe
             until_waiting(2)
         assert late.result().late
         assert claim.result().pk != hit.pk
+
+
+def test_an_answer_below_a_split_that_fell_is_seen_by_the_split_that_comes_again_meanwhile() -> None:
+    project = opened(project_with_tree([True] * 32 + [False] * 32, gold_share=0))
+    ada, ben, cy = (Person.of(project, name) for name in ("Ada", "Ben", "Cy"))
+    until_split(ada, project)
+    held = [item for item in items(ben.open()) if item.question.cluster.parent_id]
+    retract_worker(membership=ada.member, reason="a test", at=NOON)
+    below = next(item for item in held if Question.objects.get(pk=item.question_id).cluster.parent_id)
+    splitting = until_split(cy, project, but_one=True)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            assert not ben.answer(below).counts
+            split = pool.submit(on_own_connection, partial(cy.answer, splitting))
+            until_waiting(1)
+        assert split.result().verdict is Verdict.SPLIT
+    assert check_campaign(project) == []
+
+
+def until_split(person: Person, project: Project, *, but_one: bool = False) -> Item:
+    """Answer until the tree of halves is split, or but for one answer; that one's item."""
+    said: Counter[Says] = Counter()
+    while True:
+        for item in items(person.open()):
+            says = truth(item)
+            if but_one and min((said + Counter([says]))[one] for one in (Says.YES, Says.NO)) == 3:
+                return item
+            said[says] += 1
+            person.answer(item)
+            if standing(project):
+                release_live(project_id=project.pk, worker_id=person.member.worker_id, at=NOON)
+                return item
 
 
 def until_waiting(count: int) -> None:
