@@ -13,10 +13,8 @@ from django.db.models import Count, Q, Sum
 from annotation_site.catalog.models import Annotation, Category, Project, Role
 from annotation_site.results.outcomes import TreeOutcome, one_moment, outcome_of, trees_of
 from annotation_site.results.truth import annotated_images, has_truth, tally_of
-from annotation_site.verification.models import Judgment
+from annotation_site.verification.models import UNDONE, Judgment
 from pipeline.metrics import SECONDS_PER_QUESTION, HumanTime, Tally, total
-
-UNDONE = "undone by the worker"
 
 
 @dataclass(frozen=True, slots=True)

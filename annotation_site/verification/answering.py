@@ -21,7 +21,7 @@ from annotation_site.verification.holding import (
     standing_answer,
 )
 from annotation_site.verification.locks import hold_trees, hold_worker
-from annotation_site.verification.models import Assignment, Item, Judgment, Says
+from annotation_site.verification.models import UNDONE, Assignment, Item, Judgment, Says
 from annotation_site.verification.trust import review_standing
 from annotation_site.verification.withdrawing import reconsider
 from pipeline.decisions import Verdict
@@ -174,7 +174,7 @@ def _retract(held: Held, at: datetime) -> None:
     if held.tree is not None:
         hold_trees([held.tree], alone=True)
     standing = Judgment.objects.filter(item=held.item, retracted_at__isnull=True)
-    undone = standing.update(retracted_at=at, retracted_because="undone by the worker")
+    undone = standing.update(retracted_at=at, retracted_because=UNDONE)
     if undone and held.tree is not None and held.position is not None:
         questions.take_again(held.question)
         reconsider(held.tree, [held.position], because="an answer was undone", at=at)

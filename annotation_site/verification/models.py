@@ -232,6 +232,10 @@ class Says(models.TextChoices):
     UNSURE = "unsure", "cannot tell"
 
 
+UNDONE = "undone by the worker"
+"""Why a judgment is retracted that its worker took back."""
+
+
 class Judgment(models.Model):
     """One worker's answer. Retracted (undone, or its worker lost their standing), never deleted."""
 
