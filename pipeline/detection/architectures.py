@@ -38,7 +38,11 @@ class Architecture:
     anchors : side of the square whose area an anchor has, one for each pyramid level
     width : channels of the pyramid and of the mask head
     box_hidden, mask_layers, judge_width, judge_hidden : sizes of the heads
-    regions : proposals of an image that the box head learns from, a quarter of them objects
+    regions : proposals of an image that the box head learns from
+    objects_share : of these, at most
+    mask_regions : objects' proposals of an image that the mask heads learn from
+    overlap : IoU of boxes from which the worse prediction is dropped
+    one_class_a_box : whether it is dropped, too, when it is of another category
     proposals : proposals kept of an image, in training and in prediction
     iterations, batch_size, learning_rate, decay, short_side : of training
     body_rate : learning rate of a pretrained body, in those of the rest
@@ -54,6 +58,10 @@ class Architecture:
     judge_width: int
     judge_hidden: int
     regions: int
+    objects_share: float
+    mask_regions: int
+    overlap: float
+    one_class_a_box: bool
     proposals: tuple[int, int]
     iterations: int
     batch_size: int
@@ -73,7 +81,11 @@ SMALL = Architecture(
     mask_layers=3,
     judge_width=32,
     judge_hidden=256,
-    regions=32,
+    regions=64,
+    objects_share=0.5,
+    mask_regions=8,
+    overlap=0.35,
+    one_class_a_box=True,
     proposals=(200, 100),
     iterations=400,
     batch_size=4,
@@ -94,6 +106,10 @@ FULL = Architecture(
     judge_width=256,
     judge_hidden=1024,
     regions=512,
+    objects_share=0.25,
+    mask_regions=128,
+    overlap=0.5,
+    one_class_a_box=False,
     proposals=(2000, 1000),
     iterations=20_000,
     batch_size=8,
@@ -196,16 +212,19 @@ def _heads(architecture: Architecture, outputs: int) -> QualityHeads:
         fg_iou_thresh=0.5,
         bg_iou_thresh=0.5,
         batch_size_per_image=architecture.regions,
-        positive_fraction=0.25,
+        positive_fraction=architecture.objects_share,
         bbox_reg_weights=None,
         score_thresh=0.05,
-        nms_thresh=0.5,
+        nms_thresh=architecture.overlap,
         detections_per_img=100,
         mask_roi_pool=MultiScaleRoIAlign(LEVELS, output_size=14, sampling_ratio=2),
         mask_head=MaskRCNNHeads(width, (width,) * architecture.mask_layers, dilation=1),
         mask_predictor=MaskRCNNPredictor(width, width, outputs),
     )
-    heads.fg_bg_sampler = ShareKeepingSampler(size=architecture.regions, positive_fraction=0.25)
+    heads.fg_bg_sampler = ShareKeepingSampler(
+        size=architecture.regions, positive_fraction=architecture.objects_share
+    )
+    heads.mask_regions, heads.one_class_a_box = architecture.mask_regions, architecture.one_class_a_box
     heads.judge = MaskIoUHead(
         channels=width, width=architecture.judge_width, hidden=architecture.judge_hidden
     )

@@ -63,6 +63,8 @@ class QualityHeads(torchvision_heads.RoIHeads):  # type: ignore[misc]
     """
 
     fg_bg_sampler: ShareKeepingSampler
+    mask_regions: int
+    one_class_a_box: bool
     judge: MaskIoUHead
     describe: MaskFeatures
     kinds: Collection[str]
@@ -114,7 +116,7 @@ class QualityHeads(torchvision_heads.RoIHeads):  # type: ignore[misc]
         loss_class, loss_box = class_logits.sum() * 0, offsets.sum() * 0
         if len(class_logits):
             loss_class, loss_box = torchvision_heads.fastrcnn_loss(class_logits, offsets, labels, regression)
-        positive = [label > 0 for label in labels]
+        positive = [_some_of(label > 0, self.mask_regions) for label in labels]
         boxes = [proposal[rows] for proposal, rows in zip(proposals, positive, strict=True)]
         classes = torch.cat([label[rows] for label, rows in zip(labels, positive, strict=True)])
         truth = _cropped_truth(targets, boxes, [m[rows] for m, rows in zip(matched, positive, strict=True)])
@@ -149,8 +151,8 @@ class QualityHeads(torchvision_heads.RoIHeads):  # type: ignore[misc]
     ) -> list[dict[str, Tensor]]:
         pooled = self.box_head(self.box_roi_pool(features, proposals, image_shapes))
         class_logits, offsets = self.box_predictor(pooled)
-        boxes, scores, labels = self.postprocess_detections(
-            class_logits.float(), offsets.float(), proposals, image_shapes
+        boxes, scores, labels = self._distinct(
+            *self.postprocess_detections(class_logits.float(), offsets.float(), proposals, image_shapes)
         )
         regions = self.mask_roi_pool(features, boxes, image_shapes)
         probabilities = self._mask_logits(regions, torch.cat(labels)).float().sigmoid()
@@ -166,6 +168,26 @@ class QualityHeads(torchvision_heads.RoIHeads):  # type: ignore[misc]
         counts = [len(found) for found in boxes]
         parts = {name: column.split(counts) for name, column in columns.items()}
         return [{name: part[image] for name, part in parts.items()} for image in range(len(counts))]
+
+    def _distinct(
+        self, boxes: list[Tensor], scores: list[Tensor], labels: list[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """Without boxes that a better one of another class covers, where an object gets one class only."""
+        if not self.one_class_a_box:
+            return boxes, scores, labels
+        kept = [box_ops.nms(box, score, self.nms_thresh) for box, score in zip(boxes, scores, strict=True)]
+        boxes, scores, labels = (
+            [part[rows] for part, rows in zip(column, kept, strict=True)]
+            for column in (boxes, scores, labels)
+        )
+        return boxes, scores, labels
+
+
+def _some_of(chosen: Tensor, number: int) -> Tensor:
+    """(n,) bool: at most `number` of the chosen, at random."""
+    rows = torch.nonzero(chosen)[:, 0]
+    some = rows[torch.randperm(len(rows), device=rows.device)[:number]]
+    return torch.zeros_like(chosen).index_fill_(0, some, True)
 
 
 def _cropped_truth(

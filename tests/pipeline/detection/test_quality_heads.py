@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="pip install 'maskgrove[vision]'")
 from pipeline.detection.architectures import FULL, SMALL, Network, build  # noqa: E402
 from pipeline.detection.features import MaskFeatures, gaussian_projection  # noqa: E402
 from pipeline.detection.mask_iou import MaskIoUHead, relaxed_iou  # noqa: E402
-from pipeline.detection.roi_heads import near_ignored  # noqa: E402
+from pipeline.detection.roi_heads import _some_of, near_ignored  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +198,26 @@ def test_nothing_found_is_no_error(network: Network) -> None:
         first, second = network([torch.zeros((3, 64, 64), dtype=torch.uint8)] * 2)
     network.roi_heads.score_thresh = 0.05
     assert len(first["boxes"]) == len(second["masks"]) == 0
+
+
+def test_an_object_gets_one_class_where_that_is_asked_for(network: Network) -> None:
+    heads = network.roi_heads
+    boxes = [torch.tensor([[0, 0, 10, 10], [1, 0, 11, 10], [30, 30, 40, 40]], dtype=torch.float32)]
+    scores, labels = [torch.tensor([0.6, 0.9, 0.3])], [torch.tensor([1, 2, 1])]
+    assert heads.one_class_a_box
+    kept = heads._distinct(boxes, scores, labels)
+    assert [part[0].tolist() for part in kept[1:]] == [pytest.approx([0.9, 0.3]), [2, 1]]
+    heads.one_class_a_box = False
+    try:
+        assert len(heads._distinct(boxes, scores, labels)[0][0]) == 3
+    finally:
+        heads.one_class_a_box = True
+
+
+@pytest.mark.parametrize(("there", "wanted"), [(0, 3), (2, 3), (9, 3)])
+def test_mask_heads_learn_from_some_of_the_objects_regions(there: int, wanted: int) -> None:
+    chosen = torch.tensor([True] * there + [False] * 4)
+    some = _some_of(chosen, wanted)
+    assert some.dtype == torch.bool
+    assert int(some.sum()) == min(there, wanted)
+    assert not (some & ~chosen).any()
