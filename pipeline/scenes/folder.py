@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -118,8 +121,21 @@ def _painted(jobs: list[_Job], processes: int) -> Iterator[tuple[_Job, list[dict
     if processes <= 1:
         yield from ((job, _paint(job)) for job in jobs)
         return
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=_end_with, initargs=[os.getpid()]
+    ) as pool:
         yield from zip(jobs, pool.map(_paint, jobs, chunksize=8), strict=True)
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent is gone, even by kill -9, which pools do not notice."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _paint(job: _Job) -> list[dict[str, Any]]:

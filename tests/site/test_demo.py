@@ -8,6 +8,7 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from pycocotools.coco import COCO
@@ -18,7 +19,7 @@ from annotation_site.catalog.models import Project
 from annotation_site.local.demo import SCALES, NotThisDemo, begin, elapsed, forget, has_images
 from annotation_site.local.demonstration import every
 from annotation_site.local.processes import Supervisor
-from tests.site.processes import manage, member, serves, until, unused_port, written
+from tests.site.processes import is_gone, manage, member, serves, until, unused_port, written
 
 DEMO = ("demo", "--scale", "tiny")
 REPORTED = {
@@ -206,3 +207,13 @@ def test_what_is_throttled_is_done_at_most_once_in_its_time() -> None:
         seldom()
     assert done.count(1) == 3
     assert done.count(2) == 1
+
+
+@pytest.mark.slow
+def test_kill_9_while_scenes_are_painted_leaves_no_process(demo, tmp_path: Path) -> None:
+    running = manage(tmp_path, "demo", "--port", str(unused_port()), log=tmp_path / "demo.log")
+    until(lambda: member(running, "spawn_main"), seconds=180, waiting_for="painters")
+    everyone = psutil.Process(running.pid).children(recursive=True)
+    running.kill()
+    running.wait()
+    until(lambda: all(is_gone(each.pid) for each in everyone), seconds=60, waiting_for="them all to end")
