@@ -20,7 +20,7 @@ from annotation_site.pages.briefing import Briefing
 from annotation_site.pages.notices import notice
 from annotation_site.pages.texts import verify_texts
 from annotation_site.people import members
-from annotation_site.people.models import JoinLink, Membership, Standing
+from annotation_site.people.models import Membership, Standing
 from annotation_site.people.standing import WorkerStopped
 from annotation_site.verification import claiming
 
@@ -90,8 +90,9 @@ def verify(request: HttpRequest, membership: Membership) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def join(request: HttpRequest, code: str) -> HttpResponse:
     """Become a worker of a project; a browser that did so before is recognised."""
-    link = JoinLink.objects.select_related("project").filter(code=code, revoked_at__isnull=True).first()
-    if link is None:
+    try:
+        link = members.join_link(code)
+    except members.UnknownLink:
         return notice(request, "unknown-join-link")
     known = Membership.objects.filter(project=link.project, secret=request.COOKIES.get(KNOWN_BY, "")).first()
     if known is not None:

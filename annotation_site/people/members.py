@@ -23,18 +23,30 @@ def join(*, project: Project, provider: str, external_id: str, name: str = "") -
         return Membership.objects.get_or_create(project=project, worker=worker)[0]
 
 
-def join_by_code(*, code: str, name: str = "") -> Membership:
-    """A new worker of the project that a join link belongs to; their personal link is the membership's.
+def join_link(code: str) -> JoinLink:
+    """The join link `/join/<code>/`, with its project.
 
     Raises
     ------
     UnknownLink
         When there is no such join link, or it was revoked.
     """
-    link = JoinLink.objects.select_related("project").filter(code=code, revoked_at__isnull=True).first()
-    if link is None:
+    in_force = JoinLink.objects.select_related("project").filter(revoked_at__isnull=True)
+    found = in_force.filter(code=code).first() if code.isprintable() else None
+    if found is None:
         raise UnknownLink("This invitation is not valid any more. Ask whoever sent it for a new one.")
-    return join(project=link.project, provider="link", external_id=secrets.token_urlsafe(12), name=name)
+    return found
+
+
+def join_by_code(*, code: str, name: str = "") -> Membership:
+    """A new worker of the project that a join link belongs to; their personal link is the membership's.
+
+    Raises
+    ------
+    UnknownLink
+        As `join_link`.
+    """
+    return invite(project=join_link(code).project, name=name)
 
 
 def invite(*, project: Project, name: str) -> Membership:
@@ -49,7 +61,8 @@ def member_of(secret: str) -> Membership:
     ------
     UnknownLink
     """
-    found = Membership.objects.select_related("project", "worker").filter(secret=secret).first()
+    members = Membership.objects.select_related("project", "worker")
+    found = members.filter(secret=secret).first() if secret.isprintable() else None
     if found is None:
         raise UnknownLink("This link is not known here. Check that it was copied whole.")
     return found

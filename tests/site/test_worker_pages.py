@@ -141,8 +141,8 @@ def test_an_expired_page_of_work_leads_back_to_the_start(client, campaign):
 
 
 def test_an_unknown_link_is_told_kindly(client, campaign):
-    for name in ("landing", "verify"):
-        response = client.get(reverse(f"pages:{name}", args=["no-such-secret"]))
+    for name, secret in (("landing", "no-such-secret"), ("verify", "no-such-secret"), ("landing", "a\0b")):
+        response = client.get(reverse(f"pages:{name}", args=[secret]))
         assert response.status_code == 404
         assert response.headers["X-Notice"] == "unknown-link"
     assert client.post("/w/no-such-secret/start/").status_code == 404
@@ -233,6 +233,6 @@ class TestJoining:
 
     def test_a_revoked_or_unknown_link_is_told_kindly(self, client, link):
         JoinLink.objects.update(revoked_at=timezone.now())
-        for code in (link.code, "never-was"):
+        for code in (link.code, "never-was", "%00"):
             response = client.get(f"/join/{code}/")
             assert (response.status_code, response.headers["X-Notice"]) == (404, "unknown-join-link")
