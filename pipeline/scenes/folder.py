@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
@@ -122,7 +123,7 @@ def _painted(jobs: list[_Job], processes: int) -> Iterator[tuple[_Job, list[dict
         yield from ((job, _paint(job)) for job in jobs)
         return
     with ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=_end_with, initargs=[os.getpid()]
+        processes, mp_context=get_context("spawn"), initializer=partial(_end_with, os.getpid())
     ) as pool:
         yield from zip(jobs, pool.map(_paint, jobs, chunksize=8), strict=True)
 
