@@ -15,11 +15,16 @@ from annotation_site.verification.models import Assignment
 @transaction.atomic
 def release_live(*, project_id: int, worker_id: int, at: datetime) -> bool:
     """End the HIT that a worker holds; whether there was one."""
-    live = Assignment.objects.live().filter(project=project_id, worker=worker_id)
-    assignment = live.select_for_update(no_key=True).first()
+    assignment = held_live(project_id=project_id, worker_id=worker_id)
     if assignment is not None:
         release(assignment, at=at)
     return assignment is not None
+
+
+def held_live(*, project_id: int, worker_id: int) -> Assignment | None:
+    """The HIT that a worker holds, locked; None where there is none."""
+    live = Assignment.objects.live().filter(project=project_id, worker=worker_id)
+    return live.select_for_update(no_key=True).first()
 
 
 def release(assignment: Assignment, *, at: datetime) -> None:

@@ -14,9 +14,9 @@ from annotation_site.people.models import Membership
 from annotation_site.verification import deciding, questions
 from annotation_site.verification.ground import Ground, ground_of
 from annotation_site.verification.locks import hold_trees
-from annotation_site.verification.models import Cluster, Decision, Judgment, Question, SearchRules
+from annotation_site.verification.models import Assignment, Cluster, Decision, Judgment, Question, SearchRules
 from annotation_site.verification.planning import holds, labels, weigh
-from annotation_site.verification.releasing import release_live
+from annotation_site.verification.releasing import held_live, release
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +27,18 @@ class Retraction:
     withdrawn: int
 
 
+@transaction.atomic
 def retract_worker(
     *, membership: Membership, reason: str, at: datetime, since: datetime | None = None
 ) -> Retraction:
     """A worker's judgments on masks stop counting, from `since` on or all of them.
 
-    Their open HIT ends first, in a transaction of its own. Decisions are recomputed from what remains; those
-    that no longer hold are withdrawn and their clusters opened again. What they said of gold stays: it is
-    what is known of them. Nothing is deleted. Repeating it changes nothing.
+    Their open HIT ends first: an item whose judgment stops counting has no lease any more. Decisions are
+    recomputed from what remains; those that no longer hold are withdrawn and their clusters opened again.
+    What they said of gold stays: it is what is known of them. Nothing is deleted. Repeating it changes
+    nothing.
     """
-    release_live(project_id=membership.project_id, worker_id=membership.worker_id, at=at)
-    return _retract(membership, reason, at, since)
-
-
-@transaction.atomic
-def _retract(membership: Membership, reason: str, at: datetime, since: datetime | None) -> Retraction:
+    live = held_live(project_id=membership.project_id, worker_id=membership.worker_id)
     counting = Judgment.objects.filter(
         worker=membership.worker_id,
         question__project=membership.project_id,
@@ -51,7 +48,9 @@ def _retract(membership: Membership, reason: str, at: datetime, since: datetime 
     if since is not None:
         counting = counting.filter(at__gte=since)
     trees = sorted(counting.values_list("question__tree_id", flat=True).order_by().distinct())
-    hold_trees(trees, alone=True)
+    hold_trees([*trees, *_trees_of(live)], alone=True)
+    if live is not None:
+        release(live, at=at)
     withdrawn = retracted = 0
     for tree_id in trees:
         mine = counting.filter(question__tree=tree_id)
@@ -60,6 +59,13 @@ def _retract(membership: Membership, reason: str, at: datetime, since: datetime 
         retracted += mine.update(retracted_at=at, retracted_because=reason[:200])
         withdrawn += reconsider(tree_id, positions, because=reason, at=at)
     return Retraction(retracted, withdrawn)
+
+
+def _trees_of(assignment: Assignment | None) -> list[int]:
+    if assignment is None:
+        return []
+    about_masks = assignment.items.filter(question__tree__isnull=False).order_by()
+    return list(about_masks.values_list("question__tree", flat=True).distinct())
 
 
 def reconsider(tree_id: int, positions: Collection[int], *, because: str, at: datetime) -> int:

@@ -17,10 +17,12 @@ from django.db.backends.postgresql.psycopg_any import NumericRange
 from annotation_site.budget.ledger import BudgetSpent, set_caps
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Project
+from annotation_site.verification import withdrawing
 from annotation_site.verification.answering import Answer, UndoTooLate, record_answer, undo_answer
 from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.claiming import NoHit, NothingToAsk
 from annotation_site.verification.leases import sweep
+from annotation_site.verification.locks import hold_trees
 from annotation_site.verification.models import Assignment, Cluster, Decision, Item, Judgment, Question, Says
 from annotation_site.verification.releasing import release_live
 from annotation_site.verification.withdrawing import retract_worker
@@ -262,6 +264,29 @@ def test_an_answer_below_a_split_that_fell_is_seen_by_the_split_that_comes_again
     assert check_campaign(project) == []
 
 
+def test_a_worker_who_goes_on_while_their_judgments_are_retracted_keeps_the_leases_counted(
+    monkeypatch,
+) -> None:
+    project = campaign(gold_share=0.0)
+    ada = Person.of(project)
+    for item in items(ada.open())[:5]:
+        ada.answer(item)
+    with ThreadPoolExecutor(1) as pool:
+
+        def going_on(trees, *, alone):
+            monkeypatch.undo()
+            at_work = pool.submit(on_own_connection, lambda: [ada.answer(i) for i in items(ada.open())[:5]])
+            while not (at_work.done() or waiting()):
+                pass
+            hold_trees(trees, alone=alone)
+
+        monkeypatch.setattr(withdrawing, "hold_trees", going_on)
+        retract_worker(membership=ada.member, reason="a test", at=NOON)
+    assert check_campaign(project) == []
+    sweep(at=NOON + timedelta(days=1))
+    assert check_campaign(project) == []
+
+
 def until_split(person: Person, project: Project, *, but_one: bool = False) -> Item:
     """Answer until the tree of halves is split, or but for one answer; that one's item."""
     said: Counter[Says] = Counter()
@@ -279,16 +304,19 @@ def until_split(person: Person, project: Project, *, but_one: bool = False) -> I
 
 def until_waiting(count: int) -> None:
     """Wait until so many connections wait for a lock."""
-    waiting = (
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
+    while waiting() < count:
+        pass
+
+
+def waiting() -> int:
+    """How many connections wait for a lock."""
     with connection.cursor() as cursor:
-        while True:
-            cursor.execute("SELECT pg_stat_clear_snapshot()")
-            cursor.execute(waiting)
-            if cursor.fetchone()[0] >= count:
-                return
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return int(cursor.fetchone()[0])
 
 
 def test_sweeps_at_once_release_each_lease_once() -> None:
