@@ -1,1 +1,1 @@
-"""The method: masks, cluster trees, search, sampling, decisions, propagation. No Django, no database, no network."""
+"""The method: masks, trees, search, sampling, decisions, propagation. No Django, no database, no network."""

@@ -1,4 +1,4 @@
-"""What a detector predicts: the one format between detection, import of foreign predictions, and clustering."""
+"""What a detector predicts: the one format between detection, foreign predictions, and clustering."""
 
 from __future__ import annotations
 
@@ -75,12 +75,16 @@ class Predictions:
             raise ValueError("No predictions to concatenate.")
         kinds = set(listed[0].features)
         if any(set(part.features) != kinds for part in listed):
-            raise ValueError(f"Predictions with different feature kinds: {[sorted(p.features) for p in listed]}.")
+            raise ValueError(
+                f"Predictions with different feature kinds: {[sorted(p.features) for p in listed]}."
+            )
         return cls(
             categories=np.concatenate([part.categories for part in listed]),
             boxes=np.concatenate([part.boxes for part in listed]),
             class_scores=np.concatenate([part.class_scores for part in listed]),
             predicted_ious=np.concatenate([part.predicted_ious for part in listed]),
             masks=[mask for part in listed for mask in part.masks],
-            features={kind: np.concatenate([part.features[kind] for part in listed]) for kind in sorted(kinds)},
+            features={
+                kind: np.concatenate([part.features[kind] for part in listed]) for kind in sorted(kinds)
+            },
         )
