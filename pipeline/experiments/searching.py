@@ -29,7 +29,13 @@ def compare_orders(setting: Setting) -> dict[str, Any]:
     """Fig. 6b: every strategy, with all clusters selected, and universal thresholds."""
     everything = replace(setting.thresholds, k_pa=0.0, n_s=_ALL, min_size=1)
     runs = {
-        name: run(setting.world, everything, strategy=name, calibration=setting.calibration)
+        name: run(
+            setting.world,
+            everything,
+            strategy=name,
+            calibration=setting.calibration,
+            believed=setting.thresholds,
+        )
         for name in STRATEGIES
     }
     courses = {name: course_of(one) for name, one in runs.items()}

@@ -147,11 +147,17 @@ def run(
     accuracy: float = 1.0,
     reuse: bool = True,
     budget: int | None = None,
+    believed: Thresholds | None = None,
 ) -> Run:
-    """Search a world with answers that are right at a rate of `accuracy`."""
+    """Search a world with answers that are right at a rate of `accuracy`.
+
+    `believed` are the thresholds that the strategy reckons with, where the search leaves sampling out.
+    """
     correct = world.correct(thresholds.k_iou)
     known = [
-        Knowledge(thresholds, calibration, np.concatenate([[0.0], np.cumsum(ious, dtype=np.float64)]))
+        Knowledge(
+            believed or thresholds, calibration, np.concatenate([[0.0], np.cumsum(ious, dtype=np.float64)])
+        )
         for ious in world.ious
     ]
     decisions = search(
