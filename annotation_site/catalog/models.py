@@ -53,6 +53,11 @@ class Project(models.Model):
     confidence = models.FloatField(default=0.2, validators=SHARE, help_text="Predictions below are dropped.")
     strategy = models.CharField(max_length=40, default="best_first")
     rule = models.CharField(max_length=40, default="curtailed")
+    worker_accuracy = models.FloatField(
+        default=0.95,
+        validators=(MinValueValidator(0.51), MaxValueValidator(1.0)),
+        help_text="How often one answer is right, as far as is known; only the sequential rule looks at it.",
+    )
     linkage = models.CharField(max_length=20, default="complete")
     feature = models.CharField(max_length=20, default="attention")
     use_score = models.BooleanField(default=True, help_text="Add the score's difference to the distance.")

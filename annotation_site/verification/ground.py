@@ -96,6 +96,7 @@ def thresholds_of(project: Project, round_: Round) -> Thresholds:
         n_s=project.n_s,
         min_size=project.min_size,
         confidence=project.confidence,
+        accuracy=project.worker_accuracy,
     )
 
 

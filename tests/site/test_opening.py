@@ -25,6 +25,11 @@ from tests.site.campaigns import Person, add_tree, items, opened, project_with_c
 pytestmark = pytest.mark.django_db
 
 
+def test_noise_aware_rules_are_told_how_often_workers_are_right() -> None:
+    project = Project(rule="sequential", worker_accuracy=0.9)
+    assert rules_of(project, Round()).thresholds["accuracy"] == 0.9
+
+
 def test_every_candidate_opens_with_its_bottom_k_sample() -> None:
     project = project_with_clusters([0.9, 0.5, 0.1], size=32)
     outcome = open_campaign(project=project, at=NOON)
