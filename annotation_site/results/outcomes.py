@@ -120,7 +120,7 @@ def trees_of(project: Project, *, round_number: int | None = None) -> QuerySet[T
 
 def outcome_of(tree: Tree) -> TreeOutcome:
     """The outcome of a tree, from its standing decisions and judgments."""
-    standing = Decision.objects.filter(tree=tree, withdrawn_at__isnull=True)
+    standing = Decision.objects.in_force().filter(tree=tree)
     decided = standing.filter(verdict__in=[Decision.Verdict.ACCEPT, Decision.Verdict.REJECT])
     rules = SearchRules.objects.filter(round=tree.round_id).first()
     majority = Majority(rules.judgments_per_question if rules else 1)

@@ -32,7 +32,7 @@ def gold_for(
 
 def _times_seen(membership: Membership) -> dict[int, int]:
     """Gold item -> how often the worker answered it."""
-    mine = Judgment.objects.filter(worker=membership.worker_id, of_gold=True, retracted_at__isnull=True)
+    mine = Judgment.objects.counting().filter(worker=membership.worker_id, of_gold=True)
     return dict(mine.values_list("question__gold").annotate(n=Count("pk")).order_by())
 
 

@@ -26,7 +26,7 @@ class Shown:
 
 def shown(assignment: Assignment) -> list[Shown]:
     """The items of a HIT in their order."""
-    standing = Judgment.objects.filter(item__assignment=assignment, retracted_at__isnull=True)
+    standing = Judgment.objects.counting().filter(item__assignment=assignment)
     says = dict(standing.values_list("item", "says"))
     items = assignment.items.select_related(
         "question__category", "question__mask__image", "question__gold__image"

@@ -60,8 +60,18 @@ class Cluster(models.Model):
         return self.hi - self.lo
 
 
+class DecisionQuerySet(models.QuerySet["Decision"]):
+    """Decisions by whether they hold."""
+
+    def in_force(self) -> Self:
+        """Those that stand: nobody withdrew them."""
+        return self.filter(withdrawn_at__isnull=True)
+
+
 class Decision(models.Model):
     """What became of a cluster, with the counts it rests on. Withdrawn, never deleted."""
+
+    objects = DecisionQuerySet.as_manager()
 
     class Verdict(models.TextChoices):
         ACCEPT = "accept"
@@ -198,7 +208,7 @@ class ItemQuerySet(models.QuerySet["Item"]):
 
     def unanswered(self) -> Self:
         """Those without a standing judgment."""
-        return self.filter(~Exists(Judgment.objects.filter(item=OuterRef("pk"), retracted_at__isnull=True)))
+        return self.filter(~Exists(Judgment.objects.counting().filter(item=OuterRef("pk"))))
 
 
 class Item(models.Model):
@@ -236,8 +246,22 @@ UNDONE = "undone by the worker"
 """Why a judgment is retracted that its worker took back."""
 
 
+class JudgmentQuerySet(models.QuerySet["Judgment"]):
+    """Judgments by what they still mean: masks rest on those that count, cost on those that were given."""
+
+    def counting(self) -> Self:
+        """Those that decisions rest on: neither undone nor discarded later."""
+        return self.filter(retracted_at__isnull=True)
+
+    def given(self) -> Self:
+        """The work that people did: also what was discarded later, not what they themselves took back."""
+        return self.exclude(retracted_because=UNDONE)
+
+
 class Judgment(models.Model):
     """One worker's answer. Retracted (undone, or its worker lost their standing), never deleted."""
+
+    objects = JudgmentQuerySet.as_manager()
 
     question = models.ForeignKey(Question, models.CASCADE, related_name="judgments")
     worker = models.ForeignKey(Worker, models.CASCADE, related_name="judgments", db_index=False)

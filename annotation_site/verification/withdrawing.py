@@ -39,11 +39,8 @@ def retract_worker(
     nothing.
     """
     live = held_live(project_id=membership.project_id, worker_id=membership.worker_id)
-    counting = Judgment.objects.filter(
-        worker=membership.worker_id,
-        question__project=membership.project_id,
-        of_gold=False,
-        retracted_at__isnull=True,
+    counting = Judgment.objects.counting().filter(
+        worker=membership.worker_id, question__project=membership.project_id, of_gold=False
     )
     if since is not None:
         counting = counting.filter(at__gte=since)
@@ -109,7 +106,7 @@ def _concerned(ground: Ground, tree_id: int, positions: Collection[int]) -> Iter
     if not len(sought):
         return
     clusters = Cluster.objects.filter(tree=tree_id, lo__lte=int(sought[-1]), hi__gt=int(sought[0]))
-    standing = Decision.objects.filter(cluster__in=clusters, withdrawn_at__isnull=True)
+    standing = Decision.objects.in_force().filter(cluster__in=clusters)
     decisions = {d.cluster_id: (d.verdict, d.yes, d.no) for d in standing}
     for cluster in clusters.order_by("node"):
         first, last = np.searchsorted(sought, [cluster.lo, cluster.hi])
@@ -122,11 +119,8 @@ def _concerned(ground: Ground, tree_id: int, positions: Collection[int]) -> Iter
 def _withdraw(cluster: Cluster, ground: Ground, because: str, at: datetime) -> int:
     """Withdraw a cluster's decision and those below it; nothing of it is open or asked then."""
     nodes = ground.tree.subtree(cluster.node)
-    standing = Decision.objects.filter(
-        tree=cluster.tree_id,
-        cluster__node__gte=nodes.start,
-        cluster__node__lt=nodes.stop,
-        withdrawn_at__isnull=True,
+    standing = Decision.objects.in_force().filter(
+        tree=cluster.tree_id, cluster__node__gte=nodes.start, cluster__node__lt=nodes.stop
     )
     own = standing.filter(cluster=cluster).update(withdrawn_at=at, withdrawn_because=because[:200])
     above = f"the split above, of cluster {cluster.node}, was withdrawn: {because}"
