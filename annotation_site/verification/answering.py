@@ -167,6 +167,10 @@ def _extend_or_finish(held: Held, left: int, at: datetime) -> bool:
 
 
 def _pay_late(held: Held, at: datetime) -> None:
+    """Pay for an answer whose HIT is settled, unless an earlier one to the same item was paid with it."""
+    earlier = Judgment.objects.filter(item=held.item, retracted_at__isnull=False)
+    if earlier.exclude(retracted_because=UNDONE).exists():
+        return
     ledger.settle_late(project_id=held.project, reference=Item(pk=held.item).reference, at=at)
 
 

@@ -7,13 +7,14 @@ from uuid import uuid4
 
 import pytest
 
-from annotation_site.budget.models import LedgerEntry
+from annotation_site.budget.models import Budget, LedgerEntry
 from annotation_site.people.models import Standing
 from annotation_site.people.standing import WorkerStopped, change_standing
 from annotation_site.verification.answering import UndoTooLate, UnknownItem, record_answer, undo_answer
 from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Assignment, Cluster, Decision, Item, Judgment, Question, Says
+from annotation_site.verification.trust import reinstate, stop_worker
 from pipeline.decisions import Verdict
 from tests.factories import NOON
 from tests.site.campaigns import (
@@ -168,6 +169,30 @@ def test_an_answer_after_the_lease_is_kept_counts_and_is_paid() -> None:
     assert Question.objects.get(pk=item.question_id).wanted == 0
     assert LedgerEntry.objects.get(reference=item.reference).questions == 1
     assert check_campaign(project) == []
+
+
+def test_an_item_is_paid_once_however_often_its_worker_is_retracted_and_reinstated() -> None:
+    project = opened(project_with_tree(ALL_RIGHT))
+    ada = Person.of(project)
+    item = masks_only(ada.open())[0]
+    ada.answer(item)
+    for _ in range(2):
+        stop_worker(membership=ada.member, reason="a test", at=NOON, retract=True)
+        reinstate(membership=ada.member, reason="a test", at=NOON)
+        assert not ada.answer(item).repeated
+    assert Budget.objects.get(project=project).committed_questions == 1
+    assert check_campaign(project) == []
+
+
+def test_an_answer_that_was_undone_before_the_lease_ended_is_paid_when_it_comes_again() -> None:
+    project = opened(project_with_tree(ALL_RIGHT))
+    ada = Person.of(project)
+    item = masks_only(ada.open())[0]
+    ada.answer(item, Says.NO)
+    undo_answer(item_key=item.key, assignment_id=item.assignment_id, at=ada.clock())
+    sweep(at=NOON + timedelta(hours=1))
+    assert ada.answer(item).late
+    assert LedgerEntry.objects.get(reference=item.reference).questions == 1
 
 
 def test_an_answer_for_a_cluster_that_is_decided_is_kept_and_does_not_count() -> None:
