@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from django.db import transaction
 
-from annotation_site.verification.models import Assignment
+from annotation_site.verification.models import Assignment, AssignmentQuerySet
 from annotation_site.verification.releasing import release
 from annotation_site.verification.trust import review_standing
+
+logger = logging.getLogger(__name__)
 
 
 def sweep(*, at: datetime) -> int:
     """Release every HIT whose lease has run out; their number. Several may sweep at the same time.
 
-    Who leaves every HIT before its last item is reviewed like those who finish theirs.
+    Who leaves every HIT before its last item is reviewed like those who finish theirs. A HIT that cannot be
+    released is logged and tried again by the next sweep; it holds up no other.
     """
-    released = 0
-    while (assignment := _sweep_one(at)) is not None:
-        released += 1
-        review_standing(project_id=assignment.project_id, worker_id=assignment.worker_id, at=at)
-    return released
+    keys = list(_expired(at).order_by("expires_at").values_list("pk", flat=True))
+    return sum(_swept(key, at) for key in keys)
+
+
+def _expired(at: datetime) -> AssignmentQuerySet:
+    return Assignment.objects.live().filter(expires_at__lte=at)
+
+
+def _swept(key: int, at: datetime) -> bool:
+    try:
+        assignment = _release(key, at)
+        if assignment is not None:
+            review_standing(project_id=assignment.project_id, worker_id=assignment.worker_id, at=at)
+    except Exception:  # Whatever is wrong with this one: the others' leases end.
+        logger.exception("The sweep skips assignment:%s; run manage.py check_campaign on its project", key)
+        return False
+    return assignment is not None
 
 
 @transaction.atomic
-def _sweep_one(at: datetime) -> Assignment | None:
-    expired = Assignment.objects.live().filter(expires_at__lte=at).order_by("expires_at")
-    assignment = expired.select_for_update(no_key=True, skip_locked=True).first()
+def _release(key: int, at: datetime) -> Assignment | None:
+    """End one HIT; None where someone else is at it, or has ended or renewed it meanwhile."""
+    assignment = _expired(at).select_for_update(no_key=True, skip_locked=True).filter(pk=key).first()
     if assignment is not None:
         release(assignment, at=at)
     return assignment

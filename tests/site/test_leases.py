@@ -50,6 +50,18 @@ def test_sweeping_again_changes_nothing() -> None:
     assert check_campaign(project) == []
 
 
+def test_a_hit_that_cannot_be_released_is_told_of_and_keeps_no_other_from_it(caplog) -> None:
+    project = opened(project_with_clusters([0.9] * 6))
+    broken, sound = (Person.of(project, name).open() for name in ("Ada", "Ben"))
+    Assignment.objects.filter(pk=broken.pk).update(expires_at=NOON)
+    LedgerEntry.objects.filter(reference=broken.reference).delete()
+    assert sweep(at=LATER) == 1
+    assert Assignment.objects.live().get() == broken
+    assert f"assignment:{broken.pk}" in caplog.text
+    sound.refresh_from_db()
+    assert sound.released_at == LATER
+
+
 def test_hits_whose_lease_runs_are_left_alone() -> None:
     project = opened(project_with_clusters([0.9] * 6))
     ada, ben = Person.of(project, "Ada"), Person.of(project, "Ben")
