@@ -53,11 +53,16 @@ def assess(record: GoldRecord, policy: TrustPolicy, *, current: Standing) -> tup
     return Standing.ACTIVE, f"{known}."
 
 
+def hold_membership(membership: Membership) -> Standing:
+    """Hold a membership until the transaction ends; the standing that it has until then."""
+    locked = Membership.objects.select_for_update(no_key=True).get(pk=membership.pk)
+    return Standing(locked.standing)
+
+
 @transaction.atomic
 def change_standing(*, membership: Membership, to: Standing, reason: str, at: datetime) -> bool:
     """Change a standing and note why; False when it was that already."""
-    locked = Membership.objects.select_for_update(no_key=True).get(pk=membership.pk)
-    before = locked.standing
+    before = hold_membership(membership)
     membership.standing = to
     if before == to:
         return False

@@ -17,6 +17,7 @@ from annotation_site.verification.holding import (
     hold_cluster,
     hold_item,
     record,
+    refuse_stopped,
     remaining,
     standing_answer,
 )
@@ -133,6 +134,8 @@ def _answer_mask(held: Held, says: Says, elapsed_ms: int, at: datetime) -> Answe
     assert held.tree is not None
     late, verdict = not held.is_live, None
     hold_trees([held.tree])
+    if late:
+        refuse_stopped(held)
     cluster, is_open = hold_cluster(held.question)
     while not record(held, says, elapsed_ms=elapsed_ms, at=at, cluster=cluster):
         if stands := standing_answer(held):

@@ -14,7 +14,7 @@ from annotation_site.budget import ledger
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Project
 from annotation_site.people.models import Membership, Standing
-from annotation_site.people.standing import WorkerStopped
+from annotation_site.people.standing import WorkerStopped, hold_membership
 from annotation_site.verification.gold_questions import gold_for
 from annotation_site.verification.locks import hold_worker
 from annotation_site.verification.models import Assignment, AssignmentQuerySet, Cluster, Item
@@ -84,9 +84,9 @@ def claim_hit(*, membership: Membership, at: datetime, rng: np.random.Generator 
     """
     randomness = rng or np.random.default_rng()
     project = Project.objects.get(pk=membership.project_id)
-    _check_may_work(membership)
     _renew(membership, project, at)
     with transaction.atomic():
+        _hold_who_may_work(membership)
         hold_worker(membership.worker_id)
         held = _live(membership).first()  # Renewed just now, or opened in another tab while this waited.
         return held or _open_hit(membership, project, at, randomness)
@@ -105,8 +105,9 @@ def _renew(membership: Membership, project: Project, at: datetime) -> None:
     _live(membership).update(expires_at=Greatest("expires_at", until))
 
 
-def _check_may_work(membership: Membership) -> None:
-    membership.refresh_from_db(fields=["standing"])
+def _hold_who_may_work(membership: Membership) -> None:
+    """Nobody is stopped from here on until their HIT is there to be ended."""
+    membership.standing = hold_membership(membership)
     if membership.standing == Standing.STOPPED:
         raise WorkerStopped("You cannot take more work on this project. What you did is kept and paid.")
 

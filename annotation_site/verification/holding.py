@@ -14,6 +14,8 @@ from annotation_site.people.standing import WorkerStopped
 from annotation_site.verification.deciding import OpenCluster
 from annotation_site.verification.models import Says
 
+NO_MORE = "You cannot answer on this project any more. What you did is kept and paid."
+
 
 class UnknownItem(Exception):
     """No item of this assignment has that key."""
@@ -45,6 +47,10 @@ JOIN verification_assignment a ON a.id = i.assignment_id
 JOIN verification_question q ON q.id = i.question_id
 JOIN catalog_project p ON p.id = a.project_id
 WHERE i.key = %(key)s AND a.id = %(assignment)s FOR NO KEY UPDATE OF a
+"""
+
+STOPPED = """
+SELECT 1 FROM people_membership WHERE project_id = %s AND worker_id = %s AND standing = %s
 """
 
 HELD_NOW = """
@@ -93,8 +99,20 @@ def hold_item(key: UUID, assignment_id: int) -> Held:
     if row is None:
         raise UnknownItem(f"This HIT has no item {key}: open the page again.")
     if row[-1]:
-        raise WorkerStopped("You cannot answer on this project any more. What you did is kept and paid.")
+        raise WorkerStopped(NO_MORE)
     return Held(*row[:-1])
+
+
+def refuse_stopped(held: Held) -> None:
+    """Look at the standing again: who waited for the assignment may have been stopped meanwhile.
+
+    Raises
+    ------
+    WorkerStopped
+        When the worker may not answer any more.
+    """
+    if _one(STOPPED, [held.project, held.worker, Standing.STOPPED.value]):
+        raise WorkerStopped(NO_MORE)
 
 
 def held_now(held: Held) -> tuple[UUID, int] | None:

@@ -1,5 +1,6 @@
 """Which locks the verbs of this app take, and in which order, so that none ever waits for the other for good.
 
+0. the row of the Membership, by who changes a standing and by who claims a HIT,
 1. the row of the Assignment; then, only by who answers late, the worker (advisory) and the row of the
    Assignment that they hold now,
 2. Trees (advisory locks of the transaction, ascending): shared by whoever records answers or gives leases
@@ -10,9 +11,9 @@
 5. the row of the Budget; who holds trees alone may go back to their clusters and questions with it.
 
 A claim renews the Assignment that the worker holds, if any, in a transaction of its own. Then it holds the
-worker and, where there is no such Assignment, the Budget; from there on it waits for nothing: it skips
-questions that are locked. Row locks are always
-FOR NO KEY UPDATE, with which the checks of foreign keys do not collide.
+membership, the worker and, where there is no such Assignment, the Budget; from there on it waits for nothing:
+it skips questions that are locked. Row locks are always FOR NO KEY UPDATE, with which the checks of foreign
+keys do not collide.
 
 Under a shared tree lock questions move down the tree only (a split hands them to the children), so that
 following a question to its cluster ends. Only under an exclusive one do they move up.

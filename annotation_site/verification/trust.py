@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db import transaction
 from django.db.models import Count, Q
 
 from annotation_site.people.models import Membership, Standing, TrustPolicy
@@ -41,6 +42,7 @@ def review_standing(*, project_id: int, worker_id: int, at: datetime) -> Standin
     return earned
 
 
+@transaction.atomic
 def stop_worker(
     *,
     membership: Membership,
@@ -51,8 +53,8 @@ def stop_worker(
 ) -> None:
     """No new HIT for this worker, and their open one ends; what they did is paid.
 
-    With `retract`, their judgments stop counting, from `since` on or all of them. These are steps of their
-    own, each safe to repeat: repeating the whole finishes what was interrupted.
+    With `retract`, their judgments stop counting, from `since` on or all of them. All of this or nothing:
+    who is stopped is not reviewed again, so nobody would come back for what was left undone. Safe to repeat.
     """
     change_standing(membership=membership, to=Standing.STOPPED, reason=reason, at=at)
     release_live(project_id=membership.project_id, worker_id=membership.worker_id, at=at)

@@ -17,6 +17,7 @@ from django.db.backends.postgresql.psycopg_any import NumericRange
 from annotation_site.budget.ledger import BudgetSpent, set_caps
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Project
+from annotation_site.people.standing import WorkerStopped
 from annotation_site.verification import withdrawing
 from annotation_site.verification.answering import Answer, UndoTooLate, record_answer, undo_answer
 from annotation_site.verification.checking import check_campaign
@@ -25,6 +26,7 @@ from annotation_site.verification.leases import sweep
 from annotation_site.verification.locks import hold_trees
 from annotation_site.verification.models import Assignment, Cluster, Decision, Item, Judgment, Question, Says
 from annotation_site.verification.releasing import release_live
+from annotation_site.verification.trust import stop_worker
 from annotation_site.verification.withdrawing import retract_worker
 from pipeline.decisions import Verdict
 from tests.factories import NOON
@@ -284,6 +286,50 @@ def test_a_worker_who_goes_on_while_their_judgments_are_retracted_keeps_the_leas
         retract_worker(membership=ada.member, reason="a test", at=NOON)
     assert check_campaign(project) == []
     sweep(at=NOON + timedelta(days=1))
+    assert check_campaign(project) == []
+
+
+def test_a_claim_that_meets_a_stop_leaves_the_stopped_worker_without_a_hit() -> None:
+    project = campaign()
+    ada = Person.of(project)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            stop_worker(membership=ada.member, reason="a test", at=NOON)
+            claim = pool.submit(on_own_connection, ada.open)
+            while not (claim.done() or waiting()):
+                pass
+        assert isinstance(claim.exception(), WorkerStopped)
+    assert not Assignment.objects.live().exists()
+    assert check_campaign(project) == []
+
+
+def test_a_stop_that_meets_a_claim_ends_the_hit_that_it_opens() -> None:
+    project = campaign()
+    ada = Person.of(project)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            ada.open()
+            stop = pool.submit(
+                on_own_connection, partial(stop_worker, membership=ada.member, reason="a test", at=NOON)
+            )
+            while not (stop.done() or waiting()):
+                pass
+        stop.result()
+    assert not Assignment.objects.live().exists()
+    assert check_campaign(project) == []
+
+
+def test_an_answer_that_waited_for_its_worker_to_be_stopped_is_refused() -> None:
+    project = campaign(gold_share=0.0)
+    ada = Person.of(project)
+    item = masks_only(ada.open())[0]
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            stop_worker(membership=ada.member, reason="a test", at=NOON, retract=True)
+            answer = pool.submit(on_own_connection, partial(post, item, Says.YES))
+            until_waiting(1)
+        assert isinstance(answer.exception(), WorkerStopped)
+    assert not Judgment.objects.exists()
     assert check_campaign(project) == []
 
 

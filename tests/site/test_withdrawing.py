@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from annotation_site.people.models import Standing, StandingChange, TrustPolicy
+from annotation_site.verification import trust
 from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Assignment, Cluster, Decision, Judgment, Question, Says
@@ -169,6 +170,33 @@ def test_a_worker_who_fails_gold_is_stopped_and_what_they_decided_undone() -> No
     change = StandingChange.objects.latest("pk")
     assert "gold answers right" in change.reason
     assert standing(project) == {}
+    assert not Judgment.objects.filter(of_gold=False, retracted_at=None).exists()
+    assert check_campaign(project) == []
+
+
+def until_stopped(person: Person) -> None:
+    while person.member.standing != Standing.STOPPED:
+        person.work()
+        person.member.refresh_from_db()
+
+
+def test_a_stop_that_is_interrupted_leaves_nothing_half_done_and_is_made_good_by_the_next_review(
+    monkeypatch,
+) -> None:
+    project = opened(project_with_clusters([0.0] * 10, gold=40, hit_size=20, gold_share=0.5))
+    spammer = Person.of(project, says=lambda item: Says.YES)
+    who = {"project_id": project.pk, "worker_id": spammer.member.worker_id}
+
+    def killed(**_given: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trust, "retract_worker", killed)
+        with pytest.raises(KeyboardInterrupt):
+            until_stopped(spammer)
+    spammer.member.refresh_from_db()
+    assert spammer.member.standing != Standing.STOPPED
+    assert review_standing(**who, at=NOON) == Standing.STOPPED
     assert not Judgment.objects.filter(of_gold=False, retracted_at=None).exists()
     assert check_campaign(project) == []
 
