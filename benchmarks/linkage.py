@@ -43,7 +43,7 @@ def ours(features: Path, scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def partitioned(features: Path, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    from pipeline.linkage_partitioned import partitioned_linkage
+    from pipeline.linkage.partitioned import partitioned_linkage
     from pipeline.rows import NpyRows
 
     with TemporaryDirectory(dir=features.parent) as folder:
@@ -96,7 +96,7 @@ def _pdist(features: Path, scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _products(features: NDArray[np.floating], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    from pipeline.linkage_scales import pair_scales
+    from pipeline.linkage.scales import pair_scales
 
     n, scale = len(features), pair_scales(features, scores, seed=0)
     points = features.astype(np.float32) - features.mean(axis=0, dtype=np.float64).astype(np.float32)

@@ -31,7 +31,7 @@ from pipeline.dendrogram import Dendrogram  # noqa: E402
 from pipeline.experiments import predicted, triplets  # noqa: E402
 from pipeline.experiments.worlds import World, by_class, grow, run  # noqa: E402
 from pipeline.linkage import METHODS, linkage  # noqa: E402
-from pipeline.linkage_partitioned import partitioned_linkage  # noqa: E402
+from pipeline.linkage.partitioned import partitioned_linkage  # noqa: E402
 
 DATA = Path(os.environ.get("MASKGROVE_DATA", ROOT.parent / "shared" / "data"))
 SETTINGS = {

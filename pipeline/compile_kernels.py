@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.dendrogram import Dendrogram
 from pipeline.linkage import METHODS, linkage
-from pipeline.linkage_levels import SMALL
+from pipeline.linkage.levels import SMALL
 
 
 def compile_kernels() -> None:

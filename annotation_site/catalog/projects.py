@@ -16,7 +16,7 @@ from annotation_site.catalog.models import Category, Project
 from pipeline.coco import CocoCategory, CocoError, read_categories
 from pipeline.decisions import RULES
 from pipeline.detection import DETECTORS
-from pipeline.linkage_methods import METHODS
+from pipeline.linkage.methods import METHODS
 from pipeline.predictions import FEATURE_KINDS
 from pipeline.strategies import STRATEGIES
 

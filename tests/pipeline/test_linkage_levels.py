@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import pdist, squareform
 
-from pipeline import linkage_levels
-from pipeline.linkage_chain import chain_merges
-from pipeline.linkage_levels import level_merges
-from pipeline.linkage_merges import Merges, numbered
-from pipeline.linkage_methods import AVERAGE, COMPLETE, METHODS, WARD
-from pipeline.linkage_nearest import Nearest
-from pipeline.linkage_settle import settle
-from pipeline.linkage_squeeze import squeeze
-from pipeline.linkage_threads import Crew
+from pipeline.linkage import levels
+from pipeline.linkage.chain import chain_merges
+from pipeline.linkage.levels import level_merges
+from pipeline.linkage.merges import Merges, numbered
+from pipeline.linkage.methods import AVERAGE, COMPLETE, METHODS, WARD
+from pipeline.linkage.nearest import Nearest
+from pipeline.linkage.settle import settle
+from pipeline.linkage.squeeze import squeeze
+from pipeline.linkage.threads import Crew
 
 
 def untied(n: int, seed: int) -> NDArray[np.float32]:
@@ -202,7 +202,7 @@ def ranks(condensed: NDArray[np.float32], sizes: NDArray[np.float32], method: in
 
 
 def test_data_that_settle_little_are_left_to_the_chain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linkage_levels, "_PASSES", 2)
+    monkeypatch.setattr(levels, "_PASSES", 2)
     steps = np.cumsum(
         1.1 ** np.arange(150)
     )  # every point is nearer to the cluster before it than to the next

@@ -10,18 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pipeline import linkage_memory
 from pipeline.dendrogram import Dendrogram
 from pipeline.linkage import METHODS, InvalidFeatures, linkage
-from pipeline.linkage_memory import available_memory, exact_limit
-from pipeline.linkage_partition import OtherPartition, open_partition, partition
-from pipeline.linkage_partitioned import (
+from pipeline.linkage import memory
+from pipeline.linkage.memory import available_memory, exact_limit
+from pipeline.linkage.partition import OtherPartition, open_partition, partition
+from pipeline.linkage.partitioned import (
     BucketMissing,
     cluster_bucket,
     linkage_of_partition,
     partitioned_linkage,
 )
-from pipeline.linkage_threads import Crew
+from pipeline.linkage.threads import Crew
 from pipeline.progress import StopRequested
 from pipeline.rows import NpyRows, Shards
 
@@ -183,7 +183,7 @@ def test_rows_that_are_no_numbers_are_refused_by_their_place(
     sampled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not sampled:
-        monkeypatch.setattr("pipeline.linkage_partition._SAMPLE", 20)
+        monkeypatch.setattr("pipeline.linkage.partition._SAMPLE", 20)
     features, _ = groups(500, 3)
     features[[77, 300], 1] = np.nan
     with pytest.raises(InvalidFeatures, match=r"rows of the features hold NaN or infinity: 77, 300\."):
@@ -200,5 +200,5 @@ def test_how_many_masks_are_exact_follows_the_memory() -> None:
 
 def test_a_container_s_limit_counts_as_the_memory_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = {"/sys/fs/cgroup/memory.max": 3 << 20, "/sys/fs/cgroup/memory.current": 1 << 20}
-    monkeypatch.setattr(linkage_memory, "_number", numbers.get)
+    monkeypatch.setattr(memory, "_number", numbers.get)
     assert available_memory() == 2 << 20

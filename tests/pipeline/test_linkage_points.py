@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import pdist, squareform
 
 from pipeline.linkage import linkage
-from pipeline.linkage_distances import Points, condensed_distances
-from pipeline.linkage_points import distinct, frame_of
-from pipeline.linkage_scales import ALL_PAIRS_UP_TO, pair_scales
-from pipeline.linkage_threads import Crew
+from pipeline.linkage.distances import Points, condensed_distances
+from pipeline.linkage.points import distinct, frame_of
+from pipeline.linkage.scales import ALL_PAIRS_UP_TO, pair_scales
+from pipeline.linkage.threads import Crew
 
 
 def points_of(vectors: NDArray[np.floating], *, rooted: bool = False) -> Points:

@@ -11,7 +11,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from pipeline.linkage import linkage
-from pipeline.linkage_threads import Crew, default_threads
+from pipeline.linkage.threads import Crew, default_threads
 
 
 def blas_threads() -> list[int]:

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.linkage_exact import exact_linkage
-from pipeline.linkage_memory import exact_limit
-from pipeline.linkage_methods import METHODS
-from pipeline.linkage_partitioned import partitioned_linkage
-from pipeline.linkage_points import InvalidFeatures, frame_of, refuse_unfit
+from pipeline.linkage.exact import exact_linkage
+from pipeline.linkage.memory import exact_limit
+from pipeline.linkage.methods import METHODS
+from pipeline.linkage.partitioned import partitioned_linkage
+from pipeline.linkage.points import InvalidFeatures, frame_of, refuse_unfit
 from pipeline.progress import Progress, silent
 from pipeline.rows import Rows
 
