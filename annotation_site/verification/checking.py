@@ -7,6 +7,7 @@ per worker, the ledger's sum under the caps.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
@@ -112,9 +113,11 @@ def _ledger_adds_up(project: Project) -> Iterator[str]:
 
 
 def _hits_are_paid(project: Project) -> Iterator[str]:
-    moved = set(LedgerEntry.objects.filter(project=project).values_list("reference", "kind"))
+    moved: defaultdict[str, set[str]] = defaultdict(set)
+    for reference, kind in LedgerEntry.objects.filter(project=project).values_list("reference", "kind"):
+        moved[reference].add(kind)
     for assignment in Assignment.objects.filter(project=project):
-        found = {kind for reference, kind in moved if reference == assignment.reference}
+        found = moved[assignment.reference]
         due = {Kind.RESERVE} if assignment.is_live else {Kind.RESERVE, Kind.RELEASE, Kind.SETTLE}
         if found != due:
             yield f"{assignment.reference} has {sorted(found)} in the ledger, not {sorted(due)}"
