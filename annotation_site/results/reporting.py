@@ -8,12 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Q, Sum
-
 from annotation_site.catalog.models import Annotation, Category, Project, Role
 from annotation_site.results.outcomes import TreeOutcome, one_moment, outcome_of, trees_of
 from annotation_site.results.truth import annotated_images, has_truth, tally_of
-from annotation_site.verification.models import UNDONE, Judgment
+from annotation_site.verification.yields import effort_of, questions_by_category
 from pipeline.metrics import SECONDS_PER_QUESTION, HumanTime, Tally, total
 
 
@@ -25,7 +23,7 @@ class CategoryReport:
     ----------
     masks : predicted in pool images
     accepted : of them
-    questions : answers about them, gold left out
+    questions : answers given about them, gold left out
     tally : against ground truth, where there is any
     """
 
@@ -54,11 +52,11 @@ class Report:
     Attributes
     ----------
     categories : by descending number of accepted masks
-    questions : answers given, gold and later discarded ones included, those that were undone left out
+    questions : answers given, gold among them; see `verification.yields`
     gold_questions : of them
     time : people's hours, against drawing
     annotated_images : pool images that precision, SQ and coverage rest on
-    is_measured : whether the time of the answers is measured, or 1.4 s each
+    is_measured : whether the page's clock ran, or each answer counts 1.4 s
     """
 
     project: str
@@ -105,7 +103,8 @@ def report(project: Project) -> Report:
     """The report on a project as its facts stand at this moment."""
     with one_moment():
         outcomes = [outcome_of(tree) for tree in trees_of(project)]
-        effort = _effort(project)
+        effort = effort_of(project)
+        is_measured = effort.seconds > 0
         categories = _categories(project, outcomes)
         accepted = sum(category.accepted for category in categories)
         return Report(
@@ -118,37 +117,12 @@ def report(project: Project) -> Report:
                 questions=effort.questions,
                 drawn=_drawn(project),
                 accepted=accepted,
-                seconds_per_question=effort.seconds_each,
+                seconds_per_question=effort.seconds / effort.questions
+                if is_measured
+                else SECONDS_PER_QUESTION,
             ),
-            is_measured=effort.is_measured,
+            is_measured=is_measured,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """What people did: answers, those about gold, and the seconds of each."""
-
-    questions: int
-    gold: int
-    seconds: float
-
-    @property
-    def is_measured(self) -> bool:
-        """Whether the page's clock ran."""
-        return self.seconds > 0
-
-    @property
-    def seconds_each(self) -> float:
-        """Mean time of an answer; the paper's where none was measured."""
-        return self.seconds / self.questions if self.is_measured else SECONDS_PER_QUESTION
-
-
-def _effort(project: Project) -> Effort:
-    given = Judgment.objects.filter(question__project=project).exclude(retracted_because=UNDONE)
-    found = given.aggregate(
-        n=Count("id"), gold=Count("id", filter=Q(question__gold__isnull=False)), ms=Sum("elapsed_ms")
-    )
-    return Effort(questions=found["n"], gold=found["gold"], seconds=(found["ms"] or 0) / 1000)
 
 
 def _drawn(project: Project) -> int:
@@ -160,23 +134,24 @@ def _categories(project: Project, outcomes: Iterable[TreeOutcome]) -> list[Categ
     by_category = defaultdict(list)
     for outcome in outcomes:
         by_category[outcome.tree.category_id].append(outcome)
-    with_truth = has_truth(project)
+    with_truth, questions = has_truth(project), questions_by_category(project)
     found = [
-        _category(category, by_category[category.pk], with_truth, project.k_iou)
+        _category(
+            category, by_category[category.pk], questions.get(category.pk, 0), with_truth, project.k_iou
+        )
         for category in project.categories.all()
     ]
     return sorted(found, key=lambda one: (-one.accepted, -one.masks, one.name))
 
 
 def _category(
-    category: Category, outcomes: Sequence[TreeOutcome], with_truth: bool, k_iou: float
+    category: Category, outcomes: Sequence[TreeOutcome], questions: int, with_truth: bool, k_iou: float
 ) -> CategoryReport:
-    answers = [answer for outcome in outcomes for answer in outcome.answers.values()]
     return CategoryReport(
         name=category.name,
         masks=sum(outcome.tree.n for outcome in outcomes),
         accepted=sum(outcome.accepted for outcome in outcomes),
-        questions=sum(answer.yes + answer.no + answer.unsure for answer in answers),
+        questions=questions,
         tally=tally_of(category, outcomes, k_iou=k_iou) if with_truth else Tally(),
     )
 

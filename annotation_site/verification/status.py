@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, F, Sum
+from django.db.models import Count, Sum
 
 from annotation_site.budget.ledger import budget_of
 from annotation_site.catalog.models import Image, Project, Round, Tree
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import ORDER, orphaned
-from annotation_site.verification.models import Cluster, Decision, Judgment
+from annotation_site.verification.models import Cluster, Decision
+from annotation_site.verification.yields import effort_of, masks_of
 
 NOT_BEGUN = "not begun"
 ORPHANED = "interrupted"
@@ -59,27 +60,23 @@ def _stages(round_: Round) -> list[dict[str, Any]]:
 
 
 def _campaign(project: Project) -> dict[str, Any]:
-    """Clusters by what became of them, masks that were labelled, and answers that count."""
-    standing = Decision.objects.filter(tree__round__project=project, withdrawn_at=None)
-    size = Sum(F("cluster__hi") - F("cluster__lo"))
-    verdicts = {
-        v: (n, masks) for v, n, masks in standing.values_list("verdict").annotate(n=Count("id"), masks=size)
-    }
-    answers = Judgment.objects.filter(question__project=project, retracted_at=None)
-    told = answers.aggregate(n=Count("id"), ms=Sum("elapsed_ms"))
-    accepted, rejected, split = (verdicts.get(v, (0, 0)) for v in Decision.Verdict.values)
-    questions = answers.filter(of_gold=False).count()
+    """Clusters by what became of them; masks and questions as `verification.yields` defines them."""
+    standing = Decision.objects.in_force().filter(tree__round__project=project)
+    verdicts = dict(standing.values_list("verdict").annotate(n=Count("id")))
+    accepted, rejected, split = (verdicts.get(verdict, 0) for verdict in Decision.Verdict.values)
+    masks, effort = masks_of(project), effort_of(project)
+    each = effort.per_mask(masks.accepted)
     return {
         "open_clusters": Cluster.objects.filter(tree__round__project=project, is_open=True).count(),
-        "accepted_clusters": accepted[0],
-        "rejected_clusters": rejected[0],
-        "split_clusters": split[0],
-        "accepted_masks": accepted[1],
-        "rejected_masks": rejected[1],
-        "questions": questions,
-        "gold_questions": told["n"] - questions,
-        "questions_per_accepted_mask": round(questions / accepted[1], 4) if accepted[1] else None,
-        "hours": round((told["ms"] or 0) / 3_600_000, 3),
+        "accepted_clusters": accepted,
+        "rejected_clusters": rejected,
+        "split_clusters": split,
+        "accepted_masks": masks.accepted,
+        "rejected_masks": masks.rejected,
+        "questions": effort.questions,
+        "gold_questions": effort.gold,
+        "questions_per_accepted_mask": None if each is None else round(each, 4),
+        "hours": round(effort.seconds / 3600, 3),
     }
 
 

@@ -40,7 +40,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"clusters    {campaign['open_clusters']:,} open, {campaign['accepted_clusters']:,} accepted, "
         f"{campaign['rejected_clusters']:,} rejected, {campaign['split_clusters']:,} split",
         f"accepted    {campaign['accepted_masks']:,} masks" + _price(campaign["questions_per_accepted_mask"]),
-        f"questions   {campaign['questions']:,} and {campaign['gold_questions']:,} of gold, "
+        f"questions   {campaign['questions']:,}, {campaign['gold_questions']:,} of them gold, "
         f"{campaign['hours']:.2f} hours",
         f"budget      {_budget(found['budget'])}",
     ]
