@@ -1,4 +1,10 @@
-"""What the project pages show, read from the facts; every query is bounded whatever the project's size."""
+"""What the project pages show, read from the facts.
+
+The rows that come back are bounded whatever the project's size: by its categories, by `BINS`, by a page or a
+limit. What the database reads for them is not always: `categories`, `curve`, `clusters_by_outcome`, `workers`
+and `project_cards` count decisions and judgments, each of which they look at once. `sharing` keeps tabs that
+stay open from asking for that again and again.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +14,20 @@ from itertools import accumulate
 from typing import Any
 
 from django.db import connection
-from django.db.models import Avg, Count, F, Max, Min, Prefetch, Q, QuerySet, Sum
+from django.db.models import Avg, Count, Max, Min, Prefetch, Q, QuerySet
 
 from annotation_site.catalog import framing
 from annotation_site.catalog.framing import Frame
 from annotation_site.catalog.models import Mask, Project, Role, Round, StageRun
 from annotation_site.people.models import Membership
-from annotation_site.verification.models import Cluster, Decision, Judgment, Question
+from annotation_site.verification.models import UNDONE, Cluster, Decision, Judgment, Question
+from annotation_site.verification.yields import (
+    DECIDED,
+    Masks,
+    masks_by_project,
+    questions_by_category,
+    questions_by_project,
+)
 from pipeline import masks
 from pipeline.sampling import leaf_keys, sample
 
@@ -44,26 +57,7 @@ def stages(round_: Round | None) -> list[StageRun]:
 
 def standing(project: Project) -> QuerySet[Decision]:
     """The decisions in force."""
-    return Decision.objects.filter(tree__round__project=project, withdrawn_at__isnull=True)
-
-
-def judgments(project: Project) -> QuerySet[Judgment]:
-    """The answers that count."""
-    return Judgment.objects.filter(question__project=project, retracted_at__isnull=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """Answers that count, gold among them, and the time they took."""
-
-    questions: int
-    seconds: float
-
-
-def answered(project: Project) -> Answered:
-    """How much people answered."""
-    found = judgments(project).aggregate(n=Count("id"), ms=Sum("elapsed_ms"))
-    return Answered(questions=found["n"], seconds=(found["ms"] or 0) / 1000)
+    return Decision.objects.in_force().filter(tree__round__project=project)
 
 
 def clusters_by_outcome(project: Project) -> dict[str, int]:
@@ -73,64 +67,70 @@ def clusters_by_outcome(project: Project) -> dict[str, int]:
     return {outcome: found.get(outcome, 0) for outcome in ("accept", "reject", "split", "open")}
 
 
-CATEGORY_ROWS = """
-WITH own AS (
-  SELECT t.id FROM catalog_tree t JOIN catalog_round rd ON rd.id = t.round_id
-  WHERE rd.project_id = %(project)s AND t.role = 'pool'
-), decided AS (
-  SELECT d.tree_id, d.verdict, sum(upper(d.interval) - lower(d.interval)) AS masks, count(*) AS clusters
-  FROM verification_decision d JOIN own ON own.id = d.tree_id WHERE d.withdrawn_at IS NULL GROUP BY 1, 2
-), asked AS (
-  SELECT q.tree_id, count(*) AS answers
-  FROM verification_question q JOIN verification_judgment j ON j.question_id = q.id AND j.retracted_at IS NULL
-  WHERE q.project_id = %(project)s AND q.tree_id IS NOT NULL GROUP BY 1
+CATEGORY_ROWS = f"""
+WITH {DECIDED}, own AS (
+  SELECT t.id, t.category_id, t.n FROM catalog_tree t JOIN catalog_round rd ON rd.id = t.round_id
+  WHERE rd.project_id = ANY(%(projects)s) AND t.role = 'pool'
+), predicted AS (
+  SELECT category_id, sum(n) AS masks FROM own GROUP BY 1
+), became AS (
+  SELECT category_id, sum(accepted) AS accepted, sum(rejected) AS rejected,
+    count(*) FILTER (WHERE verdict = 'accept') AS accepted_clusters
+  FROM decided GROUP BY 1
 ), opened AS (
-  SELECT c.tree_id, count(*) AS clusters FROM verification_cluster c JOIN own ON own.id = c.tree_id
+  SELECT own.category_id, count(*) AS clusters FROM verification_cluster c JOIN own ON own.id = c.tree_id
   WHERE c.is_open GROUP BY 1
 )
-SELECT cat.name, sum(t.n) AS masks,
-  coalesce(sum(a.masks), 0) AS accepted, coalesce(sum(r.masks), 0) AS rejected,
-  coalesce(sum(a.clusters), 0) AS accepted_clusters, coalesce(sum(o.clusters), 0) AS open_clusters,
-  coalesce(sum(k.answers), 0) AS answers
-FROM catalog_tree t
-JOIN own ON own.id = t.id
-JOIN catalog_category cat ON cat.id = t.category_id
-LEFT JOIN decided a ON a.tree_id = t.id AND a.verdict = 'accept'
-LEFT JOIN decided r ON r.tree_id = t.id AND r.verdict = 'reject'
-LEFT JOIN asked k ON k.tree_id = t.id
-LEFT JOIN opened o ON o.tree_id = t.id
-GROUP BY cat.id, cat.name ORDER BY masks DESC, cat.name
+SELECT cat.id, cat.name, p.masks,
+  coalesce(b.accepted, 0) AS accepted, coalesce(b.rejected, 0) AS rejected,
+  coalesce(b.accepted_clusters, 0) AS accepted_clusters, coalesce(o.clusters, 0) AS open_clusters
+FROM predicted p
+JOIN catalog_category cat ON cat.id = p.category_id
+LEFT JOIN became b ON b.category_id = cat.id
+LEFT JOIN opened o ON o.category_id = cat.id
+ORDER BY p.masks DESC, cat.name
 """
 
 
 def categories(project: Project) -> list[dict[str, Any]]:
-    """Per category of the pool: masks, accepted and rejected ones, open clusters, answers."""
+    """Per category of the pool: masks, accepted and rejected ones, open clusters, answers without gold."""
     with connection.cursor() as cursor:
-        cursor.execute(CATEGORY_ROWS, {"project": project.pk})
+        cursor.execute(CATEGORY_ROWS, {"projects": [project.pk]})
         names = [column.name for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    answers = questions_by_category(project)
+    return [{**row, "answers": answers.get(row["id"], 0)} for row in rows]
+
+
+ANSWERED = """
+SELECT width, count(*), sum(elapsed_ms) / 1000.0 FROM (
+  SELECT {bin} AS width, j.elapsed_ms
+  FROM verification_judgment j JOIN verification_question q ON q.id = j.question_id
+  WHERE q.project_id = ANY(%(projects)s) AND j.retracted_because <> %(undone)s
+) b GROUP BY 1
+"""
+
+ACCEPTED = f"""
+WITH {DECIDED}
+SELECT width, sum(accepted), 0 FROM (
+  SELECT {{bin}} AS width, d.accepted FROM decided d WHERE d.verdict = 'accept'
+) b GROUP BY 1
+"""
 
 
 def curve(project: Project) -> Curve:
-    """Accepted masks against questions and time: what was bought so far, in at most `BINS` points."""
-    ends = judgments(project).aggregate(first=Min("at"), last=Max("at"))
+    """Accepted masks against questions and time: what was bought so far, in at most `BINS` points.
+
+    Both as `verification.yields` defines them; a mask that is refused later leaves the point of its decision.
+    """
+    ends = (
+        Judgment.objects.given().filter(question__project=project).aggregate(first=Min("at"), last=Max("at"))
+    )
     if ends["first"] is None:
         return Curve([], [], [], [])
     start, width = ends["first"], max((ends["last"] - ends["first"]) / (BINS - 1), timedelta(milliseconds=1))
-    answered = _binned(
-        "SELECT width, count(*), sum(elapsed_ms) / 1000.0 FROM (SELECT {bin} AS width, j.elapsed_ms"
-        " FROM verification_judgment j JOIN verification_question q ON q.id = j.question_id"
-        " WHERE q.project_id = %(project)s AND j.retracted_at IS NULL) b GROUP BY 1",
-        "j.at", project, start, width,
-    )  # fmt: skip
-    accepted = _binned(
-        "SELECT width, sum(masks), 0 FROM (SELECT {bin} AS width,"
-        " upper(d.interval) - lower(d.interval) AS masks"
-        " FROM verification_decision d JOIN catalog_tree t ON t.id = d.tree_id"
-        " JOIN catalog_round r ON r.id = t.round_id"
-        " WHERE r.project_id = %(project)s AND d.withdrawn_at IS NULL AND d.verdict = 'accept') b GROUP BY 1",
-        "d.at", project, start, width,
-    )  # fmt: skip
+    answered = _binned(ANSWERED, "j.at", project, start, width)
+    accepted = _binned(ACCEPTED, "d.at", project, start, width)
     bins = sorted(set(answered) | set(accepted))
     nothing = (0, 0.0)
     return Curve(
@@ -151,14 +151,19 @@ def _binned(
     with connection.cursor() as cursor:
         cursor.execute(
             sql.format(bin=stretch),
-            {"project": project.pk, "start": start, "width": width.total_seconds()},
+            {
+                "projects": [project.pk],
+                "undone": UNDONE,
+                "start": start,
+                "width": width.total_seconds(),
+            },
         )
         return {bin_: (int(count), float(seconds)) for bin_, count, seconds in cursor.fetchall()}
 
 
 def workers(project: Project, *, limit: int = 50) -> QuerySet[Membership]:
-    """The busiest workers with their answers, gold accuracy and pace."""
-    mine = Q(worker__judgments__question__project=project, worker__judgments__retracted_at__isnull=True)
+    """The busiest workers with the answers they gave, gold accuracy and pace."""
+    mine = Q(worker__judgments__question__project=project) & ~Q(worker__judgments__retracted_because=UNDONE)
     gold = mine & Q(worker__judgments__question__gold__isnull=False)
     right = gold & (
         Q(worker__judgments__says="yes", worker__judgments__question__gold__is_correct=True)
@@ -230,7 +235,7 @@ def sampled(decision: Decision) -> list[Sampled]:
     """The answered masks of a cluster's own sample, in the order of asking; not those asked below it."""
     tree, cluster = decision.tree, decision.cluster
     asked = sample(leaf_keys(tree.n, seed=tree.seed), cluster.lo, cluster.hi, decision.sample).tolist()
-    answers = Judgment.objects.filter(retracted_at__isnull=True)
+    answers = Judgment.objects.counting()
     questions = (
         Question.objects.filter(tree=tree.pk, position__in=asked)
         .select_related("mask__image")
@@ -250,18 +255,10 @@ def image_counts(project: Project) -> dict[str, int]:
 
 
 def project_cards() -> list[dict[str, Any]]:
-    """Per project, newest first: its stages, accepted masks and answers."""
-    accepted = dict(
-        Decision.objects.filter(withdrawn_at__isnull=True, verdict=Decision.Verdict.ACCEPT)
-        .values_list("tree__round__project")
-        .annotate(n=Sum(F("cluster__hi") - F("cluster__lo")))
-    )
-    answers = dict(
-        Judgment.objects.filter(retracted_at__isnull=True)
-        .values_list("question__project")
-        .annotate(n=Count("id"))
-    )
+    """Per project, the newest hundred first: its stages, accepted masks and answers."""
     projects = list(Project.objects.all()[:100])
+    keys = [project.pk for project in projects]
+    decided, questions = masks_by_project(keys), questions_by_project(keys)
     rounds = (
         Round.objects.filter(project__in=projects).order_by("project_id", "-number").distinct("project_id")
     )
@@ -270,8 +267,8 @@ def project_cards() -> list[dict[str, Any]]:
         {
             "project": project,
             "stages": stages(latest.get(project.pk)),
-            "accepted": accepted.get(project.pk, 0),
-            "questions": answers.get(project.pk, 0),
+            "accepted": decided.get(project.pk, Masks()).accepted,
+            "questions": questions.get(project.pk, 0),
         }
         for project in projects
     ]

@@ -18,6 +18,7 @@ from annotation_site.catalog import framing, photos
 from annotation_site.catalog.models import Mask, Project
 from annotation_site.dashboards import selectors
 from annotation_site.dashboards.overview import overview
+from annotation_site.dashboards.sharing import shared
 from annotation_site.results import reporting
 from annotation_site.verification import opening
 from pipeline.metrics import SECONDS_PER_DRAWING
@@ -72,7 +73,7 @@ def live(request: HttpRequest, slug: str) -> HttpResponse:
 @require_GET
 def curve(_request: HttpRequest, slug: str) -> JsonResponse:
     """Accepted masks against questions and human time, with what drawing would have given."""
-    points = selectors.curve(get_object_or_404(Project, slug=slug))
+    points = shared(get_object_or_404(Project, slug=slug), "curve", selectors.curve)
     return JsonResponse(
         {
             "at": [at.timestamp() for at in points.at],

@@ -10,10 +10,19 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from annotation_site.budget.ledger import set_caps
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.dashboards import selectors
 from annotation_site.verification.ground import ground_of
-from annotation_site.verification.models import Assignment, Cluster, Decision, Item, Judgment, Question
+from annotation_site.verification.models import (
+    UNDONE,
+    Assignment,
+    Cluster,
+    Decision,
+    Item,
+    Judgment,
+    Question,
+)
 from tests import factories
 from tests.factories import NOON
 from tests.site.campaigns import Person, counted_queries, opened, project_with_tree
@@ -44,7 +53,8 @@ def answered(
     project: Project, mask=None, gold=None, *, says: str = "yes", minute: int = 0, worker=None
 ) -> Judgment:
     worker = worker or factories.WorkerFactory()
-    factories.MembershipFactory(project=project, worker=worker)
+    if not worker.memberships.filter(project=project).exists():
+        factories.MembershipFactory(project=project, worker=worker)
     subject = mask or gold
     question = Question.objects.create(
         project=project, category=mask.tree.category if mask else gold.category, mask=mask, gold=gold,
@@ -142,6 +152,26 @@ def test_workers_are_listed_with_their_answers_on_this_project_alone() -> None:
     answered(elsewhere.round.project, factories.MaskFactory(tree=elsewhere), worker=worker)
     (member,) = selectors.workers(project)
     assert (member.answers, member.gold_answers, member.gold_right) == (1, 1, 0)
+
+
+def test_a_workers_answers_hold_what_was_discarded_but_not_what_they_took_back() -> None:
+    tree, worker = factories.TreeFactory(), factories.WorkerFactory()
+    project = tree.round.project
+    for because in ("", "always yes", UNDONE):
+        judgment = answered(project, factories.MaskFactory(tree=tree), worker=worker)
+        retracted_at = NOON if because else None
+        Judgment.objects.filter(pk=judgment.pk).update(retracted_because=because, retracted_at=retracted_at)
+    (member,) = selectors.workers(project)
+    assert member.answers == 2
+
+
+def test_the_budget_shows_what_the_ledger_holds_as_spent_or_reserved(admin: Client) -> None:
+    project = opened(project_with_tree([True] * 64))
+    set_caps(project=project, questions=50, money=None)
+    reserved = Person.of(project).open().items.count()
+    page = admin.get(reverse("dashboards:live", args=[project.slug])).content.decode()
+    assert f"{reserved} spent or reserved of a budget of 50" in page
+    assert f'<progress class="budget" max="50" value="{reserved}"' in page
 
 
 def test_decisions_are_paged_by_key_without_a_gap(admin: Client) -> None:
