@@ -11,10 +11,10 @@ from celery.signals import worker_ready
 from django.utils import timezone
 
 from annotation_site import enqueue
+from annotation_site.catalog import kept_photos
 from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import StageBusy, StageFailed, StageNotReady
-from annotation_site.pages import crops
 from annotation_site.verification import leases
 from annotation_site.verification.carrying_on import carry_out, due, wanted_rounds
 from workers.celery import app
@@ -24,7 +24,7 @@ LOOK_EVERY = 15.0
 """Seconds between two looks for rounds that nobody carries on, and for leases that ran out."""
 
 PRUNE_EVERY = 3600.0
-"""Seconds between two looks for photos of workers' pages that nobody will see again."""
+"""Seconds between two looks for rendered photos that nobody will see again."""
 
 log = logging.getLogger(__name__)
 task = partial(app.task, acks_late=True, ignore_result=True)
@@ -54,8 +54,8 @@ def sweep_leases() -> None:
 
 @task(name="maskgrove.prune_crops")
 def prune_crops() -> None:
-    """Delete the crops of HITs that are long over."""
-    crops.prune(at=timezone.now())
+    """Delete the photos that were rendered long ago, for HITs that are over and pages of project admins."""
+    kept_photos.prune(at=timezone.now())
 
 
 def carry_out_stage(stage: StageRun.Stage, round_id: int) -> None:

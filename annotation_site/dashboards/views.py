@@ -14,17 +14,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from annotation_site.catalog import framing, photos
 from annotation_site.catalog.models import Mask, Project
-from annotation_site.dashboards import selectors
+from annotation_site.catalog.photos import PhotoUnreadable
+from annotation_site.dashboards import selectors, thumbnails
 from annotation_site.dashboards.overview import overview
 from annotation_site.dashboards.sharing import shared
 from annotation_site.results import reporting
 from annotation_site.verification import opening
 from pipeline.metrics import SECONDS_PER_DRAWING
-
-THUMBNAIL_SIDE = 240
-"""Pixels: twice what a strip shows, for dense screens."""
 
 STATES = {
     Project.State.OPEN.value: opening.resume_campaign,
@@ -120,12 +117,12 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
 @require_GET
 def thumbnail(_request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """The small crop of one of the project's masks."""
-    found = get_object_or_404(Mask.objects.select_related("image"), pk=pk, tree__round__project__slug=slug)
-    frame = framing.around(found.box, width=found.image.width, height=found.image.height)
+    masks = Mask.objects.select_related("image").defer("counts")
+    found = get_object_or_404(masks, pk=pk, tree__round__project__slug=slug)
     headers = {"Cache-Control": "private, max-age=86400"}
     try:
-        content = photos.render(found.image, frame, longest=THUMBNAIL_SIDE)
-    except photos.PhotoUnreadable as error:
+        content = thumbnails.thumbnail(found)
+    except PhotoUnreadable as error:
         raise Http404(str(error)) from error
     return HttpResponse(content, "image/jpeg", headers=headers)
 
