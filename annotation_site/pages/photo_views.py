@@ -7,11 +7,13 @@ from collections.abc import Callable
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.http import quote_etag
 from django.views.decorators.http import condition, require_safe
 
 from annotation_site.catalog.photos import PhotoUnreadable
 from annotation_site.pages import crops
+from annotation_site.verification.hits import note_unseen
 from annotation_site.verification.models import Item
 
 logger = logging.getLogger(__name__)
@@ -45,5 +47,6 @@ def _jpeg(photo: Callable[[UUID], bytes], key: UUID) -> HttpResponse:
         raise Http404("No such photo.") from error
     except PhotoUnreadable as error:
         logger.exception("A worker cannot see item %s", key)
+        note_unseen(key, at=timezone.now())
         raise Http404("This photo cannot be shown.") from error
     return HttpResponse(content, "image/jpeg", headers={"Cache-Control": FOREVER})

@@ -19,7 +19,7 @@ class WorkerStopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class GoldRecord:
-    """How a worker answered gold; "cannot tell" is wrong, as the answer could be told."""
+    """How a worker answered gold; "cannot tell" is wrong, as the answer could be told where the photo was."""
 
     right: int
     wrong: int

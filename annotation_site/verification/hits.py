@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from annotation_site.catalog.models import Category, Image, Mask
@@ -32,6 +33,11 @@ def shown(assignment: Assignment) -> list[Shown]:
         "question__category", "question__mask__image", "question__gold__image"
     )
     return [_shown(item, says.get(item.pk)) for item in items.order_by("index")]
+
+
+def note_unseen(item_key: UUID, *, at: datetime) -> None:
+    """The photo of an item could not be shown: "cannot tell" says nothing about its worker then."""
+    Item.objects.filter(key=item_key, unseen_at__isnull=True).update(unseen_at=at)
 
 
 def _shown(item: Item, says: str | None) -> Shown:

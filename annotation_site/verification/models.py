@@ -220,6 +220,9 @@ class Item(models.Model):
     index = models.PositiveSmallIntegerField()
     question = models.ForeignKey(Question, models.CASCADE, related_name="items")
     key = models.UUIDField(unique=True, default=uuid.uuid4)
+    unseen_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its photo could not be read: the worker had nothing to judge."
+    )
 
     class Meta:
         ordering: ClassVar = ["assignment", "index"]

@@ -15,17 +15,22 @@ from annotation_site.verification.withdrawing import retract_worker
 
 
 def gold_record(*, project_id: int, worker_id: int) -> GoldRecord:
-    """How a worker answered the project's gold, as far as it is still in use."""
+    """How a worker answered the project's gold, as far as it is still in use.
+
+    Who could not tell because there was no photo to see is not blamed.
+    """
+    unseen = Q(says=Says.UNSURE, item__unseen_at__isnull=False)
     right = Q(says=Says.YES, question__gold__is_correct=True) | Q(
         says=Says.NO, question__gold__is_correct=False
     )
-    answers = Judgment.objects.filter(
+    answered = Judgment.objects.filter(
         worker=worker_id,
         of_gold=True,
         retracted_at__isnull=True,
         question__project=project_id,
         question__gold__retired_at__isnull=True,
-    ).aggregate(all=Count("pk"), right=Count("pk", filter=right))
+    )
+    answers = answered.exclude(unseen).aggregate(all=Count("pk"), right=Count("pk", filter=right))
     return GoldRecord(right=answers["right"], wrong=answers["all"] - answers["right"])
 
 

@@ -12,10 +12,13 @@ from django.core.files.storage import storages
 from django.utils import timezone
 from PIL import Image
 
-from annotation_site.catalog import kept_photos, photos
+from annotation_site.catalog import photos
 from annotation_site.pages import crops
+from annotation_site.people.standing import GoldRecord
+from annotation_site.verification.answering import record_answer
 from annotation_site.verification.claiming import claim_hit
 from annotation_site.verification.models import Assignment
+from annotation_site.verification.trust import gold_record
 from tests.scene_campaigns import scene_campaign
 
 pytestmark = pytest.mark.django_db
@@ -106,15 +109,37 @@ def test_an_original_that_is_gone_is_logged_and_not_kept(client, hit, caplog):
     assert not list(Path(storages["crops"].location).rglob(f"{item.key}*"))
 
 
+def gold_answered(client, hit: Assignment, says: str, *, photo: str = "gone") -> GoldRecord:
+    """What is known of a worker who says the same of a HIT's gold, its photos being there or gone."""
+    gold = [item for item in hit.items.select_related("question__gold__image") if item.question.gold]
+    for item in gold:
+        if photo == "gone":
+            Path(item.question.gold.image.path).unlink(missing_ok=True)
+        client.get(f"/crops/{item.key}.jpg")
+        record_answer(item_key=item.key, assignment_id=hit.pk, says=says, elapsed_ms=1, at=timezone.now())
+    assert gold
+    return gold_record(project_id=hit.project_id, worker_id=hit.worker_id)
+
+
+def test_nobody_is_blamed_for_not_telling_what_they_could_not_see(client, hit):
+    assert gold_answered(client, hit, "unsure").answered == 0
+
+
+def test_who_cannot_tell_what_they_saw_or_judges_what_they_did_not_see_is_on_record(client, hit, tmp_path):
+    assert gold_answered(client, hit, "unsure", photo="there").wrong > 0
+    other = claim_hit(membership=scene_campaign(tmp_path, seed=1).member, at=timezone.now())
+    assert gold_answered(client, other, "yes").answered > 0
+
+
 def test_crops_of_long_ago_are_deleted_and_rendered_again(client, hit):
     old, new = hit.items.all()[:2]
     for item in (old, new):
         client.get(f"/crops/{item.key}.jpg")
     now = timezone.now()
-    two_days_ago = (now - kept_photos.KEEP).timestamp() - 1
+    two_days_ago = (now - crops.KEEP).timestamp() - 1
     (place,) = Path(storages["crops"].location).rglob(f"{old.key}.jpg")
     os.utime(place, (two_days_ago, two_days_ago))
-    assert kept_photos.prune(at=now) == 1
+    assert crops.prune(at=now) == 1
     assert not place.exists()
     assert list(Path(storages["crops"].location).rglob(f"{new.key}.jpg"))
     assert client.get(f"/crops/{old.key}.jpg").status_code == 200
