@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline.dendrogram import Dendrogram
-from pipeline.linkage import METHODS, InvalidFeatures, linkage
-from pipeline.linkage import memory
+from pipeline.linkage import METHODS, InvalidFeatures, linkage, memory
 from pipeline.linkage.memory import available_memory, exact_limit
 from pipeline.linkage.partition import OtherPartition, open_partition, partition
 from pipeline.linkage.partitioned import (

@@ -12,7 +12,7 @@ from django.core.files.storage import storages
 from django.utils import timezone
 from PIL import Image
 
-from annotation_site.catalog import photos
+from annotation_site.catalog import kept_photos, photos
 from annotation_site.pages import crops
 from annotation_site.people.standing import GoldRecord
 from annotation_site.verification.answering import record_answer
@@ -136,10 +136,10 @@ def test_crops_of_long_ago_are_deleted_and_rendered_again(client, hit):
     for item in (old, new):
         client.get(f"/crops/{item.key}.jpg")
     now = timezone.now()
-    two_days_ago = (now - crops.KEEP).timestamp() - 1
+    two_days_ago = (now - kept_photos.KEEP).timestamp() - 1
     (place,) = Path(storages["crops"].location).rglob(f"{old.key}.jpg")
     os.utime(place, (two_days_ago, two_days_ago))
-    assert crops.prune(at=now) == 1
+    assert kept_photos.prune(at=now) == 1
     assert not place.exists()
     assert list(Path(storages["crops"].location).rglob(f"{new.key}.jpg"))
     assert client.get(f"/crops/{old.key}.jpg").status_code == 200
