@@ -142,6 +142,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "annotation_site.api.problems.as_problem",
     "DEFAULT_THROTTLE_RATES": {"answers": env("ANSWER_RATE", default="") or None},
 }
+ANSWER_SLOT_MS = env.int("ANSWER_SLOT_MS", default=25)
 SPECTACULAR_SETTINGS = {"TITLE": "Maskgrove", "VERSION": "0.1.0", "SERVE_INCLUDE_SCHEMA": False}
 
 # Postgres knows what is to be done: a lost message is sent again, a repeated one changes nothing.

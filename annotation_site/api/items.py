@@ -6,6 +6,8 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -14,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
+from annotation_site.api import pacing
 from annotation_site.api.authentication import WorkerToken
 from annotation_site.api.problems import Problem, ProblemSerializer
 from annotation_site.people.standing import WorkerStopped
@@ -22,7 +25,8 @@ from annotation_site.verification.answering import Answer as Answered
 from annotation_site.verification.models import Says
 from annotation_site.verification.tokens import Holder
 
-LONGEST_MS = 24 * 3_600_000
+LONGEST_BODY = 10_000
+"""Bytes: an answer has some fifty."""
 
 
 class AnswerThrottle(SimpleRateThrottle):
@@ -39,7 +43,8 @@ class GivenSerializer(serializers.Serializer[Any]):
 
     says = serializers.ChoiceField(choices=Says.choices)
     elapsed_ms = serializers.IntegerField(
-        min_value=0, max_value=LONGEST_MS, help_text="Time that the mask was visible and in focus."
+        min_value=0,
+        help_text="Time that the mask was visible and in focus; of more than an hour, one is noted.",
     )
 
 
@@ -51,14 +56,27 @@ class TakenSerializer(serializers.Serializer[Any]):
     late = serializers.BooleanField(help_text="The HIT was over. The answer is kept and counts where it can.")
 
 
-REFUSALS = {401: ProblemSerializer, 403: ProblemSerializer, 404: ProblemSerializer, 429: ProblemSerializer}
+REFUSALS = dict.fromkeys([401, 403, 404, 413, 429], ProblemSerializer)
 
 
 class ItemView(APIView):
-    """What both verbs share: who may, and how refusals are told."""
+    """What both verbs share: who may, how much they may send, and when and how they are told what of it."""
 
     authentication_classes = (WorkerToken,)
     throttle_classes = (AnswerThrottle,)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        since = pacing.started()
+        response = super().dispatch(request, *args, **kwargs)
+        if response.status_code == HTTPStatus.OK:  # Refusals say nothing of the item, and hold no thread.
+            pacing.wait_for_slot(since)
+        return response
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if _length(request) > LONGEST_BODY:
+            detail = f"An answer has {LONGEST_BODY} bytes at most."
+            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", detail)
+        super().initial(request, *args, **kwargs)
 
     def handle_exception(self, exc: Exception) -> Response:
         return super().handle_exception(_refusal(exc) or exc)
@@ -102,6 +120,12 @@ class Undo(ItemView):
 def _holder(request: Request) -> Holder:
     assert isinstance(request.auth, Holder)  # the one authentication of these views gives nothing else
     return request.auth
+
+
+def _length(request: Request) -> int:
+    """Bytes of the body as announced; the server reads no more than that."""
+    announced = request.META.get("CONTENT_LENGTH") or "0"
+    return int(announced) if announced.isdecimal() else 0
 
 
 def _taken(answer: Answered) -> Response:

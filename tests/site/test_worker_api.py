@@ -8,9 +8,11 @@ from uuid import uuid4
 
 import pytest
 from django.core import signing
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from annotation_site.api import pacing
 from annotation_site.api.items import AnswerThrottle
 from annotation_site.people.models import Standing
 from annotation_site.verification import tokens
@@ -113,7 +115,6 @@ def test_an_answer_after_the_lease_is_kept_and_told_to_be_late(client, hit):
         {"says": "maybe", "elapsed_ms": 1},
         {"says": "yes"},
         {"says": "yes", "elapsed_ms": -1},
-        {"says": "yes", "elapsed_ms": 10**12},
         {"says": "yes", "elapsed_ms": "soon"},
         ["yes"],
     ],
@@ -124,6 +125,57 @@ def test_a_malformed_answer_is_refused_and_leaves_nothing(client, hit, body):
     assert refused.headers["Content-Type"] == "application/problem+json"
     assert refused.json()["type"] == "invalid"
     assert not Judgment.objects.exists()
+
+
+@pytest.mark.parametrize("elapsed_ms", [2 * 3_600_000, 25 * 3_600_000, 10**12])
+def test_a_look_of_any_length_is_taken_and_noted_as_an_hour_at_most(client, hit, elapsed_ms):
+    assert post(client, hit, keys(hit)[0], "answer", yes(elapsed_ms)).status_code == 200
+    assert Judgment.objects.get().elapsed_ms == 3_600_000
+
+
+@pytest.mark.parametrize("verb", ["answer", "undo"])
+def test_a_body_that_is_far_too_long_is_refused_unread(client, hit, verb):
+    refused = post(client, hit, keys(hit)[0], verb, {**yes(), "more": "x" * 10_000})
+    assert refused.status_code == 413
+    assert refused.headers["Content-Type"] == "application/problem+json"
+    assert refused.json()["type"] == "too-large"
+    assert not Judgment.objects.exists()
+
+
+class Statements:
+    """A clock that a statement moves on by half a millisecond, and waiting by as long as it takes."""
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def __call__(self) -> int:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert not connection.in_atomic_block
+        self.now += round(seconds * 1e9)
+
+    def run(self, execute, *statement):
+        self.now += pacing.MS // 2
+        return execute(*statement)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("slot", "alike"), [(25, True), (0, False)])
+def test_gold_is_told_at_the_same_moment_as_real_masks(client, hit, monkeypatch, settings, slot, alike):
+    settings.ANSWER_SLOT_MS = slot
+    clock, took = Statements(), {True: set(), False: set()}
+    monkeypatch.setattr(pacing, "monotonic_ns", clock)
+    monkeypatch.setattr(pacing, "sleep", clock.sleep)
+    for item in hit.items.order_by("index").select_related("question"):
+        for verb in ("answer", "undo"):
+            clock.now = 0
+            with connection.execute_wrapper(clock.run):
+                assert post(client, hit, item.key, verb, yes()).status_code == 200
+            took[item.question.gold_id is not None].add((verb, clock.now / pacing.MS))
+    assert (took[True] == took[False]) is alike
+    if alike:
+        assert took[True] == {("answer", slot), ("undo", slot)}
 
 
 def test_what_is_no_json_is_refused(client, hit):
