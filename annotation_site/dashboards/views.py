@@ -19,7 +19,7 @@ from annotation_site.catalog.photos import PhotoUnreadable
 from annotation_site.dashboards import selectors, thumbnails
 from annotation_site.dashboards.overview import overview
 from annotation_site.dashboards.sharing import shared
-from annotation_site.results import reporting
+from annotation_site.results.measured import measured
 from annotation_site.verification import opening
 from pipeline.metrics import SECONDS_PER_DRAWING
 
@@ -99,14 +99,16 @@ def decisions(request: HttpRequest, slug: str) -> HttpResponse:
 def report(request: HttpRequest, slug: str) -> HttpResponse:
     """What the project has yielded, measured where ground truth exists; `?format=json` gives the figures."""
     found = get_object_or_404(Project, slug=slug)
-    figures = reporting.report(found).to_json()
+    measurement = measured(found, at=timezone.now())
+    figures = measurement.figures
     if request.GET.get("format") == "json":
-        return JsonResponse(figures)
+        return JsonResponse(dict(figures))
     spans = {name: figures[f"{name}_hours"] for name in ("verification", "human", "drawing")}
     context = {
         "project": found,
         "section": "report",
         "report": figures,
+        "measured_at": measurement.at,
         "seconds": {name: span * 3600 for name, span in spans.items()},
         "longest_hours": max(spans.values()),
     }

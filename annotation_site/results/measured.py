@@ -1,0 +1,86 @@
+"""The report as it was last measured, for as long as no fact that it rests on has changed.
+
+Measuring compares every accepted mask with the ground truth: seconds to minutes for a large project. Seeing
+whether that is still true takes a few aggregates, which the database answers without reading a mask.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.cache import cache
+from django.db.models import Count, Max, Q, Sum
+
+from annotation_site.catalog.models import Annotation, Category, Image, Project, Role, Tree
+from annotation_site.results.outcomes import one_moment
+from annotation_site.results.reporting import report
+from annotation_site.verification.models import Decision, Judgment
+
+HELD_SECONDS = 7 * 24 * 60 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A report in plain values, as `Report.to_json` gives it, and when its facts were read."""
+
+    figures: Mapping[str, Any]
+    at: datetime
+
+
+def measured(project: Project, *, at: datetime) -> Measured:
+    """The report on the project's facts as they stand; measured now, at `at`, if they have changed.
+
+    Facts and report are read in one moment, so that an answer that comes meanwhile belongs to the next one.
+    """
+    with one_moment():
+        key = f"maskgrove:report:{project.pk}:{_digest(facts(project))}"
+        found: Measured | None = cache.get(key)
+        if found is None:
+            found = Measured(report(project).to_json(), at)
+            cache.set(key, found, HELD_SECONDS)
+    return found
+
+
+def facts(project: Project) -> list[Any]:
+    """Values that differ whenever something that the report rests on does.
+
+    Facts are added, and withdrawn or retracted once: their number, the newest, and the same of those that no
+    longer stand tell of all that. Imports, new trees and settings of the project follow in the same manner.
+    """
+    return [
+        project.slug,
+        project.k_iou,
+        _told(Decision.objects.filter(tree__round__project=project), "withdrawn_at"),
+        _told(Judgment.objects.filter(question__project=project), "retracted_at"),
+        Tree.objects.filter(round__project=project).aggregate(Count("id"), Max("id"), Sum("n")),
+        _images(project),
+        Annotation.objects.filter(image__project=project).aggregate(Count("id"), Max("id"), Sum("area")),
+        list(Category.objects.filter(project=project).order_by("pk").values_list("pk", "name")),
+    ]
+
+
+def _told(found: Any, ended: str) -> dict[str, Any]:
+    """Of facts that may end: how many, the newest, how many ended, the latest end."""
+    figures: dict[str, Any] = found.aggregate(
+        n=Count("id"), newest=Max("id"), ended=Count(ended), latest=Max(ended)
+    )
+    return figures
+
+
+def _images(project: Project) -> dict[str, Any]:
+    listed = Q(role=Role.POOL, coco_id__isnull=False)
+    figures: dict[str, Any] = Image.objects.filter(project=project).aggregate(
+        n=Count("id"),
+        newest=Max("id"),
+        pool=Count("id", filter=Q(role=Role.POOL)),
+        listed=Count("id", filter=listed),
+    )
+    return figures
+
+
+def _digest(values: list[Any]) -> str:
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:32]
