@@ -14,7 +14,7 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import MultiScaleRoIAlign
 
-from pipeline.detection.bodies import BODIES, LEVELS
+from pipeline.detection.bodies import BODIES, LEVELS, group_norm
 from pipeline.detection.features import PROJECTION_SEED, MaskFeatures
 from pipeline.detection.mask_iou import MaskIoUHead
 from pipeline.detection.proposal_sampling import ShareKeepingSampler
@@ -205,6 +205,7 @@ def _proposals(architecture: Architecture, anchors: AnchorGenerator) -> Forgivin
 def _heads(architecture: Architecture, outputs: int) -> QualityHeads:
     """Box, mask and mask-IoU heads for `outputs` classes, background among them."""
     width, hidden = architecture.width, architecture.box_hidden
+    norm = group_norm if architecture.adaptive else None  # COCO's weights are of heads without
     heads = QualityHeads(
         box_roi_pool=MultiScaleRoIAlign(LEVELS, output_size=7, sampling_ratio=2),
         box_head=TwoMLPHead(width * 7 * 7, hidden),
@@ -218,7 +219,7 @@ def _heads(architecture: Architecture, outputs: int) -> QualityHeads:
         nms_thresh=architecture.overlap,
         detections_per_img=100,
         mask_roi_pool=MultiScaleRoIAlign(LEVELS, output_size=14, sampling_ratio=2),
-        mask_head=MaskRCNNHeads(width, (width,) * architecture.mask_layers, dilation=1),
+        mask_head=MaskRCNNHeads(width, (width,) * architecture.mask_layers, dilation=1, norm_layer=norm),
         mask_predictor=MaskRCNNPredictor(width, width, outputs),
     )
     heads.fg_bg_sampler = ShareKeepingSampler(

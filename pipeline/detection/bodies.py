@@ -29,6 +29,11 @@ FROZEN_BLOCKS = 5
 """Of EfficientNet-Lite0: up to stride 8, what ImageNet taught is good for anything."""
 
 
+def group_norm(channels: int) -> nn.GroupNorm:
+    """For networks that learn from small batches."""
+    return nn.GroupNorm(16, channels)
+
+
 @dataclass(frozen=True, slots=True)
 class Body:
     """A row of BODIES.
@@ -50,7 +55,9 @@ class LitePyramid(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.body = lite.EfficientNetLite0()
-        self.fpn = FeaturePyramidNetwork(list(lite.LEVELS.values()), width, LastLevelMaxPool())
+        self.fpn = FeaturePyramidNetwork(
+            list(lite.LEVELS.values()), width, LastLevelMaxPool(), norm_layer=group_norm
+        )
         for part in (self.body._conv_stem, self.body._bn0, *self.body._blocks[:FROZEN_BLOCKS]):
             part.requires_grad_(False)
         for part in (self.body._conv_head, self.body._bn1):  # behind the last level
@@ -82,16 +89,15 @@ def _resnet(
         return_layers={f"layer{stage}": level for stage, level in enumerate(LEVELS, start=1)},
         in_channels_list=[body.inplanes // 8 * 2**level for level in range(len(LEVELS))],
         out_channels=width,
+        norm_layer=None if norm is FrozenBatchNorm2d else group_norm,
     )
     return pyramid
 
 
-_GROUPS = partial(nn.GroupNorm, 16)
-
 BODIES: dict[str, Body] = {
     "efficientnet-lite0": Body(LitePyramid, (lite.MEAN,) * 3, (lite.DEVIATION,) * 3),
-    "resnet10": Body(partial(_resnet, [1, 1, 1, 1], resnet.BasicBlock, _GROUPS)),
-    "resnet50": Body(partial(_resnet, [3, 4, 6, 3], resnet.Bottleneck, _GROUPS)),
+    "resnet10": Body(partial(_resnet, [1, 1, 1, 1], resnet.BasicBlock, group_norm)),
+    "resnet50": Body(partial(_resnet, [3, 4, 6, 3], resnet.Bottleneck, group_norm)),
     "resnet50-frozen": Body(partial(_resnet, [3, 4, 6, 3], resnet.Bottleneck, FrozenBatchNorm2d)),
 }
 
