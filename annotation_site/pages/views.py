@@ -72,7 +72,7 @@ def start(request: HttpRequest, membership: Membership) -> HttpResponse:
         return notice(request, "paused", membership)
     except WorkerStopped:
         return notice(request, "stopped", membership)
-    return redirect("pages:verify", membership.secret)
+    return redirect("pages:verify", membership.address)
 
 
 @require_safe
@@ -81,7 +81,7 @@ def verify(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The page of work that is open."""
     assignment = work.open_assignment(membership, at=timezone.now())
     if assignment is None:
-        return redirect("pages:landing", membership.secret)
+        return redirect("pages:landing", membership.address)
     context = {"membership": membership, "hit": work.page_of(assignment, membership), "texts": verify_texts()}
     return render(request, "pages/verify.html", context)
 

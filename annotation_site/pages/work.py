@@ -55,7 +55,7 @@ def page_of(assignment: Assignment, membership: Membership) -> PageOfWork:
         "token": tokens.issue(assignment),
         "api": "/api/items/",
         "items": [_card(shown) for shown in hits.shown(assignment)],
-        "next_url": reverse("pages:start", args=[membership.secret]),
+        "next_url": reverse("pages:start", args=[membership.address]),
     }
 
 

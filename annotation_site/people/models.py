@@ -59,6 +59,12 @@ class Membership(models.Model):
     def __str__(self) -> str:
         return f"{self.worker} on {self.project}"
 
+    @property
+    def address(self) -> str:
+        """What stands for the member in the addresses of their pages: how they came, else the secret."""
+        came_by: str = self.__dict__.get("came_by", self.secret)
+        return came_by
+
 
 class TrustPolicy(models.Model):
     """When a project's workers lose their standing, by their accuracy on gold (upper confidence bounds)."""

@@ -1,0 +1,213 @@
+"""Who reaches what: every route, as each kind of visitor who has no business there.
+
+A route without a row in `TABLE` fails. A row says what each visitor gets; add one with the route.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from annotation_site.people.models import Membership, Standing
+from annotation_site.people.standing import change_standing
+from annotation_site.verification import tokens
+from annotation_site.verification.models import Assignment, Item, Judgment
+from tests import factories
+from tests.factories import NOON
+from tests.site.campaigns import Person, opened, project_with_tree
+
+pytestmark = pytest.mark.django_db
+
+OK, LOGIN, MISSING = HTTPStatus.OK, HTTPStatus.FOUND, HTTPStatus.NOT_FOUND
+FORBIDDEN, UNKNOWN, NOT_SO = HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED, HTTPStatus.METHOD_NOT_ALLOWED
+EVERY_ADMIN = None
+"""Who administers one project sees all of them; what this visitor gets is not looked at."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What four visitors get of a route that leads to the project and the HIT of worker B.
+
+    Attributes
+    ----------
+    anonymous : someone who guesses what they cannot know
+    worker : worker A, with their own cookie, secret and token, and the ids of B
+    stopped : B's twin on the same project with a HIT of their own, after they were stopped
+    foreign : an admin of another project
+    """
+
+    anonymous: int
+    worker: int
+    stopped: int
+    foreign: int | None
+    method: str = "get"
+    body: dict[str, Any] = field(default_factory=dict)
+
+
+def admin_page(method: str = "get", body: dict[str, Any] | None = None) -> Row:
+    """A page for the project's admins alone: everyone else is sent to the login."""
+    return Row(LOGIN, LOGIN, LOGIN, EVERY_ADMIN, method, body or {})
+
+
+def public(status: int = OK, method: str = "get", body: dict[str, Any] | None = None) -> Row:
+    """The same for everyone, since nothing in it is anyone's."""
+    return Row(status, status, status, status, method, body or {})
+
+
+def own_link(method: str = "get") -> Row:
+    """Addressed by a secret: nobody finds another's, and a stopped worker's own one says so."""
+    return Row(MISSING, MISSING, FORBIDDEN, MISSING, method)
+
+
+ANSWER = {"says": "yes", "elapsed_ms": 900}
+TABLE = {
+    "": admin_page(),
+    "healthz": public(),
+    "login/": public(),
+    "logout/": public(LOGIN, "post"),
+    "projects/<slug:slug>/": admin_page(),
+    "projects/<slug:slug>/live/": admin_page(),
+    "projects/<slug:slug>/curve.json": admin_page(),
+    "projects/<slug:slug>/decisions/": admin_page(),
+    "projects/<slug:slug>/report/": admin_page(),
+    "projects/<slug:slug>/masks/<int:pk>.jpg": admin_page(),
+    "projects/<slug:slug>/state/": admin_page("post", {"state": "paused"}),
+    "join/<str:code>/": public(MISSING),
+    "w/<str:secret>/": own_link(),
+    "w/<str:secret>/start/": own_link("post"),
+    "w/<str:secret>/verify/": own_link(),
+    "crops/<uuid:key>.jpg": public(MISSING),
+    "crops/<uuid:key>/whole.jpg": public(MISSING),
+    "api/schema/": public(),
+    "api/items/<uuid:key>/answer": Row(UNKNOWN, MISSING, FORBIDDEN, UNKNOWN, "post", ANSWER),
+    "api/items/<uuid:key>/undo": Row(UNKNOWN, MISSING, FORBIDDEN, UNKNOWN, "post"),
+}
+"""Route, as its URL configuration spells it -> who gets what of it."""
+
+VISITORS = ("anonymous", "worker", "stopped", "foreign")
+DJANGO_ADMIN = "django-admin/"
+
+
+def routes(patterns: list[URLPattern | URLResolver], before: str = "") -> Iterator[str]:
+    """Every route but those of Django's own admin."""
+    for pattern in patterns:
+        route = before + str(pattern.pattern)
+        if route.startswith(DJANGO_ADMIN):
+            continue
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern.url_patterns, route)
+        else:
+            yield route
+
+
+@dataclass
+class Ground:
+    """Worker B at work on a project; worker A at work on another; B's twin, stopped."""
+
+    ours: Membership
+    stranger: Membership
+    stopped: Membership
+    admin: User
+
+    @classmethod
+    def laid(cls) -> Ground:
+        project, elsewhere = (opened(project_with_tree([True] * 64, hit_size=5)) for _ in range(2))
+        ours, twin = Person.of(project, "B"), Person.of(project, "B's twin")
+        stranger = Person.of(elsewhere, "A")
+        for person in (ours, twin, stranger):
+            person.open()
+        change_standing(membership=twin.member, to=Standing.STOPPED, reason="a test", at=NOON)
+        admin = User.objects.create_user("elsewhere", is_staff=True)
+        return cls(ours.member, stranger.member, twin.member, admin)
+
+    def client(self, visitor: str) -> Client:
+        """The visitor's browser, with all that is theirs."""
+        client = Client(raise_request_exception=False)
+        if visitor == "foreign":
+            client.force_login(self.admin)
+        if visitor in ("worker", "stopped"):
+            own = {"worker": self.stranger, "stopped": self.stopped}[visitor]
+            client.cookies["member"] = own.secret
+            client.defaults["HTTP_AUTHORIZATION"] = f"Worker {tokens.issue(held(own))}"
+        return client
+
+    def url(self, route: str, visitor: str) -> str:
+        """The route with the ids of B; secrets and keys of photos are guessed, or one's own."""
+        item = Item.objects.filter(assignment=held(self.stopped if visitor == "stopped" else self.ours))
+        values = {
+            "slug": self.ours.project.slug,
+            "secret": self.stopped.secret if visitor == "stopped" else "guessed",
+            "code": "guessed",
+            "key": str(uuid4() if route.startswith("crops/") else item.first().key),
+            "pk": "1",
+        }
+        return "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found: values[found[1]], route)
+
+
+def held(member: Membership) -> Assignment:
+    """The HIT that a worker opened."""
+    return Assignment.objects.get(worker=member.worker, project=member.project)
+
+
+def test_every_route_says_who_may_reach_it() -> None:
+    known = set(routes(get_resolver().url_patterns))
+    assert known - set(TABLE) == set(), "Say in TABLE what each visitor gets of these routes."
+    assert set(TABLE) - known == set(), "These routes are gone: take them out of TABLE."
+
+
+@pytest.mark.parametrize("visitor", VISITORS)
+def test_nobody_reaches_what_is_not_theirs(visitor: str) -> None:
+    ground = Ground.laid()
+    before = list(Assignment.objects.order_by("pk").values())
+    got, expected = {}, {}
+    for route, row in TABLE.items():
+        wanted = getattr(row, visitor)
+        if wanted is EVERY_ADMIN:
+            continue
+        send = getattr(ground.client(visitor), row.method)
+        options = {"content_type": "application/json"} if route.startswith("api/") else {}
+        got[route] = int(send(ground.url(route, visitor), row.body or None, **options).status_code)
+        expected[route] = int(wanted)
+    assert got == expected
+    assert not Judgment.objects.exists()
+    assert list(Assignment.objects.order_by("pk").values()) == before
+
+
+def test_who_is_sent_away_is_sent_to_the_login(client: Client) -> None:
+    ground = Ground.laid()
+    for route, row in TABLE.items():
+        if row.anonymous == LOGIN and row.method == "get":
+            answer = client.get(ground.url(route, "anonymous"))
+            assert answer.headers["Location"].startswith("/login/"), route
+
+
+def test_djangos_own_admin_wants_an_admin(client: Client) -> None:
+    assert client.get("/django-admin/").headers["Location"].startswith("/django-admin/login/")
+    client.force_login(User.objects.create_user("nobody"))
+    assert client.get("/django-admin/").status_code == LOGIN
+
+
+def test_signed_in_people_who_are_no_admins_are_refused(client: Client) -> None:
+    client.force_login(User.objects.create_user("nobody"))
+    slug = factories.ProjectFactory().slug
+    for route, row in TABLE.items():
+        if row.foreign is EVERY_ADMIN:
+            url = "/" + route.replace("<slug:slug>", slug).replace("<int:pk>", "1")
+            assert getattr(client, row.method)(url, row.body or None).status_code == FORBIDDEN, route
+
+
+@pytest.mark.parametrize("token", ["", "Worker", "Worker forged", "Bearer x", "Worker a:b:c"])
+def test_a_token_that_is_none_opens_nothing(token: str) -> None:
+    ground = Ground.laid()
+    client = Client(headers={"Authorization": token})
+    url = ground.url("api/items/<uuid:key>/answer", "anonymous")
+    assert client.post(url, ANSWER, "application/json").status_code == UNKNOWN
