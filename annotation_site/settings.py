@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "annotation_site.catalog",
     "annotation_site.people",
+    "annotation_site.people.qualification",
     "annotation_site.budget",
     "annotation_site.verification",
     "annotation_site.results",

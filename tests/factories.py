@@ -12,6 +12,7 @@ from PIL import Image as Picture
 
 from annotation_site.catalog.models import Annotation, Category, Image, Mask, Project, Role, Round, Tree
 from annotation_site.people.models import GoldItem, JoinLink, Membership, Worker
+from annotation_site.people.qualification.models import Lesson
 from pipeline import masks
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -167,3 +168,21 @@ class GoldItemFactory(OutlinedFactory):
     iou = 1.0
     is_correct = True
     source_id = factory.Sequence(lambda n: n + 1)
+
+
+class LessonFactory(OutlinedFactory):
+    """A question of the test; with `is_example=True` an example."""
+
+    class Meta:
+        model = Lesson
+
+    image = factory.SubFactory(ImageFactory, role=Role.HELDOUT)
+    project = factory.SelfAttribute("image.project")
+    category = factory.SubFactory(CategoryFactory, project=factory.SelfAttribute("..image.project"))
+    is_correct = True
+    origin = factory.LazyAttribute(
+        lambda o: Lesson.Origin.ANNOTATION if o.is_correct else Lesson.Origin.SHIFTED
+    )
+    iou = factory.LazyAttribute(lambda o: 1.0 if o.is_correct else 0.4)
+    source_id = factory.Sequence(lambda n: n + 1)
+    is_example = False

@@ -7,7 +7,8 @@ import secrets
 from django.db import transaction
 
 from annotation_site.catalog.models import Project
-from annotation_site.people.models import JoinLink, Membership, Worker
+from annotation_site.people.models import JoinLink, Membership, Standing, Worker
+from annotation_site.people.qualification.policy import is_asked
 
 
 class UnknownLink(Exception):
@@ -15,12 +16,21 @@ class UnknownLink(Exception):
 
 
 def join(*, project: Project, provider: str, external_id: str, name: str = "") -> Membership:
-    """The membership of who a provider says a person is; made on their first visit."""
+    """The membership of who a provider says a person is; made on their first visit.
+
+    They are new until they pass the project's test, where there is one.
+    """
     with transaction.atomic():
         worker, _ = Worker.objects.get_or_create(
             provider=provider, external_id=external_id, defaults={"name": name}
         )
-        return Membership.objects.get_or_create(project=project, worker=worker)[0]
+        found = Membership.objects.filter(project=project, worker=worker).first()
+        if found is not None:
+            return found
+        standing = Standing.NEW if is_asked(project) else Standing.ACTIVE
+        return Membership.objects.get_or_create(
+            project=project, worker=worker, defaults={"standing": standing}
+        )[0]
 
 
 def join_link(code: str) -> JoinLink:

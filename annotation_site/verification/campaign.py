@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 
 import numpy as np
@@ -9,26 +10,47 @@ import numpy as np
 from annotation_site.catalog.models import Round
 from annotation_site.catalog.reporting import Reporter
 from annotation_site.people.gold import make_gold
+from annotation_site.people.qualification.lessons import make_lessons
+from annotation_site.people.qualification.policy import readiness
 from annotation_site.verification.deciding import Outcome
 from annotation_site.verification.models import Cluster
 from annotation_site.verification.opening import open_campaign
 
 
 def open_round(round_: Round, report: Reporter, *, rng: np.random.Generator, at: datetime) -> Outcome:
-    """Make gold of the held-out images, and open the campaign: the work of the stage "open".
+    """Make lessons and gold of the held-out images, and open the campaign: the work of the stage "open".
 
     Raises
     ------
     NothingToOpen, ValueError
         As `open_campaign`.
     """
+    lessons = make_lessons(project=round_.project, rng=rng)
     gold = make_gold(project=round_.project, rng=rng)
     opened = open_campaign(project=round_.project, at=at, progress=report)
-    report.note(gold=gold, clusters=opened.opened, questions=opened.asked, warning=_warning(round_))
+    report.note(
+        lessons=asdict(lessons),
+        gold=gold,
+        clusters=opened.opened,
+        questions=opened.asked,
+        warning=" ".join(filter(None, (_nothing_to_ask(round_), _no_test(round_)))),
+    )
     return opened
 
 
-def _warning(round_: Round) -> str:
+def _no_test(round_: Round) -> str:
+    """Why newcomers take no test, where one is wanted."""
+    test = readiness(round_.project)
+    if not test.lacks_masks:
+        return ""
+    return (
+        f"Newcomers are let in without a test: {test.questions} questions need {test.needed} right and "
+        f"{test.needed} wrong masks, and the held-out images give {test.right} and {test.wrong}. Annotate "
+        "more of them, or ask fewer questions."
+    )
+
+
+def _nothing_to_ask(round_: Round) -> str:
     """Why nobody will be asked anything, where that is so."""
     if Cluster.objects.filter(tree__round=round_).exists():
         return ""

@@ -14,6 +14,7 @@ from annotation_site.budget import ledger
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Project
 from annotation_site.people.models import Membership, Standing
+from annotation_site.people.qualification.policy import admit
 from annotation_site.people.standing import WorkerStopped, hold_membership
 from annotation_site.verification.gold_questions import gold_for
 from annotation_site.verification.locks import hold_worker
@@ -81,6 +82,8 @@ def claim_hit(*, membership: Membership, at: datetime, rng: np.random.Generator 
     ------
     WorkerStopped, CampaignPaused, BudgetSpent, NothingToAsk
         When there is no HIT for this worker now.
+    NotQualified
+        When they have to pass the project's test first.
     """
     randomness = rng or np.random.default_rng()
     project = Project.objects.get(pk=membership.project_id)
@@ -115,6 +118,7 @@ def _hold_who_may_work(membership: Membership) -> None:
 def _open_hit(membership: Membership, project: Project, at: datetime, rng: np.random.Generator) -> Assignment:
     if project.state != Project.State.OPEN:
         raise CampaignPaused(f"{project} is not open right now. Come back later.")
+    admit(membership=membership, at=at)
     budget = ledger.locked_budget(project.pk)
     size = ledger.affordable(budget, at_most=project.hit_size)
     if size == 0:
