@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "annotation_site.catalog",
+    "annotation_site.access",
     "annotation_site.people",
     "annotation_site.people.qualification",
     "annotation_site.budget",

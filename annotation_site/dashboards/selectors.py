@@ -254,9 +254,9 @@ def image_counts(project: Project) -> dict[str, int]:
     return {role: found.get(role, 0) for role in Role.values}
 
 
-def project_cards() -> list[dict[str, Any]]:
+def project_cards(visible: QuerySet[Project]) -> list[dict[str, Any]]:
     """Per project, the newest hundred first: its stages, accepted masks and answers."""
-    projects = list(Project.objects.all()[:100])
+    projects = list(visible[:100])
     keys = [project.pk for project in projects]
     decided, questions = masks_by_project(keys), questions_by_project(keys)
     rounds = (

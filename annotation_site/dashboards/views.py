@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-
 from django.contrib import messages
-from django.contrib.auth.decorators import user_passes_test
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from annotation_site.access.granting import projects_of
 from annotation_site.catalog.models import Mask, Project
 from annotation_site.catalog.photos import PhotoUnreadable
 from annotation_site.dashboards import selectors, thumbnails
+from annotation_site.dashboards.access import admins, viewers
 from annotation_site.dashboards.overview import overview
 from annotation_site.dashboards.sharing import shared
 from annotation_site.results.measured import measured
@@ -29,48 +27,34 @@ STATES = {
 }
 """What an admin may make of a project."""
 
-View = Callable[..., HttpResponseBase]
 
-
-def admins_only(view: View) -> View:
-    """Visitors are sent to the login; people who are signed in but no admins are refused."""
-
-    def is_admin(user: object) -> bool:
-        if getattr(user, "is_authenticated", False) and not getattr(user, "is_staff", False):
-            raise PermissionDenied
-        return bool(getattr(user, "is_staff", False))
-
-    return wraps(view)(user_passes_test(is_admin)(view))
-
-
-@admins_only
+@login_required
 @require_GET
 def projects(request: HttpRequest) -> HttpResponse:
-    """All projects, newest first."""
-    return render(request, "dashboards/projects.html", {"cards": selectors.project_cards()})
+    """The projects that somebody may see, newest first."""
+    cards = selectors.project_cards(projects_of(request.user))
+    return render(request, "dashboards/projects.html", {"cards": cards})
 
 
-@admins_only
+@viewers
 @require_GET
-def project(request: HttpRequest, slug: str) -> HttpResponse:
+def project(request: HttpRequest, found: Project) -> HttpResponse:
     """The overview of a project."""
-    found = get_object_or_404(Project, slug=slug)
     return render(request, "dashboards/project.html", {**overview(found), "section": "overview"})
 
 
-@admins_only
+@viewers
 @require_GET
-def live(request: HttpRequest, slug: str) -> HttpResponse:
+def live(request: HttpRequest, found: Project) -> HttpResponse:
     """The parts of the overview that change, as the fragment that the page swaps in."""
-    found = get_object_or_404(Project, slug=slug)
     return render(request, "dashboards/live.html", overview(found))
 
 
-@admins_only
+@viewers
 @require_GET
-def curve(_request: HttpRequest, slug: str) -> JsonResponse:
+def curve(_request: HttpRequest, found: Project) -> JsonResponse:
     """Accepted masks against questions and human time, with what drawing would have given."""
-    points = shared(get_object_or_404(Project, slug=slug), "curve", selectors.curve)
+    points = shared(found, "curve", selectors.curve)
     return JsonResponse(
         {
             "at": [at.timestamp() for at in points.at],
@@ -82,11 +66,10 @@ def curve(_request: HttpRequest, slug: str) -> JsonResponse:
     )
 
 
-@admins_only
+@viewers
 @require_GET
-def decisions(request: HttpRequest, slug: str) -> HttpResponse:
+def decisions(request: HttpRequest, found: Project) -> HttpResponse:
     """The decisions in force, newest first, each with the masks that it rests on."""
-    found = get_object_or_404(Project, slug=slug)
     verdict = request.GET.get("verdict", "")
     before = request.GET.get("before", "")
     page = selectors.decision_page(found, verdict=verdict, before=int(before) if before.isdecimal() else None)
@@ -94,11 +77,10 @@ def decisions(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "dashboards/decisions.html", context)
 
 
-@admins_only
+@viewers
 @require_GET
-def report(request: HttpRequest, slug: str) -> HttpResponse:
+def report(request: HttpRequest, found: Project) -> HttpResponse:
     """What the project has yielded, measured where ground truth exists; `?format=json` gives the figures."""
-    found = get_object_or_404(Project, slug=slug)
     measurement = measured(found, at=timezone.now())
     figures = measurement.figures
     if request.GET.get("format") == "json":
@@ -115,29 +97,28 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "dashboards/report.html", context)
 
 
-@admins_only
+@viewers
 @require_GET
-def thumbnail(_request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+def thumbnail(_request: HttpRequest, found: Project, pk: int) -> HttpResponse:
     """The small crop of one of the project's masks."""
     masks = Mask.objects.select_related("image").defer("counts")
-    found = get_object_or_404(masks, pk=pk, tree__round__project__slug=slug)
+    mask = get_object_or_404(masks, pk=pk, tree__round__project=found)
     headers = {"Cache-Control": "private, max-age=86400"}
     try:
-        content = thumbnails.thumbnail(found)
+        content = thumbnails.thumbnail(mask)
     except PhotoUnreadable as error:
         raise Http404(str(error)) from error
     return HttpResponse(content, "image/jpeg", headers=headers)
 
 
-@admins_only
+@admins
 @require_POST
-def change_state(request: HttpRequest, slug: str) -> HttpResponse:
+def change_state(request: HttpRequest, found: Project) -> HttpResponse:
     """Let workers in or keep them out; answers under way are still taken."""
-    found = get_object_or_404(Project, slug=slug)
     verb = STATES.get(request.POST.get("state", ""))
     if verb is None:
         messages.error(request, _("A project can be opened or paused."))
-        return redirect("dashboards:project", slug=slug)
+        return redirect("dashboards:project", slug=found.slug)
     try:
         verb(project=found)
     except opening.NotOpen:
@@ -145,7 +126,7 @@ def change_state(request: HttpRequest, slug: str) -> HttpResponse:
     else:
         is_open = found.state == Project.State.OPEN
         messages.success(request, _("Workers may answer.") if is_open else _("Workers are kept out."))
-    return redirect("dashboards:project", slug=slug)
+    return redirect("dashboards:project", slug=found.slug)
 
 
 @require_GET

@@ -1,0 +1,1 @@
+"""Who runs a project and may see or change what, and the audit log of what they changed."""
