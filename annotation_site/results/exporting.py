@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from annotation_site.catalog.models import Image, Project
 from annotation_site.results.outcomes import Fate, Segment, TreeOutcome, one_moment, outcome_of, trees_of
 from annotation_site.results.rows import ImageTable, MaskRow, masks_within, places_within
+from annotation_site.verification.models import Overruling
 from pipeline import masks
 from pipeline.coco import write_instances
 from pipeline.predictions import Rle
@@ -21,6 +22,8 @@ from pipeline.progress import Progress, silent
 
 OWN = "maskgrove"
 """The key under which everything stands that COCO does not know."""
+BY_HAND = "by hand"
+"""The rule of an admin's verdict."""
 
 INCLUDE: Mapping[str, frozenset[Fate]] = {
     "accepted": frozenset({Fate.ACCEPTED}),
@@ -125,7 +128,7 @@ class Export:
         found = np.zeros(len(self.images.keys), dtype=np.bool_)
         for outcome, segment in self._segments():
             for positions, keys in places_within(outcome.tree.pk, segment.lo, segment.hi):
-                if segment.decision is None or not outcome.refused_within(segment.lo, segment.hi):
+                if outcome.is_uniform(segment):
                     wanted = keys
                 else:
                     fates = [outcome.fate(segment, position) for position in positions.tolist()]
@@ -187,7 +190,7 @@ class Export:
                     "predicted_iou": row.predicted_iou,
                     "decision": fate.value,
                     "answer": _answer(outcome, row.position),
-                    **cluster,
+                    **(_by_hand(outcome.ruled[row.position]) if row.position in outcome.ruled else cluster),
                 },
             }
 
@@ -204,6 +207,8 @@ def _image_entry(image: Image, coco_id: int) -> dict[str, Any]:
 
 def _cluster(segment: Segment) -> dict[str, Any]:
     """The cluster of a segment, and what its decision rests on."""
+    if segment.overruling is not None:
+        return _by_hand(segment.overruling)
     decision = segment.decision
     if decision is None:
         return {"cluster": None, "evidence": None}
@@ -222,6 +227,20 @@ def _cluster(segment: Segment) -> dict[str, Any]:
             "sample": decision.sample,
             "rule": decision.rule,
             "at": decision.at.isoformat(),
+        },
+    }
+
+
+def _by_hand(overruling: Overruling) -> dict[str, Any]:
+    """The node that an admin's verdict is on; its evidence is the reason."""
+    return {
+        "cluster": {"id": None, "node": overruling.node, "size": overruling.size, "mean_score": None},
+        "evidence": {
+            "verdict": overruling.verdict,
+            "by": overruling.by.get_username(),
+            "reason": overruling.reason,
+            "rule": BY_HAND,
+            "at": overruling.at.isoformat(),
         },
     }
 

@@ -7,7 +7,7 @@ whether that is still true takes a few aggregates, which the database answers wi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from django.db.models import Count, Max, Q, Sum
 from annotation_site.catalog.models import Annotation, Category, Image, Project, Role, Tree
 from annotation_site.results.outcomes import one_moment
 from annotation_site.results.reporting import report
-from annotation_site.verification.models import Decision, Judgment
+from annotation_site.verification.models import Decision, Judgment, Overruling
 
 HELD_SECONDS = 7 * 24 * 60 * 60
 
@@ -55,12 +55,18 @@ def facts(project: Project) -> list[Any]:
         project.slug,
         project.k_iou,
         _told(Decision.objects.filter(tree__round__project=project), "withdrawn_at"),
+        list(_standing_overrulings(project)),
         _told(Judgment.objects.filter(question__project=project), "retracted_at"),
         Tree.objects.filter(round__project=project).aggregate(Count("id"), Max("id"), Sum("n")),
         _images(project),
         Annotation.objects.filter(image__project=project).aggregate(Count("id"), Max("id"), Sum("area")),
         list(Category.objects.filter(project=project).order_by("pk").values_list("pk", "name")),
     ]
+
+
+def _standing_overrulings(project: Project) -> Iterable[int]:
+    standing = Overruling.objects.standing().verdicts().filter(tree__round__project=project)
+    return standing.order_by("pk").values_list("pk", flat=True)
 
 
 def _told(found: Any, ended: str) -> dict[str, Any]:

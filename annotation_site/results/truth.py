@@ -17,6 +17,7 @@ from django.db import connection
 
 from annotation_site.catalog.models import Annotation, Category, Project, Role
 from annotation_site.results.outcomes import TreeOutcome
+from annotation_site.verification.models import Decision
 from pipeline.metrics import Tally, tally, total
 from pipeline.predictions import Rle
 
@@ -24,11 +25,10 @@ AT_ONCE = 2000
 
 ACCEPTED = """
 SELECT m.image_id, i.height, i.width, m.counts, m.tree_id, m.position
-FROM verification_decision d
+FROM unnest(%s::bigint[], %s::int[], %s::int[]) AS segment(tree, lo, hi)
 JOIN catalog_mask m
-  ON m.tree_id = d.tree_id AND m.position >= lower(d.interval) AND m.position < upper(d.interval)
+  ON m.tree_id = segment.tree AND m.position >= segment.lo AND m.position < segment.hi
 JOIN catalog_image i ON i.id = m.image_id AND i.role = 'pool' AND i.coco_id IS NOT NULL
-WHERE d.tree_id = ANY(%s) AND d.verdict = 'accept' AND d.withdrawn_at IS NULL
 ORDER BY m.image_id, m.id
 """
 
@@ -77,11 +77,37 @@ def _tally(outlined: Sequence[Outlined], k_iou: float) -> Tally:
 
 
 def _accepted(outcomes: Sequence[TreeOutcome]) -> Iterator[Outlined]:
-    refused = {(outcome.tree.pk, position) for outcome in outcomes for position in outcome.refused}
-    trees = [outcome.tree.pk for outcome in outcomes]
-    for image, height, width, counts, tree, position in _stream(ACCEPTED, [trees]):
+    accepted = [part for outcome in outcomes for part in _accepted_parts(outcome)]
+    parameters = [[getattr(part, name) for part in accepted] for name in Part._fields]
+    refused = {(outcome.tree.pk, position) for outcome in outcomes for position in _refused(outcome)}
+    for image, height, width, counts, tree, position in _stream(ACCEPTED, parameters):
         if (tree, position) not in refused:
             yield Outlined(image, Rle(size=[height, width], counts=bytes(counts)), None)
+
+
+class Part(NamedTuple):
+    """Leaves [lo, hi) of a tree."""
+
+    tree: int
+    lo: int
+    hi: int
+
+
+def _accepted_parts(outcome: TreeOutcome) -> Iterator[Part]:
+    """Accepted segments, and masks elsewhere that an admin accepted one by one."""
+    accepting = [one for one in outcome.pieces if one.verdict == Decision.Verdict.ACCEPT]
+    within = [range(one.lo, one.hi) for one in accepting]
+    yield from (Part(outcome.tree.pk, one.lo, one.hi) for one in accepting)
+    for position, one in outcome.ruled.items():
+        if one.verdict == Decision.Verdict.ACCEPT and not any(position in part for part in within):
+            yield Part(outcome.tree.pk, position, position + 1)
+
+
+def _refused(outcome: TreeOutcome) -> set[int]:
+    """Positions within accepted segments that are rejected all the same."""
+    ruled = outcome.ruled
+    by_people = {position for position in outcome.refused if position not in ruled}
+    return by_people | {at for at, one in ruled.items() if one.verdict == Decision.Verdict.REJECT}
 
 
 def _objects(category: Category) -> Iterator[Outlined]:

@@ -17,6 +17,7 @@ from django.db.models import QuerySet, Sum
 from annotation_site.budget.models import Budget, LedgerEntry
 from annotation_site.catalog.models import Project, Tree
 from annotation_site.verification import questions
+from annotation_site.verification.by_hand import by_hand_in
 from annotation_site.verification.fold import Derived, fold
 from annotation_site.verification.ground import Ground, ground_of
 from annotation_site.verification.models import Assignment, Cluster, Decision
@@ -65,10 +66,12 @@ def _undecided_are_unsettled(project: Project) -> Iterator[str]:
 
 def _decisions_hold(project: Project) -> Iterator[str]:
     for tree, ground, _, asked in _trees(project):
-        answers = labels(ground, questions.by_position(asked))
+        answers, by_hand = labels(ground, questions.by_position(asked)), by_hand_in(tree.pk)
         for node, verdict, yes, no in _in_force(tree).values_list("cluster__node", "verdict", "yes", "no"):
             now = weigh(ground, node, answers)
-            if not holds(verdict, yes, no, now):
+            above = int(ground.tree.lo[node]), int(ground.tree.hi[node])
+            kept = verdict == Decision.Verdict.SPLIT and by_hand.keeps_split(*above)
+            if not kept and not holds(verdict, yes, no, now):
                 yield f"cluster {node} of tree {tree.pk} stands {verdict}, what remains says {now.verdict}"
 
 
@@ -151,7 +154,8 @@ def _trees(project: Project) -> Iterator[tuple[Tree, Ground, Derived, list[Asked
         ground = ground_of(tree.pk)
         asked = questions.asked_within(tree.pk, [(0, tree.n)])
         current = is_current(tree.pk)
-        derived = fold(ground, _decided(tree), questions.by_position(asked)) if current else Derived({}, {})
+        judgments, by_hand = questions.by_position(asked), by_hand_in(tree.pk)
+        derived = fold(ground, _decided(tree), judgments, by_hand) if current else Derived({}, {})
         yield tree, ground, derived, asked
 
 

@@ -12,6 +12,7 @@ from django.db.backends.postgresql.psycopg_any import NumericRange
 
 from annotation_site.catalog.models import Tree
 from annotation_site.verification import questions
+from annotation_site.verification.by_hand import by_hand_in
 from annotation_site.verification.ground import Ground, ground_of
 from annotation_site.verification.models import Cluster, Decision
 from annotation_site.verification.planning import Place, Planned, labels, places, queue, unfold
@@ -108,7 +109,7 @@ def write(tree_id: int, start: Sequence[int], *, at: datetime, returned: int | N
     intervals = list(zip(ground.tree.lo[nodes].tolist(), ground.tree.hi[nodes].tolist(), strict=True))
     asked = questions.asked_within(tree_id, intervals)
     judgments = questions.by_position(asked)
-    planned = unfold(ground, labels(ground, judgments), start)
+    planned = unfold(ground, labels(ground, judgments), start, by_hand_in(tree_id))
     clusters = _write_clusters(tree_id, ground, planned, at)
     decided = _write_decisions(tree_id, ground, planned, clusters, at)
     wanted = queue(ground, planned, judgments)
@@ -143,7 +144,7 @@ def _new(
     planned: Iterable[Planned], wanted: Mapping[int, Place], known: Mapping[int, object]
 ) -> dict[int, Place]:
     """Places of masks without a question, in open clusters: what is settled already is not asked about."""
-    still_open = {one.node for one in planned if one.verdict is Verdict.ASK}
+    still_open = {one.node for one in planned if one.is_open}
     return {
         position: place
         for position, place in wanted.items()
@@ -192,14 +193,14 @@ def _cluster(
         parent=None if planned.parent is None else found[planned.parent],
         priority=priority,
         sample_size=len(planned.positions),
-        is_open=planned.verdict is Verdict.ASK,
+        is_open=planned.is_open,
         opened_at=at,
     )
 
 
 def _set_open(planned: Iterable[Planned], found: Mapping[int, Cluster]) -> None:
     """Bring rows that were there before in line with what the answers say now."""
-    changed = [found[one.node] for one in planned if found[one.node].is_open != (one.verdict is Verdict.ASK)]
+    changed = [found[one.node] for one in planned if found[one.node].is_open != one.is_open]
     for cluster in changed:
         cluster.is_open = not cluster.is_open
     Cluster.objects.bulk_update(changed, ["is_open"], batch_size=BATCH)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from annotation_site.verification.by_hand import NOTHING, ByHand
 from annotation_site.verification.ground import Ground
 from annotation_site.verification.planning import Place, Planned, labels, queue, weigh
 from pipeline.aggregation import Judgment
@@ -27,7 +28,10 @@ class Derived:
 
 
 def fold(
-    ground: Ground, decided: Mapping[int, Verdict], judgments: Mapping[int, Sequence[Judgment]]
+    ground: Ground,
+    decided: Mapping[int, Verdict],
+    judgments: Mapping[int, Sequence[Judgment]],
+    by_hand: ByHand = NOTHING,
 ) -> Derived:
     """The open clusters of a tree and their questions.
 
@@ -35,8 +39,17 @@ def fold(
     ----------
     decided : node -> verdict, of the decisions in force
     judgments : leaf position -> the judgments that count, in the order they were given
+    by_hand : what admins said; nothing that a verdict of theirs covers is open
     """
     answers = labels(ground, judgments)
-    nodes = open_clusters(ground.tree, ground.thresholds, decided)
-    planned = [weigh(ground, int(node), answers) for node in nodes]
+    planned = [weigh(ground, node, answers) for node in open_nodes(ground, decided, by_hand)]
     return Derived({one.node: one for one in planned}, queue(ground, planned, judgments))
+
+
+def open_nodes(ground: Ground, decided: Mapping[int, Verdict], by_hand: ByHand) -> list[int]:
+    """The nodes of a tree that people are to be asked about, in leaf order."""
+    nodes = open_clusters(ground.tree, ground.thresholds, decided)
+    intervals = zip(
+        nodes.tolist(), ground.tree.lo[nodes].tolist(), ground.tree.hi[nodes].tolist(), strict=True
+    )
+    return [node for node, lo, hi in intervals if not by_hand.covers(lo, hi)]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from threading import Lock
+from typing import TypeAlias
 
 import numpy as np
 from django.conf import settings
@@ -23,6 +25,10 @@ from pipeline.strategies import STRATEGIES, Knowledge, Strategy
 
 CACHE_BYTES = 512 << 20
 """Memory for unpacked trees in each process, unless the setting TREE_CACHE_BYTES says otherwise."""
+
+
+Leaves: TypeAlias = tuple[Dendrogram, NDArray[np.uint64]]
+"""A tree, and the (n,) random keys of its leaves."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,3 +193,24 @@ def ground_of(tree_id: int) -> Ground:
 def forget_grounds() -> None:
     """Drop the trees in memory (tests reuse primary keys)."""
     _cache.clear()
+    _unopened.cache_clear()
+
+
+@lru_cache(maxsize=4)
+def _unopened(tree_id: int) -> Leaves:
+    tree = Tree.objects.get(pk=tree_id)
+    dendrogram = Dendrogram.from_bytes(bytes(tree.packed))
+    return dendrogram, leaf_keys(dendrogram.n, seed=tree.seed)
+
+
+def leaves_of(tree_id: int) -> Leaves:
+    """The dendrogram and leaf keys of any tree, from this process's memory if it has them.
+
+    Raises
+    ------
+    Tree.DoesNotExist
+    """
+    if SearchRules.objects.filter(round__trees=tree_id).exists():
+        ground = ground_of(tree_id)
+        return ground.tree, ground.keys
+    return _unopened(tree_id)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from annotation_site.verification.by_hand import NOTHING, ByHand
 from annotation_site.verification.ground import Ground
 from pipeline.aggregation import Judgment
 from pipeline.decisions import Evidence, Verdict
@@ -23,7 +24,8 @@ class Planned:
     ----------
     parent : node of the cluster whose split opened it; None when the search began with it
     positions : its own sample, in the order of asking
-    verdict : ASK while it is open
+    verdict : ASK while it is open, or covered
+    covered : an admin's verdict lies over it: nobody is asked
     """
 
     node: int
@@ -31,6 +33,12 @@ class Planned:
     positions: NDArray[np.int64]
     evidence: Evidence
     verdict: Verdict
+    covered: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether people are asked about it."""
+        return self.verdict is Verdict.ASK and not self.covered
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +77,27 @@ def holds(verdict: str, yes: int, no: int, now: Planned) -> bool:
     return verdict == now.verdict or (now.evidence.yes >= yes and now.evidence.no >= no)
 
 
-def unfold(ground: Ground, answers: NDArray[np.int8], start: Iterable[int]) -> list[Planned]:
+def _cover(ground: Ground, planned: Planned, by_hand: ByHand) -> Planned:
+    """The same, left as it is where an admin's verdict lies over it."""
+    node = planned.node
+    if by_hand.covers(int(ground.tree.lo[node]), int(ground.tree.hi[node])):
+        return replace(planned, verdict=Verdict.ASK, covered=True)
+    return planned
+
+
+def unfold(
+    ground: Ground, answers: NDArray[np.int8], start: Iterable[int], by_hand: ByHand = NOTHING
+) -> list[Planned]:
     """The clusters to start with, and all below them that splits open; parents come before children.
 
-    Answers are reused down the tree, so a cluster may be settled as soon as it opens.
+    Answers are reused down the tree, so a cluster may be settled as soon as it opens. What an admin's verdict
+    covers is planned, neither asked nor decided.
     """
     waiting: deque[tuple[int, int | None]] = deque((node, None) for node in start)
     planned = []
     while waiting:
         node, parent = waiting.popleft()
-        here = weigh(ground, node, answers, parent=parent)
+        here = _cover(ground, weigh(ground, node, answers, parent=parent), by_hand)
         planned.append(here)
         if here.verdict is Verdict.SPLIT:
             waiting.extend((child, here.node) for child in ground.candidates(below=here.node))
@@ -93,10 +112,9 @@ def places(
     The first unanswered masks, as many as cannot be in vain, are at turn 0. The others of an open cluster
     are wanted too, but only when nothing else is to be asked.
     """
-    is_open = planned.verdict is Verdict.ASK
-    safe = ground.fewest_missing(planned.evidence) if is_open else 0
+    safe = ground.fewest_missing(planned.evidence) if planned.is_open else 0
     for rank, position in enumerate(planned.positions.tolist()):
-        wanted = ground.wanted(judgments.get(position, ())) if is_open else 0
+        wanted = ground.wanted(judgments.get(position, ())) if planned.is_open else 0
         turn = int(wanted > 0 and safe <= 0)
         safe -= wanted > 0
         yield position, Place(planned.node, rank, wanted, turn)

@@ -12,6 +12,7 @@ from django.db import transaction
 from annotation_site.catalog.models import Tree
 from annotation_site.people.models import Membership
 from annotation_site.verification import deciding, questions
+from annotation_site.verification.by_hand import by_hand_in
 from annotation_site.verification.ground import Ground, ground_of
 from annotation_site.verification.locks import hold_trees
 from annotation_site.verification.models import Assignment, Cluster, Decision, Judgment, Question, SearchRules
@@ -75,6 +76,7 @@ def reconsider(tree_id: int, positions: Collection[int], *, because: str, at: da
     concerned = list(_concerned(ground, tree_id, positions))
     sampled = {position for one in concerned for position in one.sample}
     answers = labels(ground, questions.by_position(questions.asked_at(tree_id, sampled)))
+    by_hand = by_hand_in(tree_id)
     withdrawn, again, closed_until = 0, [], 0
     for one in concerned:
         node = one.cluster.node
@@ -82,8 +84,14 @@ def reconsider(tree_id: int, positions: Collection[int], *, because: str, at: da
             continue
         if one.cluster.is_open:
             again.append(node)
-        elif one.decision and not holds(*one.decision, weigh(ground, node, answers)):
-            withdrawn += _withdraw(one.cluster, ground, because, at)
+        elif one.decision and not (
+            holds(*one.decision, weigh(ground, node, answers))
+            or (
+                one.decision[0] == Decision.Verdict.SPLIT
+                and by_hand.keeps_split(one.cluster.lo, one.cluster.hi)
+            )
+        ):
+            withdrawn += withdraw(one.cluster, ground, because, at)
             closed_until = ground.tree.subtree(node).stop
             again.append(node)
     if is_current(tree_id):
@@ -116,8 +124,11 @@ def _concerned(ground: Ground, tree_id: int, positions: Collection[int]) -> Iter
                 yield _Concerned(cluster, decisions.get(cluster.pk), sample.tolist())
 
 
-def _withdraw(cluster: Cluster, ground: Ground, because: str, at: datetime) -> int:
-    """Withdraw a cluster's decision and those below it; nothing of it is open or asked then."""
+def withdraw(cluster: Cluster, ground: Ground, because: str, at: datetime) -> int:
+    """Withdraw a cluster's decision and those below it; nothing of it is open or asked then.
+
+    The caller holds the tree alone.
+    """
     nodes = ground.tree.subtree(cluster.node)
     standing = Decision.objects.in_force().filter(
         tree=cluster.tree_id, cluster__node__gte=nodes.start, cluster__node__lt=nodes.stop

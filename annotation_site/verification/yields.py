@@ -5,6 +5,9 @@ refuse this very mask; **rejected** when its cluster is, or when they refused it
 **questions** are the answers given, to real questions and to gold alike, those that were discarded later
 included: they were asked and paid for. An answer that its worker took back is none.
 
+An admin's verdict takes the place of the decisions that it lies over; one on a single mask is all that counts
+for that mask, whatever people said of it.
+
 The database counts: a few statements whatever the project's size, each of which reads the project's standing
 decisions, or its judgments, once.
 """
@@ -22,41 +25,60 @@ from annotation_site.verification.models import Judgment, Says
 from pipeline.aggregation import PATIENCE
 
 DECIDED = f"""
-standing AS (
-  SELECT d.id, d.tree_id, d.verdict, d.interval, d.at, rd.project_id, t.category_id,
-    coalesce(rules.judgments_per_question, 1) AS of
-  FROM verification_decision d
-  JOIN catalog_tree t ON t.id = d.tree_id AND t.role = 'pool'
+tree AS (
+  SELECT t.id, t.category_id, rd.project_id, coalesce(rules.judgments_per_question, 1) AS of
+  FROM catalog_tree t
   JOIN catalog_round rd ON rd.id = t.round_id
   LEFT JOIN verification_searchrules rules ON rules.round_id = rd.id
-  WHERE rd.project_id = ANY(%(projects)s) AND d.withdrawn_at IS NULL AND d.verdict IN ('accept', 'reject')
+  WHERE rd.project_id = ANY(%(projects)s) AND t.role = 'pool'
+), by_hand AS (
+  SELECT o.id, o.tree_id, o.verdict, int4range(o.lo::int, o.hi::int) AS interval, o.at
+  FROM verification_overruling o JOIN tree ON tree.id = o.tree_id
+  WHERE o.undone_at IS NULL AND o.replaced_by_id IS NULL AND o.verdict IN ('accept', 'reject')
+), said AS (
+  SELECT 'd' || d.id AS id, d.tree_id, d.verdict, d.interval, d.at, NULL::bigint AS overruling
+  FROM verification_decision d JOIN tree ON tree.id = d.tree_id
+  WHERE d.withdrawn_at IS NULL AND d.verdict IN ('accept', 'reject')
+  UNION ALL SELECT 'o' || id, tree_id, verdict, interval, at, id FROM by_hand
+), overlaid AS (
+  SELECT said.id, range_agg(by_hand.interval) AS interval
+  FROM by_hand JOIN said ON said.tree_id = by_hand.tree_id AND said.interval && by_hand.interval
+  WHERE said.overruling IS NULL OR (said.interval @> by_hand.interval AND said.overruling <> by_hand.id)
+  GROUP BY said.id
+), standing AS (
+  SELECT said.id, said.tree_id, said.verdict, said.at, tree.project_id, tree.category_id, tree.of,
+    said.overruling IS NOT NULL AND upper(said.interval) - lower(said.interval) = 1 AS of_one, said.interval,
+    int4multirange(said.interval) - coalesce(overlaid.interval, int4multirange()) AS extent
+  FROM said JOIN tree ON tree.id = said.tree_id LEFT JOIN overlaid ON overlaid.id = said.id
 ), voted AS (
   SELECT s.id AS decision_id, s.of, j.question_id, j.says, j.id,
     row_number() OVER (PARTITION BY j.question_id, j.says ORDER BY j.id) AS nth
   FROM standing s
-  JOIN verification_question q
-    ON q.tree_id = s.tree_id AND q.position >= lower(s.interval) AND q.position < upper(s.interval)
+  JOIN verification_question q ON q.tree_id = s.tree_id
+    AND q.position >= lower(s.interval) AND q.position < upper(s.interval) AND s.extent @> q.position::int
   JOIN verification_judgment j ON j.question_id = q.id AND j.retracted_at IS NULL
-  WHERE s.verdict = 'accept'
+  WHERE s.verdict = 'accept' AND NOT s.of_one
 ), settled AS (
   SELECT DISTINCT ON (question_id) decision_id, says FROM voted
   WHERE nth = CASE says WHEN '{Says.UNSURE.value}' THEN of + {PATIENCE} ELSE of / 2 + 1 END
   ORDER BY question_id, id
 ), refused AS (
   SELECT decision_id, count(*) AS masks FROM settled WHERE says <> '{Says.YES.value}' GROUP BY 1
+), sized AS (
+  SELECT s.*, (SELECT coalesce(sum(upper(part) - lower(part)), 0) FROM unnest(s.extent) part) AS masks
+  FROM standing s
 ), decided AS (
   SELECT s.id, s.project_id, s.category_id, s.verdict, s.at,
-    CASE s.verdict WHEN 'accept' THEN upper(s.interval) - lower(s.interval) - coalesce(r.masks, 0) ELSE 0 END
-      AS accepted,
-    CASE s.verdict WHEN 'accept' THEN coalesce(r.masks, 0) ELSE upper(s.interval) - lower(s.interval) END
-      AS rejected
-  FROM standing s LEFT JOIN refused r ON r.decision_id = s.id
+    CASE s.verdict WHEN 'accept' THEN s.masks - coalesce(r.masks, 0) ELSE 0 END AS accepted,
+    CASE s.verdict WHEN 'accept' THEN coalesce(r.masks, 0) ELSE s.masks END AS rejected
+  FROM sized s LEFT JOIN refused r ON r.decision_id = s.id
 )
 """
 """Common table expressions for statements about the projects `%(projects)s`, an array of primary keys.
 
-`decided` has a row per standing accept or reject decision of their pool trees: id, project_id, category_id,
-verdict, at, and how many masks it made `accepted` and `rejected`. `settled` is the answer to a question, as
+`decided` has a row per standing accept or reject, of people or of an admin, on their pool trees: id,
+project_id, category_id, verdict, at, and how many masks it made `accepted` and `rejected`. Of what verdicts
+by hand lie over, those count alone, the innermost first. `settled` is the answer to a question, as
 `pipeline.aggregation.Majority` derives it: the side whose last needed vote came first.
 """
 
