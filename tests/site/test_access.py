@@ -80,14 +80,33 @@ ANSWER = {"says": "yes", "elapsed_ms": 900}
 TABLE = {
     "": Row(LOGIN, LOGIN, LOGIN, OK),
     "healthz": public(),
-    "login/": public(),
+    "login/": Row(OK, OK, OK, LOGIN, LOGIN),
     "logout/": public(LOGIN, "post"),
+    "account/new/": Row(OK, OK, OK, LOGIN, LOGIN),
+    "account/inactive/": public(),
+    "account/password/": Row(LOGIN, LOGIN, LOGIN, LOGIN, LOGIN),
+    "account/password/set/": Row(LOGIN, LOGIN, LOGIN, OK, OK),
+    "account/reset/": public(),
+    "account/reset/sent/": public(),
+    "^account/reset/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": public(),
+    "account/reset/done/": public(),
+    "account/provider/new/": public(LOGIN),
+    "account/provider/cancelled/": public(),
+    "account/provider/error/": public(UNKNOWN),
+    "account/providers/": Row(LOGIN, LOGIN, LOGIN, OK, OK),
+    "account/<str:provider_id>/login/": public(MISSING),
+    "account/<str:provider_id>/login/callback/": public(MISSING),
+    "invitations/<str:secret>/": public(MISSING),
     "projects/<slug:slug>/": project_page(),
     "projects/<slug:slug>/live/": project_page(),
     "projects/<slug:slug>/curve.json": project_page(),
     "projects/<slug:slug>/decisions/": project_page(),
     "projects/<slug:slug>/report/": project_page(),
     "projects/<slug:slug>/masks/<int:pk>.jpg": project_page(),
+    "projects/<slug:slug>/people/": project_page(),
+    "projects/<slug:slug>/people/<int:pk>/": project_change({"access": "owner"}),
+    "projects/<slug:slug>/people/invite/": project_change({"email": "me@example.org", "access": "owner"}),
+    "projects/<slug:slug>/people/invitations/<int:pk>/revoke/": project_change(),
     "projects/<slug:slug>/state/": project_change({"state": "paused"}),
     "join/<str:code>/": public(MISSING),
     "w/<str:secret>/": own_link(),
@@ -101,6 +120,8 @@ TABLE = {
 }
 """Route, as its URL configuration spells it -> who gets what of it."""
 
+PLACE = re.compile(r"\(\?P<(\w+)>[^)]*\)|<(?:\w+:)?(\w+)>")
+"""What a route leaves open, as a pattern or by a converter."""
 VISITORS = ("anonymous", "worker", "stopped", "foreign", "viewer")
 DJANGO_ADMIN = "django-admin/"
 
@@ -159,8 +180,10 @@ class Ground:
             "code": "guessed",
             "key": str(uuid4() if route.startswith("crops/") else item.first().key),
             "pk": "1",
+            "provider_id": "none",
+            "uidb36": "1",
         }
-        return "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found: values[found[1]], route)
+        return "/" + PLACE.sub(lambda found: values[found[1] or found[2]], route.strip("^$"))
 
 
 def held(member: Membership) -> Assignment:
