@@ -15,7 +15,7 @@ from annotation_site.catalog import kept_photos
 from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import StageBusy, StageFailed, StageNotReady
-from annotation_site.verification import leases
+from annotation_site.verification import leases, next_round
 from annotation_site.verification.carrying_on import carry_out, due, wanted_rounds
 from workers.celery import app
 from workers.stopping import until_shutdown
@@ -44,6 +44,13 @@ def resume_pipelines() -> None:
     """Queue what is due in every round: also what a worker that died, or a lost message, left behind."""
     for round_ in wanted_rounds():
         run_pipeline(round_.project_id)
+
+
+@task(name="maskgrove.begin_rounds")
+def begin_rounds() -> None:
+    """Begin the next round of each project that wants one and has nothing left to ask, and carry it on."""
+    for round_ in next_round.begin_due_rounds():
+        enqueue.run_pipeline(round_.project)
 
 
 @task(name="maskgrove.sweep_leases")
@@ -83,7 +90,7 @@ STAGE_TASKS = {stage: _stage_task(stage) for stage in StageRun.Stage}
 @app.on_after_finalize.connect
 def look_around(sender: Celery, **_signal: Any) -> None:
     """What beat repeats; a look that nobody was free for is dropped."""
-    for repeated in (resume_pipelines, sweep_leases):
+    for repeated in (resume_pipelines, sweep_leases, begin_rounds):
         sender.add_periodic_task(LOOK_EVERY, repeated.s(), expires=LOOK_EVERY, queue="io")
     sender.add_periodic_task(PRUNE_EVERY, prune_crops.s(), expires=PRUNE_EVERY, queue="io")
 

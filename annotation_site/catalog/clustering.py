@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from annotation_site.catalog.correctness import heldout_truth
 from annotation_site.catalog.gathering import CategoryRows, ShardIndex, gathered
+from annotation_site.catalog.known_objects import recognise
 from annotation_site.catalog.models import Category, Role, Round, Tree
 from annotation_site.catalog.planting import plant_tree
 from annotation_site.catalog.shards import PREDICTED_ROLES
@@ -65,12 +66,15 @@ def grow(round_: Round, plot: Plot, report: Progress) -> Tree | None:
     """Cluster one category's masks and store the tree; None when no mask is left of it.
 
     Held-out masks that lie in a crowd region are left out, as COCO's evaluation leaves them out: nobody can
-    say whether they are correct.
+    say whether they are correct. Pool masks of objects that earlier rounds accepted are left out too, unless
+    they may replace what is known.
     """
     project = round_.project
     seed = tree_seed(round_, plot.category, plot.role)
     with gathered(plot.index, plot.category.coco_id, feature=project.feature) as found:
         rows, ious = _judged(found, plot, k_iou=project.k_iou)
+        recognised = recognise(rows, round_, plot.category) if plot.role == Role.POOL else None
+        rows = rows.without(recognised.left_out) if recognised else rows
         if not len(rows):
             return None
         scores = rows.scores if project.use_score else None
@@ -82,6 +86,7 @@ def grow(round_: Round, plot: Plot, report: Progress) -> Tree | None:
             dendrogram=Dendrogram.from_linkage(merges, rows.scores),
             rows=rows,
             ious=ious,
+            recognised=recognised,
             linkage=project.linkage,
             seed=seed,
             progress=report,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from django.db import transaction
 
-from annotation_site.catalog.models import Mask, Round, StageRun, Tree
+from annotation_site.catalog.models import Mask, Replacement, Round, StageRun, Tree
 from annotation_site.catalog.storage import delete_artifacts, round_folder
 
 
@@ -27,7 +27,8 @@ def discard_shards(round_: Round) -> None:
 
 @transaction.atomic
 def discard_trees(round_: Round) -> None:
-    """Delete the round's trees and masks by two statements, however many there are."""
+    """Delete the round's trees and masks by a statement each, however many there are."""
+    Replacement.objects.filter(mask__tree__round=round_).delete()
     Mask.objects.filter(tree__round=round_)._raw_delete("default")
     Tree.objects.filter(round=round_)._raw_delete("default")
 

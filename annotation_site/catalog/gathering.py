@@ -17,6 +17,8 @@ from annotation_site.catalog.shards import finished_shards, read_shard
 from pipeline.predictions import Rle
 from pipeline.shards import ShardReader
 
+ROWS_AT_ONCE = 8192
+
 
 class FeaturesMissing(Exception):
     """The shards lack the feature vectors that the project clusters by."""
@@ -66,21 +68,34 @@ class CategoryRows:
         return [Rle(size=size, counts=counts) for size, counts in found]
 
     def without(self, left_out: NDArray[np.bool_]) -> CategoryRows:
-        """The other rows, in memory; the same object when none is left out."""
+        """The other rows, their features in a file again; the same object when none is left out."""
         if not left_out.any():
             return self
         kept = np.flatnonzero(~left_out)
-        parts = [self.counts[self.count_starts[i] : self.count_starts[i + 1]] for i in kept]
+        lengths = np.diff(self.count_starts)
         return CategoryRows(
             images=self.images[kept],
             boxes=self.boxes[kept],
             sizes=self.sizes[kept],
             class_scores=self.class_scores[kept],
             predicted_ious=self.predicted_ious[kept],
-            features=self.features[kept],
-            counts=np.concatenate([np.zeros(0, np.uint8), *parts]),
-            count_starts=_starts([len(part) for part in parts]),
+            features=_taken(self.features, kept),
+            counts=self.counts[np.repeat(~left_out, lengths)],
+            count_starts=_starts(lengths[kept]),
         )
+
+
+def _taken(features: NDArray[np.float16], kept: NDArray[np.int64]) -> NDArray[np.float16]:
+    """Some rows, in a file that is gone with the array."""
+    if not len(kept):
+        return features[:0]
+    shape = (len(kept), features.shape[1])
+    with tempfile.TemporaryFile(prefix="maskgrove-cluster-") as file:
+        taken = np.memmap(file, np.float16, "w+", shape=shape)
+        for start in range(0, len(kept), ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            taken[rows] = features[kept[rows]]
+    return taken
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,21 @@ class Project(models.Model):
     lease_minutes = models.PositiveIntegerField(default=30)
     judgments_per_question = models.PositiveSmallIntegerField(default=1)
 
+    most_rounds = models.PositiveSmallIntegerField(
+        default=1,
+        validators=(MinValueValidator(1),),
+        help_text="Up to so many, workers begin the next round by themselves when nothing is left to ask.",
+    )
+    least_gain = models.FloatField(
+        default=0.05,
+        validators=(MinValueValidator(0.0),),
+        help_text="No further round once one added less than this share to the accepted masks.",
+    )
+    long_tail = models.BooleanField(
+        default=False,
+        help_text="Ask about categories that have no cluster mask by mask, when no cluster is left.",
+    )
+
     class Meta:
         ordering: ClassVar = ["-created_at"]
 
@@ -187,6 +202,16 @@ class Round(models.Model):
     )
     k_pa = models.FloatField(null=True, blank=True, validators=SHARE)
     calibration = models.JSONField(null=True, blank=True)
+    same_iou = models.FloatField(
+        default=0.5,
+        validators=SHARE,
+        help_text="Above this IoU a predicted mask shows an object that is known already.",
+    )
+    better_by = models.FloatField(
+        default=0.1,
+        validators=SHARE,
+        help_text="Such a mask is asked about when its score is so much higher, to replace the known one.",
+    )
 
     class Meta:
         ordering: ClassVar = ["project", "number"]
@@ -300,4 +325,30 @@ class Mask(OutlinedObject):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["tree", "position"], name="one_mask_per_leaf")
+        ]
+
+
+class KnownObject(models.Model):
+    """An object that a round need not find: accepted in an earlier one, as of this round's beginning."""
+
+    round = models.ForeignKey(Round, models.CASCADE, related_name="known", db_index=False)
+    mask = models.ForeignKey(Mask, models.CASCADE, related_name="known_to")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["round", "mask"], name="an_object_is_known_once_to_a_round")
+        ]
+
+
+class Replacement(models.Model):
+    """A newer mask of an object that an earlier round accepted: once it is accepted, it alone counts."""
+
+    mask = models.ForeignKey(Mask, models.CASCADE, related_name="replaces", db_index=False)
+    earlier = models.ForeignKey(Mask, models.CASCADE, related_name="replaced_by")
+    iou = models.FloatField(help_text="Of the two masks.")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["mask", "earlier"], name="one_replacement_per_pair"),
+            models.CheckConstraint(condition=~Q(mask=models.F("earlier")), name="no_mask_replaces_itself"),
         ]

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from numpy.typing import NDArray
 
 from annotation_site.catalog.gathering import CategoryRows
+from annotation_site.catalog.known_objects import Recognised, note_replacements
 from annotation_site.catalog.models import Category, Role, Round, Tree
 from pipeline.dendrogram import Dendrogram
 from pipeline.progress import Progress, silent
@@ -35,6 +36,7 @@ def plant_tree(
     dendrogram: Dendrogram,
     rows: CategoryRows,
     ious: NDArray[np.floating] | None = None,
+    recognised: Recognised | None = None,
     linkage: str,
     seed: int,
     progress: Progress = silent,
@@ -45,6 +47,7 @@ def plant_tree(
     ----------
     rows : the n masks that were clustered; `dendrogram.order` says which row each leaf is
     ious : (n,) with the ground truth, for held-out images
+    recognised : which of the rows may replace masks of earlier rounds
     linkage, seed : what the tree was made with, and what its leaf keys are made from
     """
     tree = Tree.objects.create(
@@ -62,6 +65,9 @@ def plant_tree(
             if written % REPORT_EVERY == 0:
                 progress(written, dendrogram.n)
             copy.write_row(row)
+    if recognised is not None:
+        positions = np.argsort(dendrogram.order)[recognised.kept_rows()]
+        note_replacements(tree.pk, positions, recognised)
     return tree
 
 

@@ -24,6 +24,7 @@ PARAMETERS = (
     "description", "instructions", "seed", "generated", "k_iou", "k_a", "k_pa", "n_s", "min_size",
     "confidence", "strategy", "rule", "worker_accuracy", "linkage", "feature", "use_score", "detector",
     "detector_options", "hit_size", "gold_share", "lease_minutes", "judgments_per_question",
+    "most_rounds", "least_gain", "long_tail",
 )  # fmt: skip
 """What may be chosen of a project; the model's fields say what each means and its default."""
 

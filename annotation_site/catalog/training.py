@@ -1,4 +1,7 @@
-"""The stage that trains a detector on the initial images and checks it on the held-out ones."""
+"""The stage that trains a detector on what is known, and checks it on the held-out images.
+
+The first round learns from the initial images, later ones also from the masks accepted before them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from annotation_site.catalog.detector_options import agreed_options, detector_op
 from annotation_site.catalog.models import Annotation, Image, Project, Role, Round, StageRun
 from annotation_site.catalog.reporting import Reporter
 from annotation_site.catalog.sources import image_source
+from annotation_site.catalog.sparse_images import sparse_images
 from annotation_site.catalog.storage import local_folder, round_folder
 from pipeline.detection import AnnotatedImage, FitOptions, PredictOptions, Step, Training, get_detector
 from pipeline.detection.validation import Validation, validate
@@ -41,7 +45,7 @@ def train(round_: Round, report: Reporter, *, detector: str | None = None, **ove
     report(0, options.iterations or 0, "Reading annotations")
     with local_folder(folder) as path:
         training = get_detector(name).fit(
-            list(annotated_images(project, Role.INITIAL)),
+            list(learned_images(round_)),
             category_ids=category_ids(project),
             folder=path,
             options=options,
@@ -52,6 +56,12 @@ def train(round_: Round, report: Reporter, *, detector: str | None = None, **ove
         round_.refresh_from_db()
         _note(report, training)
         _check(round_, report, training, **overrides)
+
+
+def learned_images(round_: Round) -> Iterator[AnnotatedImage]:
+    """The initial images, and pool images with the objects that earlier rounds accepted."""
+    yield from annotated_images(round_.project, Role.INITIAL)
+    yield from sparse_images(round_)
 
 
 def category_ids(project: Project) -> list[int]:

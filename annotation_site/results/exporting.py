@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from annotation_site.catalog.models import Image, Project
 from annotation_site.results.outcomes import Fate, Segment, TreeOutcome, one_moment, outcome_of, trees_of
-from annotation_site.results.rows import ImageTable, MaskRow, masks_within, places_within
+from annotation_site.results.rows import ImageTable, MaskRow, ReplacedMasks, masks_within, places_within
 from annotation_site.verification.models import Overruling
 from pipeline import masks
 from pipeline.coco import write_instances
@@ -81,6 +81,7 @@ def export_coco(
             outcomes=[outcome_of(tree) for tree in trees_of(project, round_number=round_number)],
             images=ImageTable.of(project),
             progress=progress,
+            replaces=ReplacedMasks.of(project),
         )
         listed = np.ones(len(export.images.keys), np.bool_) if every_image else export.images_with_masks()
         write_instances(
@@ -120,6 +121,7 @@ class Export:
     outcomes: Sequence[TreeOutcome]
     images: ImageTable
     progress: Progress
+    replaces: ReplacedMasks
     written: int = 0
     _done: int = field(default=0, init=False)
 
@@ -166,6 +168,7 @@ class Export:
         places = self.images.find(np.array([row.image for row in rows], dtype=np.int64))
         sizes = np.stack([self.images.heights[places], self.images.widths[places]], axis=1).tolist()
         rles = [Rle(size=size, counts=bytes(row.counts)) for size, row in zip(sizes, rows, strict=True)]
+        replaces = self.replaces.by([row.id for row in rows])
         ids, areas = self.images.coco_ids[places].tolist(), masks.areas(rles).tolist()
         cluster = _cluster(segment)
         for row, rle, image, area in zip(rows, rles, ids, areas, strict=True):
@@ -190,6 +193,7 @@ class Export:
                     "predicted_iou": row.predicted_iou,
                     "decision": fate.value,
                     "answer": _answer(outcome, row.position),
+                    "replaces": replaces.get(row.id, []),
                     **(_by_hand(outcome.ruled[row.position]) if row.position in outcome.ruled else cluster),
                 },
             }

@@ -2,8 +2,9 @@
 
 A mask is **accepted** when it lies in a cluster whose decision stands and is accept, and people did not
 refuse this very mask. It is **rejected** when its cluster is, or when people refused it in an accepted
-cluster. Everything else is **undecided**. An admin's verdict on a cluster takes the place of people's
-decisions; one on a single mask is all that counts for it.
+cluster. It is **replaced** when it was accepted, and so was the mask of a later round that shows the same
+object: an object counts once. Everything else is **undecided**. An admin's verdict on a cluster takes the
+place of people's decisions; one on a single mask is all that counts for it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from django.db.models import QuerySet
 from annotation_site.catalog.models import Project, Role, Tree
 from annotation_site.verification.models import Decision, Overruling, SearchRules
 from annotation_site.verification.questions import Asked, asked_within
+from annotation_site.verification.yields import replaced_in
 from pipeline.aggregation import Majority
 from pipeline.intervals import innermost
 
@@ -31,6 +33,7 @@ class Fate(StrEnum):
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
+    REPLACED = "replaced"
     UNDECIDED = "undecided"
 
 
@@ -78,6 +81,7 @@ class TreeOutcome:
     answers : by leaf position, of the masks that were asked about
     overruled : admins' standing verdicts on clusters
     ruled : admins' standing verdicts on single masks, by position
+    replaced : position of an accepted mask -> number of the first round with an accepted mask of its object
     """
 
     tree: Tree
@@ -85,6 +89,7 @@ class TreeOutcome:
     answers: Mapping[int, Answer]
     overruled: Sequence[Overruling] = ()
     ruled: Mapping[int, Overruling] = field(default_factory=dict)
+    replaced: Mapping[int, int] = field(default_factory=dict)
 
     @cached_property
     def refused(self) -> Sequence[int]:
@@ -105,7 +110,15 @@ class TreeOutcome:
 
     def refused_within(self, lo: int, hi: int) -> int:
         """How many masks of [lo, hi) people said no to."""
-        return bisect_left(self.refused, hi) - bisect_left(self.refused, lo)
+        return _within(self.refused, lo, hi)
+
+    @cached_property
+    def _replaced(self) -> Sequence[int]:
+        return sorted(self.replaced)
+
+    def _replaced_within(self, lo: int, hi: int) -> int:
+        """How many masks of [lo, hi) a later round replaced."""
+        return _within(self._replaced, lo, hi)
 
     @cached_property
     def _ruled(self) -> Sequence[int]:
@@ -118,7 +131,7 @@ class TreeOutcome:
 
     def is_uniform(self, segment: Segment) -> bool:
         """Whether all masks of a segment became the same."""
-        if self._ruled_within(segment.lo, segment.hi):
+        if self._ruled_within(segment.lo, segment.hi) or self._replaced_within(segment.lo, segment.hi):
             return False
         return segment.verdict != Decision.Verdict.ACCEPT or not self.refused_within(segment.lo, segment.hi)
 
@@ -128,6 +141,10 @@ class TreeOutcome:
 
     def fate(self, segment: Segment, position: int) -> Fate:
         """What became of a mask of a segment."""
+        return Fate.REPLACED if position in self.replaced else self._said(segment, position)
+
+    def _said(self, segment: Segment, position: int) -> Fate:
+        """What became of a mask, whatever later rounds found."""
         if position in self.ruled:
             return VERDICTS[self.ruled[position].verdict]
         if segment.verdict is None:
@@ -149,6 +166,8 @@ class TreeOutcome:
             found |= {VERDICTS[one.verdict] for one in self._ruled_within(segment.lo, segment.hi)}
             if segment.verdict and self.refused_within(segment.lo, segment.hi):
                 found.add(Fate.REJECTED)
+            if self._replaced_within(segment.lo, segment.hi):
+                found.add(Fate.REPLACED)
         return found
 
     @property
@@ -156,7 +175,7 @@ class TreeOutcome:
         """How many masks are accepted."""
         accepting = [one for one in self.pieces if one.verdict == Decision.Verdict.ACCEPT]
         whole = sum(one.hi - one.lo - self.refused_within(one.lo, one.hi) for one in accepting)
-        return whole + sum(self._moves(position) for position in self.ruled)
+        return whole + sum(self._moves(position) for position in self.ruled) - len(self.replaced)
 
     def _moves(self, position: int) -> int:
         """1 where a verdict on a mask made it accepted, -1 where it took that from it, else 0."""
@@ -165,6 +184,11 @@ class TreeOutcome:
         refused = answer is not None and answer.label is False
         before = segment.verdict == Decision.Verdict.ACCEPT and not refused
         return int(self.ruled[position].verdict == Decision.Verdict.ACCEPT) - int(before)
+
+
+def _within(positions: Sequence[int], lo: int, hi: int) -> int:
+    """How many of some ascending positions lie in [lo, hi)."""
+    return bisect_left(positions, hi) - bisect_left(positions, lo)
 
 
 def _any_meets(free: Sequence[tuple[int, int]], lo: int, hi: int) -> bool:
@@ -194,6 +218,7 @@ def outcome_of(tree: Tree) -> TreeOutcome:
         answers={asked.position: _answer(asked, majority) for asked in asked_within(tree.pk, [(0, tree.n)])},
         overruled=[one for one in by_hand if one.size > 1],
         ruled={one.lo: one for one in by_hand if one.size == 1},
+        replaced=replaced_in(tree),
     )
 
 

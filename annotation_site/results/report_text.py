@@ -17,7 +17,8 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def _rendered(report: Report) -> RenderableType:
-    return Group(_summary(report), "", _categories(report))
+    rounds = ("", _rounds(report)) if len(report.rounds) > 1 else ()
+    return Group(_summary(report), *rounds, "", _categories(report))
 
 
 def _summary(report: Report) -> Table:
@@ -70,6 +71,30 @@ def _categories(report: Report) -> Table:
     if rest > 0:
         table.add_row(f"[dim]{rest} more are in the JSON[/dim]")
     return table
+
+
+def _rounds(report: Report) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("Round")
+    for heading in ("Masks", "Accepted", "Replaced", "Objects", "Coverage", "Questions", "AP50", "AP75"):
+        table.add_column(heading, justify="right")
+    for one in report.rounds:
+        table.add_row(
+            str(one.number),
+            f"{one.masks:,}",
+            f"{one.accepted:,}",
+            f"{one.replaced:,}",
+            f"{one.objects:,}",
+            _share(one.tally.coverage),
+            f"{one.questions:,}",
+            _maybe(one.ap50),
+            _maybe(one.ap75),
+        )
+    return table
+
+
+def _maybe(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def _cells(category: CategoryReport) -> tuple[str, ...]:

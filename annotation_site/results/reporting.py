@@ -10,6 +10,7 @@ from typing import Any
 
 from annotation_site.catalog.models import Annotation, Category, Project, Role
 from annotation_site.results.outcomes import TreeOutcome, one_moment, outcome_of, trees_of
+from annotation_site.results.rounds import RoundReport, round_reports
 from annotation_site.results.truth import annotated_images, has_truth, tally_of
 from annotation_site.verification.yields import effort_of, questions_by_category
 from pipeline.metrics import SECONDS_PER_QUESTION, HumanTime, Tally, total
@@ -57,6 +58,7 @@ class Report:
     time : people's hours, against drawing
     annotated_images : pool images that precision, SQ and coverage rest on
     is_measured : whether the page's clock ran, or each answer counts 1.4 s
+    rounds : what each brought, in order
     """
 
     project: str
@@ -66,6 +68,7 @@ class Report:
     annotated_images: int
     time: HumanTime
     is_measured: bool
+    rounds: Sequence[RoundReport]
 
     @property
     def accepted(self) -> int:
@@ -96,6 +99,7 @@ class Report:
             "drawing_hours": self.time.drawing_hours,
             "speed_up": _defined(self.time.speed_up),
             "categories": [category.to_json() for category in self.categories],
+            "rounds": [round_.to_json() for round_ in self.rounds],
         }
 
 
@@ -122,6 +126,7 @@ def report(project: Project) -> Report:
                 else SECONDS_PER_QUESTION,
             ),
             is_measured=is_measured,
+            rounds=round_reports(project, outcomes, total(one.tally for one in categories)),
         )
 
 

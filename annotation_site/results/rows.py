@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -10,7 +10,7 @@ import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
-from annotation_site.catalog.models import Project, Role
+from annotation_site.catalog.models import Project, Replacement, Role
 
 AT_ONCE = 4096
 UNKNOWN = -(2**63)
@@ -107,3 +107,24 @@ def _sizes(project: Project) -> Iterator[NDArray[np.int64]]:
                 return
             last = rows[-1][0]
             yield np.array(rows, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacedMasks:
+    """Which masks of earlier rounds show the same object as a later one; `any` is False for most projects."""
+
+    any: bool
+
+    @classmethod
+    def of(cls, project: Project) -> Self:
+        """Whether it is worth asking."""
+        return cls(Replacement.objects.filter(mask__tree__round__project=project).exists())
+
+    def by(self, masks: Sequence[int]) -> dict[int, list[int]]:
+        """Primary key -> those of the masks that it replaces once it is accepted, ascending."""
+        found: dict[int, list[int]] = {}
+        if self.any:
+            rows = Replacement.objects.filter(mask__in=masks).order_by("earlier")
+            for mask, earlier in rows.values_list("mask", "earlier"):
+                found.setdefault(mask, []).append(earlier)
+        return found

@@ -61,9 +61,12 @@ def annotated_images(project: Project) -> int:
     return project.images.filter(role=Role.POOL, coco_id__isnull=False).count()
 
 
-def tally_of(category: Category, outcomes: Sequence[TreeOutcome], *, k_iou: float) -> Tally:
-    """The tally of a category's accepted masks in annotated pool images."""
-    everything = merge(_accepted(outcomes), _objects(category), key=itemgetter(0))
+def tally_of(
+    category: Category, outcomes: Sequence[TreeOutcome], *, k_iou: float, until: int | None = None
+) -> Tally:
+    """The tally of a category's accepted masks in annotated pool images: of those that count, or that counted
+    when round `until` ended."""
+    everything = merge(_accepted(outcomes, until), _objects(category), key=itemgetter(0))
     by_image = groupby(everything, key=itemgetter(0))
     return total(_tally(list(outlined), k_iou) for _, outlined in by_image)
 
@@ -76,12 +79,12 @@ def _tally(outlined: Sequence[Outlined], k_iou: float) -> Tally:
     return tally(accepted, truth, k_iou=k_iou, crowd=np.array(crowd, dtype=np.bool_))
 
 
-def _accepted(outcomes: Sequence[TreeOutcome]) -> Iterator[Outlined]:
+def _accepted(outcomes: Sequence[TreeOutcome], until: int | None) -> Iterator[Outlined]:
     accepted = [part for outcome in outcomes for part in _accepted_parts(outcome)]
     parameters = [[getattr(part, name) for part in accepted] for name in Part._fields]
-    refused = {(outcome.tree.pk, position) for outcome in outcomes for position in _refused(outcome)}
+    passed_over = {(one.tree.pk, position) for one in outcomes for position in _passed_over(one, until)}
     for image, height, width, counts, tree, position in _stream(ACCEPTED, parameters):
-        if (tree, position) not in refused:
+        if (tree, position) not in passed_over:
             yield Outlined(image, Rle(size=[height, width], counts=bytes(counts)), None)
 
 
@@ -101,6 +104,12 @@ def _accepted_parts(outcome: TreeOutcome) -> Iterator[Part]:
     for position, one in outcome.ruled.items():
         if one.verdict == Decision.Verdict.ACCEPT and not any(position in part for part in within):
             yield Part(outcome.tree.pk, position, position + 1)
+
+
+def _passed_over(outcome: TreeOutcome, until: int | None) -> set[int]:
+    """Positions within accepted segments that are rejected all the same, or replaced by round `until`."""
+    replaced = {at for at, by in outcome.replaced.items() if until is None or by <= until}
+    return replaced | _refused(outcome)
 
 
 def _refused(outcome: TreeOutcome) -> set[int]:

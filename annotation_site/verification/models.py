@@ -27,6 +27,9 @@ class SearchRules(models.Model):
     rule = models.CharField(max_length=40)
     strategy = models.CharField(max_length=40)
     judgments_per_question = models.PositiveSmallIntegerField(default=1)
+    long_tail = models.BooleanField(
+        default=False, help_text="Trees without a candidate cluster are asked about mask by mask."
+    )
     opened_at = models.DateTimeField()
 
 

@@ -47,7 +47,7 @@ def open_campaign(*, project: Project, at: datetime, progress: Progress = silent
     round_ = _round_to_open(project)
     hold_trees(Tree.objects.filter(round__project=project).values_list("pk", flat=True), alone=True)
     _fix_rules(project, round_, at)
-    _close_earlier(project, round_)
+    close_earlier(project, round_)
     opened = Outcome()
     trees = list(Tree.objects.filter(round=round_, role=Role.POOL).defer("packed").order_by("category_id"))
     for tree in tracked(trees, len(trees), progress, "Opening trees"):
@@ -85,12 +85,17 @@ def _switch(project: Project, state: Project.State) -> None:
 
 
 def _round_to_open(project: Project) -> Round:
-    round_ = project.rounds.filter(trees__role=Role.POOL).order_by("-number").first()
-    if round_ is None:
+    """The latest round. A later one may have found nothing but objects that were known."""
+    round_ = project.rounds.order_by("-number").first()
+    if round_ is None or not (_has_pool(round_) or round_.known.exists()):
         raise NothingToOpen(
             f"{project} has no trees of pool images: run `manage.py cluster {project.slug}` first."
         )
     return round_
+
+
+def _has_pool(round_: Round) -> bool:
+    return round_.trees.filter(role=Role.POOL).exists()
 
 
 def _fix_rules(project: Project, round_: Round, at: datetime) -> None:
@@ -101,8 +106,11 @@ def _fix_rules(project: Project, round_: Round, at: datetime) -> None:
         forget_grounds()  # An opening that was rolled back may have left trees with other rules in memory.
 
 
-def _close_earlier(project: Project, round_: Round) -> None:
-    """The same images were predicted anew: what earlier rounds left open is not worth asking."""
+def close_earlier(project: Project, round_: Round) -> None:
+    """What earlier rounds left open is not asked any more: the same images are predicted anew.
+
+    The caller holds the earlier trees alone.
+    """
     earlier = Tree.objects.filter(round__project=project).exclude(round=round_)
     Cluster.objects.filter(tree__in=earlier, is_open=True).update(is_open=False)
     Question.objects.filter(tree__in=earlier, wanted__gt=0).update(wanted=0, turn=0)

@@ -11,7 +11,7 @@ from annotation_site.catalog.models import Image, Project, Round, Tree
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import ORDER, orphaned
 from annotation_site.verification.models import Cluster, Decision
-from annotation_site.verification.yields import effort_of, masks_of
+from annotation_site.verification.yields import Masks, effort_of, masks_by_round, masks_of
 
 NOT_BEGUN = "not begun"
 ORPHANED = "interrupted"
@@ -29,6 +29,7 @@ def status(project: Project) -> dict[str, Any]:
         "k_pa": round_.k_pa,
         "masks": Tree.objects.filter(round=round_, role="pool").aggregate(n=Sum("n"))["n"] or 0,
         "campaign": _campaign(project),
+        "rounds": _rounds(project),
         "budget": _budget(project),
     }
 
@@ -78,6 +79,20 @@ def _campaign(project: Project) -> dict[str, Any]:
         "questions_per_accepted_mask": None if each is None else round(each, 4),
         "hours": round(effort.seconds / 3600, 3),
     }
+
+
+def _rounds(project: Project) -> list[dict[str, int]]:
+    """What each round began with and what of its masks counts today."""
+    found = masks_by_round(project)
+    known = dict(project.rounds.order_by("number").annotate(n=Count("known")).values_list("number", "n"))
+    return [
+        {
+            "round": number,
+            "known_objects": known[number],
+            "accepted_masks": found.get(number, Masks()).accepted,
+        }
+        for number in known
+    ]
 
 
 def _budget(project: Project) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from datetime import datetime
 import numpy as np
 from django.db import transaction
 
-from annotation_site.catalog.models import Tree
+from annotation_site.catalog.models import Round, Tree
 from annotation_site.people.models import Membership
 from annotation_site.verification import deciding, questions
 from annotation_site.verification.by_hand import by_hand_in
 from annotation_site.verification.ground import Ground, ground_of
 from annotation_site.verification.locks import hold_trees
-from annotation_site.verification.models import Assignment, Cluster, Decision, Judgment, Question, SearchRules
+from annotation_site.verification.models import Assignment, Cluster, Decision, Judgment, Question
 from annotation_site.verification.planning import holds, labels, weigh
 from annotation_site.verification.releasing import held_live, release
 
@@ -146,6 +146,6 @@ def withdraw(cluster: Cluster, ground: Ground, because: str, at: datetime) -> in
 
 
 def is_current(tree_id: int) -> bool:
-    """Whether no later round of the project is open: earlier ones are not asked about any more."""
+    """Whether no later round of the project was begun: earlier ones are not asked about any more."""
     round_ = Tree.objects.values_list("round__project", "round__number").get(pk=tree_id)
-    return not SearchRules.objects.filter(round__project=round_[0], round__number__gt=round_[1]).exists()
+    return not Round.objects.filter(project=round_[0], number__gt=round_[1]).exists()

@@ -5,6 +5,9 @@ refuse this very mask; **rejected** when its cluster is, or when they refused it
 **questions** are the answers given, to real questions and to gold alike, those that were discarded later
 included: they were asked and paid for. An answer that its worker took back is none.
 
+An object counts once: an accepted mask is **replaced**, and no longer counted, when an accepted mask of a
+later round shows the same object.
+
 An admin's verdict takes the place of the decisions that it lies over; one on a single mask is all that counts
 for that mask, whatever people said of it.
 
@@ -20,13 +23,14 @@ from dataclasses import dataclass
 from django.db import connection
 from django.db.models import Count, Q, Sum
 
-from annotation_site.catalog.models import Project
+from annotation_site.catalog.models import Project, Replacement, Tree
 from annotation_site.verification.models import Judgment, Says
 from pipeline.aggregation import PATIENCE
 
 DECIDED = f"""
 tree AS (
-  SELECT t.id, t.category_id, rd.project_id, coalesce(rules.judgments_per_question, 1) AS of
+  SELECT t.id, t.category_id, rd.project_id, rd.number AS round_number,
+    coalesce(rules.judgments_per_question, 1) AS of
   FROM catalog_tree t
   JOIN catalog_round rd ON rd.id = t.round_id
   LEFT JOIN verification_searchrules rules ON rules.round_id = rd.id
@@ -46,7 +50,8 @@ tree AS (
   WHERE said.overruling IS NULL OR (said.interval @> by_hand.interval AND said.overruling <> by_hand.id)
   GROUP BY said.id
 ), standing AS (
-  SELECT said.id, said.tree_id, said.verdict, said.at, tree.project_id, tree.category_id, tree.of,
+  SELECT said.id, said.tree_id, said.verdict, said.at, tree.project_id, tree.round_number,
+    tree.category_id, tree.of,
     said.overruling IS NOT NULL AND upper(said.interval) - lower(said.interval) = 1 AS of_one, said.interval,
     int4multirange(said.interval) - coalesce(overlaid.interval, int4multirange()) AS extent
   FROM said JOIN tree ON tree.id = said.tree_id LEFT JOIN overlaid ON overlaid.id = said.id
@@ -59,32 +64,68 @@ tree AS (
   JOIN verification_judgment j ON j.question_id = q.id AND j.retracted_at IS NULL
   WHERE s.verdict = 'accept' AND NOT s.of_one
 ), settled AS (
-  SELECT DISTINCT ON (question_id) decision_id, says FROM voted
+  SELECT DISTINCT ON (question_id) decision_id, question_id, says FROM voted
   WHERE nth = CASE says WHEN '{Says.UNSURE.value}' THEN of + {PATIENCE} ELSE of / 2 + 1 END
   ORDER BY question_id, id
+), refusals AS (
+  SELECT x.decision_id, q.mask_id FROM settled x JOIN verification_question q ON q.id = x.question_id
+  WHERE x.says <> '{Says.YES.value}'
 ), refused AS (
-  SELECT decision_id, count(*) AS masks FROM settled WHERE says <> '{Says.YES.value}' GROUP BY 1
+  SELECT decision_id, count(*) AS masks FROM refusals GROUP BY 1
+), replacing AS (
+  SELECT s.id AS decision_id, s.tree_id, r.earlier_id AS mask_id, old.position, n.round_number
+  FROM catalog_replacement r
+  JOIN catalog_mask old ON old.id = r.earlier_id
+  JOIN standing s ON s.tree_id = old.tree_id AND s.verdict = 'accept' AND s.extent @> old.position::int
+  JOIN catalog_mask new ON new.id = r.mask_id
+  JOIN standing n ON n.tree_id = new.tree_id AND n.verdict = 'accept' AND n.extent @> new.position::int
+  WHERE NOT EXISTS (SELECT 1 FROM refusals f WHERE f.mask_id IN (r.earlier_id, r.mask_id))
+), replaced AS (
+  SELECT decision_id, count(DISTINCT mask_id) AS masks FROM replacing GROUP BY 1
 ), sized AS (
   SELECT s.*, (SELECT coalesce(sum(upper(part) - lower(part)), 0) FROM unnest(s.extent) part) AS masks
   FROM standing s
 ), decided AS (
-  SELECT s.id, s.project_id, s.category_id, s.verdict, s.at,
-    CASE s.verdict WHEN 'accept' THEN s.masks - coalesce(r.masks, 0) ELSE 0 END AS accepted,
+  SELECT s.id, s.project_id, s.round_number, s.category_id, s.verdict, s.at,
+    CASE s.verdict WHEN 'accept' THEN s.masks - coalesce(r.masks, 0) - coalesce(p.masks, 0) ELSE 0 END
+      AS accepted,
     CASE s.verdict WHEN 'accept' THEN coalesce(r.masks, 0) ELSE s.masks END AS rejected
-  FROM sized s LEFT JOIN refused r ON r.decision_id = s.id
+  FROM sized s LEFT JOIN refused r ON r.decision_id = s.id LEFT JOIN replaced p ON p.decision_id = s.id
 )
 """
 """Common table expressions for statements about the projects `%(projects)s`, an array of primary keys.
 
 `decided` has a row per standing accept or reject, of people or of an admin, on their pool trees: id,
-project_id, category_id, verdict, at, and how many masks it made `accepted` and `rejected`. Of what verdicts
-by hand lie over, those count alone, the innermost first. `settled` is the answer to a question, as
-`pipeline.aggregation.Majority` derives it: the side whose last needed vote came first.
+project_id, round_number, category_id, verdict, at, and how many masks it made `accepted` and `rejected`;
+those that a later round replaced are neither. Of what verdicts by hand lie over, those count alone, the
+innermost first. `settled` is the answer to a question, as `pipeline.aggregation.Majority` derives it: the
+side whose last needed vote came first.
 """
 
 MASKS = f"""
 WITH {DECIDED}
 SELECT project_id, sum(accepted), sum(rejected) FROM decided GROUP BY 1
+"""
+
+
+ROUNDS = f"""
+WITH {DECIDED}
+SELECT round_number, sum(accepted), sum(rejected) FROM decided GROUP BY 1
+"""
+
+ACCEPTED_MASKS = f"""
+WITH {DECIDED}
+SELECT m.id FROM standing s
+JOIN catalog_mask m ON m.tree_id = s.tree_id
+  AND m.position >= lower(s.interval) AND m.position < upper(s.interval) AND s.extent @> m.position::int
+WHERE s.verdict = 'accept' AND NOT EXISTS (SELECT 1 FROM refusals f WHERE f.mask_id = m.id)
+  AND NOT EXISTS (SELECT 1 FROM replacing r WHERE r.mask_id = m.id)
+"""
+"""The primary keys of the accepted masks of the projects `%(projects)s`."""
+
+REPLACED = f"""
+WITH {DECIDED}
+SELECT position, min(round_number) FROM replacing WHERE tree_id = %(tree)s GROUP BY 1
 """
 
 
@@ -126,6 +167,22 @@ def masks_by_project(projects: Collection[int]) -> dict[int, Masks]:
 def masks_of(project: Project) -> Masks:
     """The masks of all rounds of a project."""
     return masks_by_project([project.pk]).get(project.pk, Masks())
+
+
+def masks_by_round(project: Project) -> dict[int, Masks]:
+    """Number of a round -> its masks, of the rounds that have any decided."""
+    with connection.cursor() as cursor:
+        cursor.execute(ROUNDS, {"projects": [project.pk]})
+        return {number: Masks(int(accepted), int(rejected)) for number, accepted, rejected in cursor}
+
+
+def replaced_in(tree: Tree) -> dict[int, int]:
+    """Position of an accepted mask that does not count -> number of the first round that replaced it."""
+    if not Replacement.objects.filter(earlier__tree=tree).exists():
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(REPLACED, {"projects": [tree.round.project_id], "tree": tree.pk})
+        return dict(cursor.fetchall())
 
 
 def effort_of(project: Project) -> Effort:

@@ -40,6 +40,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"clusters    {campaign['open_clusters']:,} open, {campaign['accepted_clusters']:,} accepted, "
         f"{campaign['rejected_clusters']:,} rejected, {campaign['split_clusters']:,} split",
         f"accepted    {campaign['accepted_masks']:,} masks" + _price(campaign["questions_per_accepted_mask"]),
+        *_rounds(found["rounds"]),
         f"questions   {campaign['questions']:,}, {campaign['gold_questions']:,} of them gold, "
         f"{campaign['hours']:.2f} hours",
         f"budget      {_budget(found['budget'])}",
@@ -50,6 +51,13 @@ def _stage(stage: dict[str, Any]) -> str:
     reached = f" {stage['done']:,} of {stage['total']:,}" if stage["total"] else ""
     said = f". {stage['message']}" if stage["message"] else ""
     return f"{stage['stage']:<11} {stage['state']}{reached}{said}"
+
+
+def _rounds(rounds: list[dict[str, int]]) -> list[str]:
+    """Where a project has more than one."""
+    if len(rounds) < 2:
+        return []
+    return ["rounds      " + ", ".join(f"{r['accepted_masks']:,} in {r['round']}" for r in rounds)]
 
 
 def _threshold(k_pa: float | None) -> str:

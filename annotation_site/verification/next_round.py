@@ -1,0 +1,158 @@
+"""Beginning the next round: whether it is worth it, and what it takes over from those before."""
+
+from __future__ import annotations
+
+import logging
+
+from django.db import connection, transaction
+
+from annotation_site.budget.ledger import budget_of, price
+from annotation_site.budget.models import Budget
+from annotation_site.catalog.models import Project, Round, StageRun, Tree
+from annotation_site.catalog.rounds import current_round
+from annotation_site.catalog.stages import State
+from annotation_site.verification.locks import hold_trees
+from annotation_site.verification.models import Assignment, Cluster
+from annotation_site.verification.opening import close_earlier
+from annotation_site.verification.yields import ACCEPTED_MASKS, masks_by_round
+
+REMEMBER = f"""
+INSERT INTO catalog_knownobject (round_id, mask_id)
+SELECT %(round)s, id FROM ({ACCEPTED_MASKS}) accepted ON CONFLICT DO NOTHING
+"""
+
+log = logging.getLogger(__name__)
+
+
+class NoNextRound(Exception):
+    """A further round that cannot or should not begin; the message says why and what to do."""
+
+
+class RoundNotOver(NoNextRound):
+    """People are still asked about the current round, or it was not even opened."""
+
+
+class NothingAccepted(NoNextRound):
+    """There is nothing new to learn from."""
+
+
+class NotWorthIt(NoNextRound):
+    """The last round added too little, or nobody could be asked about another one."""
+
+
+@transaction.atomic
+def start_round(
+    *,
+    project: Project,
+    least_gain: float | None = None,
+    same_iou: float | None = None,
+    better_by: float | None = None,
+    now: bool = False,
+) -> Round:
+    """The project's next round, ready to be trained; one that was begun and not opened yet is that round.
+
+    It knows every object that is accepted at this moment: those are learnt from and not asked about again.
+    What the earlier rounds left open is closed.
+
+    Parameters
+    ----------
+    least_gain : instead of the project's; 0 begins whatever the last round added
+    same_iou, better_by : of the new round, where they are not to be the defaults
+    now : begin though people could still be asked about the current one
+
+    Raises
+    ------
+    RoundNotOver, NothingAccepted, NotWorthIt
+    """
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    latest = current_round(project)
+    if not _is_open(latest):
+        if latest.number > 1:
+            return latest
+        raise RoundNotOver(
+            f"Round 1 of {project.slug} is not open yet: run `manage.py run_pipeline {project.slug}`."
+        )
+    _check_over(project, latest, now=now)
+    _check_worth(project, latest, project.least_gain if least_gain is None else least_gain)
+    hold_trees(Tree.objects.filter(round__project=project).values_list("pk", flat=True), alone=True)
+    chosen = {"same_iou": same_iou, "better_by": better_by}
+    round_ = project.rounds.create(
+        number=latest.number + 1, **{name: value for name, value in chosen.items() if value is not None}
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(REMEMBER, {"round": round_.pk, "projects": [project.pk]})
+    close_earlier(project, round_)
+    log.info("Round %s of %s begins with %s known objects.", round_.number, project, round_.known.count())
+    return round_
+
+
+def gain_of(project: Project, round_: Round) -> float | None:
+    """What a round added to the objects that it began with, as a share; None for the first."""
+    known = round_.known.count()
+    by_round = masks_by_round(project).items()
+    objects = sum(masks.accepted for number, masks in by_round if number <= round_.number)
+    return objects / known - 1 if known else None
+
+
+def begin_due_rounds() -> list[Round]:
+    """Begin the next round of every project that wants one and has nothing left to ask; those begun."""
+    begun = []
+    for project in Project.objects.filter(state=Project.State.OPEN, most_rounds__gt=1).order_by("pk"):
+        latest = current_round(project)
+        if latest.number >= project.most_rounds or not _is_open(latest):
+            continue
+        try:
+            begun.append(start_round(project=project))
+        except NoNextRound as reason:
+            log.debug("%s", reason)
+    return begun
+
+
+def _is_open(round_: Round) -> bool:
+    return round_.stages.filter(stage=StageRun.Stage.OPEN, state=State.DONE).exists()
+
+
+def _check_over(project: Project, round_: Round, *, now: bool) -> None:
+    """Refuse while the current round has questions that somebody may still answer."""
+    if _is_spent(budget_of(project)):
+        raise NotWorthIt(
+            f"The budget of {project.slug} is spent: nobody could be asked about a further round. "
+            "Raise it first."
+        )
+    if now:
+        return
+    left = Cluster.objects.filter(tree__round=round_, is_open=True).count()
+    if left:
+        raise RoundNotOver(
+            f"Round {round_.number} of {project.slug} has {left:,} open clusters to ask about: wait, or "
+            "begin the next round --now and leave them."
+        )
+    if Assignment.objects.live().filter(project=project).exists():
+        raise RoundNotOver(
+            f"People are still answering round {round_.number} of {project.slug}: wait for them, or begin "
+            "the next round --now."
+        )
+
+
+def _is_spent(budget: Budget) -> bool:
+    """Whether the caps leave no room for another question."""
+    if budget.questions is not None and budget.committed_questions >= budget.questions:
+        return True
+    return budget.money is not None and budget.committed_money + price(budget) > budget.money
+
+
+def _check_worth(project: Project, round_: Round, least_gain: float) -> None:
+    """Refuse when the last round shows that another one will hardly add anything."""
+    accepted = sum(masks.accepted for masks in masks_by_round(project).values())
+    if not accepted:
+        raise NothingAccepted(
+            f"No mask of {project.slug} is accepted yet: a further round would learn what round "
+            f"{round_.number} learnt. Annotate more images, or train for longer."
+        )
+    gain = gain_of(project, round_)
+    if gain is not None and gain < least_gain:
+        raise NotWorthIt(
+            f"Round {round_.number} of {project.slug} added {gain:.1%} to the accepted masks, less than "
+            f"{least_gain:.1%}: a further round will hardly add more. Begin it all the same with "
+            "--least-gain 0."
+        )
