@@ -6,16 +6,20 @@ check constraint of the database keeps that sum under the caps.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from dataclasses import dataclass
 from datetime import datetime
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
+from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q, Sum
 
 from annotation_site.budget.models import Budget, LedgerEntry
+from annotation_site.budget.terms import Cost, Partial, Terms
 from annotation_site.catalog.models import Project
 
-CENT_OF_A_CENT = Decimal("0.0001")
 Kind = LedgerEntry.Kind
 
 
@@ -31,6 +35,29 @@ class CapBelowSpend(BudgetError):
     """A cap was to be set below what is spent or reserved already."""
 
 
+class InvalidTerms(BudgetError):
+    """Pay or fees that nobody can be paid by; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """What a project's ledger comes to.
+
+    Attributes
+    ----------
+    questions, money : spent for good, fees and bonuses included
+    fees, bonuses : of the money; a bonus includes its fee
+    reserved_questions, reserved_money : for HITs that are open
+    """
+
+    questions: int
+    money: Decimal
+    fees: Decimal
+    bonuses: Decimal
+    reserved_questions: int
+    reserved_money: Decimal
+
+
 def budget_of(project: Project) -> Budget:
     """The project's budget; without caps until some are set."""
     return Budget.objects.get_or_create(project=project)[0]
@@ -42,20 +69,22 @@ def locked_budget(project_id: int) -> Budget:
 
 
 def set_caps(
-    *,
-    project: Project,
-    questions: int | None,
-    money: Decimal | None,
-    pay_per_question: Decimal = Decimal(0),
-    fee_share: Decimal = Decimal(0),
-    currency: str = "USD",
+    *, project: Project, questions: int | None, money: Decimal | None, currency: str = "USD", **pay: Any
 ) -> Budget:
-    """Set what the project may cost; None is no cap.
+    """Set what the project may cost, and how work is paid from now on; HITs that are open keep their terms.
+
+    Parameters
+    ----------
+    questions, money : None is no cap; the money includes fees
+    pay : any of `pay_per_question`, `pay_per_hit`, `pay_per_hour`, `longest_seconds`, `unfinished`,
+        `fee_share`, `least_fee` as `Budget` has them; those left out are the model's defaults
 
     Raises
     ------
     CapBelowSpend
         When that much is spent or reserved already.
+    InvalidTerms
+        When a value of `pay` is out of range or unknown.
     """
     budget_of(project)
     with transaction.atomic():
@@ -69,30 +98,44 @@ def set_caps(
                     f"{project} has {committed} {what} spent or reserved: set a cap of at least that."
                 )
         budget.questions, budget.money, budget.currency = questions, money, currency
-        budget.pay_per_question, budget.fee_share = pay_per_question, fee_share
+        _set_pay(budget, pay)
         budget.save()
     return budget
 
 
-def price(budget: Budget) -> Decimal:
-    """Money for one question, the marketplace's fee included; not rounded."""
-    return budget.pay_per_question * (1 + budget.fee_share)
+PAY = (
+    "pay_per_question", "pay_per_hit", "pay_per_hour", "longest_seconds",
+    "unfinished", "fee_share", "least_fee",
+)  # fmt: skip
+"""The fields of a budget that say how work is paid."""
+
+
+def _set_pay(budget: Budget, pay: dict[str, Any]) -> None:
+    unknown = sorted(set(pay) - set(PAY))
+    if unknown:
+        raise InvalidTerms(f"No term of a budget is called {', '.join(unknown)}; there are {', '.join(PAY)}.")
+    for name in PAY:
+        setattr(budget, name, pay.get(name, getattr(Budget(), name)))
+    try:
+        budget.clean_fields(exclude={field.name for field in Budget._meta.fields} - set(PAY))
+    except ValidationError as error:
+        told = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
+        raise InvalidTerms(f"Nobody can be paid by these terms. {told}") from error
 
 
 def affordable(budget: Budget, *, at_most: int) -> int:
-    """How many questions still fit under both caps, `at_most` being enough."""
+    """How many questions of one HIT still fit under both caps, `at_most` being enough."""
     fits = at_most
     if budget.questions is not None:
         fits = min(fits, budget.questions - budget.committed_questions)
-    each = price(budget)
-    if budget.money is not None and each > 0:
-        left = budget.money - budget.committed_money
-        fits = min(fits, int((left / each).to_integral_value(ROUND_FLOOR)))
+    if budget.money is not None and fits > 0:
+        left, terms = budget.money - budget.committed_money, budget.terms
+        fits = bisect_right(range(1, fits + 1), left, key=lambda questions: terms.at_most(questions).total)
     return max(fits, 0)
 
 
 def reserve(*, budget: Budget, questions: int, reference: str, at: datetime) -> None:
-    """Set aside what so many questions will cost; `budget` is locked by this transaction.
+    """Set aside the most that a HIT may cost, fees included; `budget` is locked by this transaction.
 
     Raises
     ------
@@ -101,43 +144,136 @@ def reserve(*, budget: Budget, questions: int, reference: str, at: datetime) -> 
     """
     if affordable(budget, at_most=questions) < questions:
         raise BudgetSpent(f"The budget of {budget.project} does not allow {questions} more questions.")
-    _move(budget, Kind.RESERVE, questions, _rounded_up(price(budget) * questions), reference, at)
+    terms = budget.terms
+    _move(budget, Kind.RESERVE, questions, terms.at_most(questions), reference, at, terms=terms.as_json())
 
 
-def settle(*, project_id: int, reference: str, done: int, at: datetime) -> None:
-    """End a reservation: what was done is spent at the price it was reserved for, the rest is free again.
+def settle(
+    *,
+    project_id: int,
+    reference: str,
+    done: int,
+    at: datetime,
+    seconds: Decimal = Decimal(0),
+    partial: Partial | None = None,
+) -> None:
+    """End a reservation: what was done is spent on the terms it was reserved on, the rest is free again.
 
     Doing so again changes nothing. Waits for the budget's row, so this comes last in a transaction.
+
+    Parameters
+    ----------
+    seconds : that the answers took, each no more than the terms' `longest`
+    partial : what an unfinished HIT is paid, instead of what the terms say
     """
     budget = locked_budget(project_id)
     reserved = LedgerEntry.objects.get(kind=Kind.RESERVE, reference=reference)
     if LedgerEntry.objects.filter(kind=Kind.RELEASE, reference=reference).exists():
         return
-    spent = min(_rounded_up(reserved.money * done / reserved.questions), reserved.money)
-    _move(budget, Kind.RELEASE, -reserved.questions, -reserved.money, reference, at)
+    held = Cost(reserved.money - reserved.fee, reserved.fee)
+    spent = _terms_of(reserved).of(reserved.questions, done=done, seconds=seconds, partial=partial)
+    _move(budget, Kind.RELEASE, -reserved.questions, Cost(-held.pay, -held.fee), reference, at)
     _move(budget, Kind.SETTLE, done, spent, reference, at)
 
 
-def settle_late(*, project_id: int, reference: str, at: datetime) -> bool:
-    """Spend one question that was answered after its reservation had ended, if the caps allow it."""
+def settle_late(
+    *, project_id: int, reference: str, hit: str, at: datetime, seconds: Decimal = Decimal(0)
+) -> bool:
+    """Spend one question that was answered after its reservation `hit` had ended, if the caps allow it."""
     budget = locked_budget(project_id)
-    if affordable(budget, at_most=1) == 0:
+    reserved = LedgerEntry.objects.get(kind=Kind.RESERVE, reference=hit)
+    cost = _terms_of(reserved).late(reserved.questions, seconds=seconds)
+    if not _fits(budget, 1, cost):
         return False
-    _move(budget, Kind.SETTLE, 1, _rounded_up(price(budget)), reference, at)
+    _move(budget, Kind.SETTLE, 1, cost, reference, at)
     return True
 
 
-def _rounded_up(money: Decimal) -> Decimal:
-    return money.quantize(CENT_OF_A_CENT, ROUND_CEILING)
+def give_bonus(*, project: Project, money: Decimal, reference: str, note: str, at: datetime) -> LedgerEntry:
+    """Spend a bonus and its fee, under the cap; a reference is paid once, however often this is repeated.
+
+    Parameters
+    ----------
+    reference : whom and what it is for, e.g. worker:3:week-48; a provider derives its request token from it
+    note : why, for people
+
+    Raises
+    ------
+    BudgetSpent
+        When it passes the cap; nothing is written.
+    InvalidTerms
+        When the money is not above 0.
+    """
+    if money <= 0:
+        raise InvalidTerms(f"A bonus is more than {money}.")
+    budget_of(project)
+    with transaction.atomic():
+        budget = locked_budget(project.pk)
+        given = LedgerEntry.objects.filter(kind=Kind.BONUS, reference=reference).first()
+        if given is not None:
+            return given
+        cost = budget.terms.bonus(money)
+        if not _fits(budget, 0, cost):
+            raise BudgetSpent(f"The budget of {project} does not allow a bonus of {cost.total} with its fee.")
+        return _move(budget, Kind.BONUS, 0, cost, reference, at, note=note[:200])
+
+
+def spend_of(project: Project) -> Spend:
+    """What the ledger comes to: spent for good, and reserved."""
+    entries = LedgerEntry.objects.filter(project=project)
+    final, held = Q(kind__in=[Kind.SETTLE, Kind.BONUS]), Q(kind__in=[Kind.RESERVE, Kind.RELEASE])
+    sums = entries.aggregate(
+        done=Sum("questions", filter=final, default=0),
+        open=Sum("questions", filter=held, default=0),
+        spent=Sum("money", filter=final, default=Decimal(0)),
+        fees=Sum("fee", filter=final, default=Decimal(0)),
+        bonuses=Sum("money", filter=Q(kind=Kind.BONUS), default=Decimal(0)),
+        reserved=Sum("money", filter=held, default=Decimal(0)),
+    )
+    return Spend(
+        questions=sums["done"],
+        money=sums["spent"],
+        fees=sums["fees"],
+        bonuses=sums["bonuses"],
+        reserved_questions=sums["open"],
+        reserved_money=sums["reserved"],
+    )
+
+
+def _terms_of(reserved: LedgerEntry) -> Terms:
+    """What a reservation is settled by; those from before terms were kept had a price per question."""
+    if reserved.terms is None:
+        return Terms(per_question=reserved.money / reserved.questions)
+    return Terms.from_json(reserved.terms)
+
+
+def _fits(budget: Budget, questions: int, cost: Cost) -> bool:
+    too_many = budget.questions is not None and budget.committed_questions + questions > budget.questions
+    too_much = budget.money is not None and budget.committed_money + cost.total > budget.money
+    return not (too_many or too_much)
 
 
 def _move(
-    budget: Budget, kind: LedgerEntry.Kind, questions: int, money: Decimal, reference: str, at: datetime
-) -> None:
-    LedgerEntry.objects.create(
-        project_id=budget.project_id, kind=kind, questions=questions, money=money, reference=reference, at=at
+    budget: Budget,
+    kind: LedgerEntry.Kind,
+    questions: int,
+    cost: Cost,
+    reference: str,
+    at: datetime,
+    **told: Any,
+) -> LedgerEntry:
+    entry = LedgerEntry.objects.create(
+        project_id=budget.project_id,
+        kind=kind,
+        questions=questions,
+        money=cost.total,
+        fee=cost.fee,
+        reference=reference,
+        at=at,
+        **told,
     )
     Budget.objects.filter(pk=budget.pk).update(
         committed_questions=F("committed_questions") + questions,
-        committed_money=F("committed_money") + money,
+        committed_money=F("committed_money") + cost.total,
     )
+    return entry

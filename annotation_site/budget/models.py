@@ -5,23 +5,55 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import ClassVar
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
+from annotation_site.budget.terms import Partial, Terms
 from annotation_site.catalog.models import Project
+
+NOT_NEGATIVE = [MinValueValidator(Decimal(0))]
 
 
 class Budget(models.Model):
-    """Hard caps of a project; its row is the lock under which the ledger grows. Empty: no cap."""
+    """Hard caps of a project and how work is paid; its row is the lock under which the ledger grows."""
+
+    class Unfinished(models.TextChoices):
+        SHARE = Partial.SHARE.value, "for what was answered"
+        NOTHING = Partial.NOTHING.value, "nothing"
+        FULL = Partial.FULL.value, "as if it were finished"
 
     project = models.OneToOneField(Project, models.CASCADE, related_name="budget")
-    questions = models.PositiveIntegerField(null=True, blank=True)
-    money = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
-    currency = models.CharField(max_length=3, default="USD")
-    pay_per_question = models.DecimalField(max_digits=8, decimal_places=4, default=Decimal(0))
-    fee_share = models.DecimalField(
-        max_digits=5, decimal_places=4, default=Decimal(0), help_text="The marketplace's, on top of the pay."
+    questions = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no cap.")
+    money = models.DecimalField(
+        max_digits=12, decimal_places=2, null=True, blank=True, help_text="Fees included. Empty: no cap."
     )
+    currency = models.CharField(max_length=3, default="USD")
+    pay_per_question = models.DecimalField(
+        max_digits=8, decimal_places=4, default=Decimal(0), validators=NOT_NEGATIVE
+    )
+    pay_per_hit = models.DecimalField(
+        max_digits=8, decimal_places=4, default=Decimal(0), validators=NOT_NEGATIVE
+    )
+    pay_per_hour = models.DecimalField(
+        max_digits=8, decimal_places=4, default=Decimal(0), validators=NOT_NEGATIVE,
+        help_text="Of the time that masks were visible and in focus.",
+    )  # fmt: skip
+    longest_seconds = models.PositiveSmallIntegerField(
+        default=10, help_text="Of one question that are paid by the hour at most; reserved for each."
+    )
+    unfinished = models.CharField(
+        max_length=8, choices=Unfinished.choices, default=Unfinished.SHARE,
+        help_text="What is paid for a HIT that its worker left. Who is stopped gets the share they did.",
+    )  # fmt: skip
+    fee_share = models.DecimalField(
+        max_digits=5, decimal_places=4, default=Decimal(0), validators=NOT_NEGATIVE,
+        help_text="The marketplace's, on top of the pay.",
+    )  # fmt: skip
+    least_fee = models.DecimalField(
+        max_digits=8, decimal_places=4, default=Decimal(0), validators=NOT_NEGATIVE,
+        help_text="The marketplace's for a HIT or a bonus, as MTurk's 0.01.",
+    )  # fmt: skip
     committed_questions = models.IntegerField(default=0, help_text="Derived: the ledger's sum.")
     committed_money = models.DecimalField(
         max_digits=14, decimal_places=4, default=Decimal(0), help_text="Derived: the ledger's sum."
@@ -39,9 +71,22 @@ class Budget(models.Model):
             ),
         ]
 
+    @property
+    def terms(self) -> Terms:
+        """How a HIT that opens now is paid."""
+        return Terms(
+            per_question=Decimal(self.pay_per_question),
+            per_hit=Decimal(self.pay_per_hit),
+            per_hour=Decimal(self.pay_per_hour),
+            longest=self.longest_seconds,
+            fee_share=Decimal(self.fee_share),
+            least_fee=Decimal(self.least_fee),
+            partial=Partial(self.unfinished),
+        )
+
 
 class LedgerEntry(models.Model):
-    """One movement. Opening a HIT reserves; its end releases that and settles what was done."""
+    """One movement; a trigger keeps it. Opening a HIT reserves; its end releases that and settles."""
 
     class Kind(models.TextChoices):
         RESERVE = "reserve"
@@ -52,8 +97,13 @@ class LedgerEntry(models.Model):
     project = models.ForeignKey(Project, models.PROTECT, related_name="ledger")
     kind = models.CharField(max_length=8, choices=Kind.choices)
     questions = models.IntegerField()
-    money = models.DecimalField(max_digits=12, decimal_places=4)
+    money = models.DecimalField(max_digits=12, decimal_places=4, help_text="Pay and fee.")
+    fee = models.DecimalField(
+        max_digits=12, decimal_places=4, default=Decimal(0), help_text="Of the money: the marketplace's."
+    )
     reference = models.CharField(max_length=80, help_text="What it is for, e.g. assignment:17.")
+    terms = models.JSONField(null=True, blank=True, help_text="Of a reservation: what it is settled by.")
+    note = models.CharField(max_length=200, blank=True, help_text="Why, where a person decided it.")
     at = models.DateTimeField()
 
     class Meta:

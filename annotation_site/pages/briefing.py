@@ -55,7 +55,8 @@ class Briefing:
 
 
 def _pay(project: Project) -> tuple[Decimal, str] | None:
-    budget = Budget.objects.filter(project=project, pay_per_question__gt=0).first()
-    if budget is None:
+    budget = Budget.objects.filter(project=project).first()
+    pay = budget and budget.terms.expected(project.hit_size, seconds=SECONDS_A_MASK)
+    if not budget or not pay:
         return None
-    return (budget.pay_per_question * project.hit_size).quantize(Decimal("0.01")), budget.currency
+    return pay.quantize(Decimal("0.01")), budget.currency

@@ -34,11 +34,12 @@ class Worker(models.Model):
 
 
 class Standing(models.TextChoices):
-    """Whether a worker may answer: newcomers are tested, good ones work, doubtful ones are watched."""
+    """Whether a worker may answer, and how far they are known."""
 
-    NEW = "new"
-    ACTIVE = "active"
-    PROBATION = "probation"
+    NEW = "new", "new (not tested yet)"
+    QUALIFIED = "qualified", "qualified (may work, not proven yet)"
+    ACTIVE = "active", "active (proven)"
+    PROBATION = "probation", "on probation (doubtful: twice the gold)"
     STOPPED = "stopped"
 
 
@@ -48,7 +49,7 @@ class Membership(models.Model):
     project = models.ForeignKey(Project, models.CASCADE, related_name="members")
     worker = models.ForeignKey(Worker, models.CASCADE, related_name="memberships")
     secret = models.CharField(max_length=40, unique=True, default=new_secret)
-    standing = models.CharField(max_length=10, choices=Standing.choices, default=Standing.ACTIVE)
+    standing = models.CharField(max_length=10, choices=Standing.choices, default=Standing.QUALIFIED)
     joined_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -67,27 +68,48 @@ class Membership(models.Model):
 
 
 class TrustPolicy(models.Model):
-    """When a project's workers lose their standing, by their accuracy on gold (upper confidence bounds)."""
+    """When a project's workers lose their standing: by gold, by agreement with others, by speed."""
 
     project = models.OneToOneField(Project, models.CASCADE, related_name="trust")
     least_gold = models.PositiveIntegerField(default=10, help_text="Gold answers before anyone is judged.")
-    stop_below = models.FloatField(default=0.75, validators=SHARE)
+    stop_below = models.FloatField(default=0.75, validators=SHARE, help_text="Share of gold answered right.")
     watch_below = models.FloatField(
         default=0.85, validators=SHARE, help_text="On probation: twice the gold in every HIT."
     )
+    least_shared = models.PositiveIntegerField(
+        default=40, help_text="Answers that can be compared with others' before agreement is judged."
+    )
+    stop_agreeing_below = models.FloatField(
+        default=0.65, validators=SHARE, help_text="Of how often the others agree among themselves."
+    )
+    watch_agreeing_below = models.FloatField(default=0.8, validators=SHARE)
+    least_timed = models.PositiveIntegerField(default=40, help_text="Answers before speed is judged.")
+    stop_faster_ms = models.PositiveIntegerField(
+        default=250, help_text="Milliseconds for a mask, the middle one of the latest answers."
+    )
+    watch_faster_ms = models.PositiveIntegerField(default=400)
+    check_clock = models.BooleanField(
+        default=True, help_text="Speed by the site's own clock as well, which no page can lie about."
+    )
     retract_stopped = models.BooleanField(
-        default=True, help_text="Answers of a worker who is stopped for bad gold stop counting."
+        default=True, help_text="Answers of a worker whom the site stops do not count any more."
     )
 
 
 class StandingChange(models.Model):
-    """Why a standing changed; append-only."""
+    """Why a standing changed, or what a person noted of a worker whose standing stayed; append-only."""
 
     membership = models.ForeignKey(Membership, models.CASCADE, related_name="changes")
     before = models.CharField(max_length=10, choices=Standing.choices)
     after = models.CharField(max_length=10, choices=Standing.choices)
     reason = models.TextField()
+    by = models.CharField(max_length=150, blank=True, help_text="Who did it; empty: the site itself.")
     at = models.DateTimeField()
+
+    @property
+    def is_note(self) -> bool:
+        """Whether nothing changed."""
+        return self.before == self.after
 
 
 class JoinLink(models.Model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
@@ -23,6 +24,7 @@ from annotation_site.verification.holding import (
 )
 from annotation_site.verification.locks import hold_trees, hold_worker
 from annotation_site.verification.models import UNDONE, Assignment, Item, Judgment, Says
+from annotation_site.verification.releasing import work_of
 from annotation_site.verification.trust import review_standing
 from annotation_site.verification.withdrawing import reconsider
 from pipeline.decisions import Verdict
@@ -126,7 +128,7 @@ def _answer_gold(held: Held, says: Says, elapsed_ms: int, at: datetime) -> Answe
     if not record(held, says, elapsed_ms=elapsed_ms, at=at):
         return Answer(says=standing_answer(held), repeated=True, late=late)
     if late:
-        _pay_late(held, at)
+        _pay_late(held, elapsed_ms, at)
     return Answer(says=says, late=late, counts=True)
 
 
@@ -147,7 +149,7 @@ def _answer_mask(held: Held, says: Says, elapsed_ms: int, at: datetime) -> Answe
     elif not late:
         questions.give_back([held.question])
     if late:
-        _pay_late(held, at)
+        _pay_late(held, elapsed_ms, at)
     return Answer(says=says, late=late, counts=is_open, verdict=verdict)
 
 
@@ -158,9 +160,13 @@ def _extend_or_finish(held: Held, left: int, at: datetime) -> bool:
         return False
     if left == 0:
         assignments.update(finished_at=at)
-        done = Item.objects.filter(assignment=held.assignment).count()
+        done, seconds = work_of(held.assignment)
         ledger.settle(
-            project_id=held.project, reference=Assignment(pk=held.assignment).reference, done=done, at=at
+            project_id=held.project,
+            reference=Assignment(pk=held.assignment).reference,
+            done=done,
+            seconds=seconds,
+            at=at,
         )
         return True
     expires_at = at + timedelta(minutes=held.lease_minutes)
@@ -169,12 +175,18 @@ def _extend_or_finish(held: Held, left: int, at: datetime) -> bool:
     return False
 
 
-def _pay_late(held: Held, at: datetime) -> None:
+def _pay_late(held: Held, elapsed_ms: int, at: datetime) -> None:
     """Pay for an answer whose HIT is settled, unless an earlier one to the same item was paid with it."""
     earlier = Judgment.objects.filter(item=held.item, retracted_at__isnull=False)
     if earlier.exclude(retracted_because=UNDONE).exists():
         return
-    ledger.settle_late(project_id=held.project, reference=Item(pk=held.item).reference, at=at)
+    ledger.settle_late(
+        project_id=held.project,
+        reference=Item(pk=held.item).reference,
+        hit=Assignment(pk=held.assignment).reference,
+        seconds=Decimal(elapsed_ms) / 1000,
+        at=at,
+    )
 
 
 def _retract(held: Held, at: datetime) -> None:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import Count, Sum
+from django.db.models.functions import Least
 
 from annotation_site.budget import ledger
+from annotation_site.budget.models import Budget
+from annotation_site.budget.terms import Partial
 from annotation_site.verification import questions
 from annotation_site.verification.locks import hold_trees
-from annotation_site.verification.models import Assignment
+from annotation_site.verification.models import Assignment, Judgment
 
 
 @transaction.atomic
-def release_live(*, project_id: int, worker_id: int, at: datetime) -> bool:
-    """End the HIT that a worker holds; whether there was one."""
+def release_live(*, project_id: int, worker_id: int, at: datetime, partial: Partial | None = None) -> bool:
+    """End the HIT that a worker holds; whether there was one. `partial` as for `release`."""
     assignment = held_live(project_id=project_id, worker_id=worker_id)
     if assignment is not None:
-        release(assignment, at=at)
+        release(assignment, at=at, partial=partial)
     return assignment is not None
 
 
@@ -27,12 +32,32 @@ def held_live(*, project_id: int, worker_id: int) -> Assignment | None:
     return live.select_for_update(no_key=True).first()
 
 
-def release(assignment: Assignment, *, at: datetime) -> None:
-    """Give back what a locked assignment has left, and settle what was answered."""
+def release(assignment: Assignment, *, at: datetime, partial: Partial | None = None) -> None:
+    """Give back what a locked assignment has left, and settle what was answered.
+
+    Parameters
+    ----------
+    partial : what is paid for it, instead of what the budget says of unfinished HITs
+    """
     left = list(assignment.items.unanswered().values_list("question", "question__tree"))
     masks = [(question, tree) for question, tree in left if tree is not None]
     hold_trees(tree for _, tree in masks)
     questions.give_back([question for question, _ in masks])
     Assignment.objects.filter(pk=assignment.pk).update(released_at=at)
-    done = assignment.items.count() - len(left)
-    ledger.settle(project_id=assignment.project_id, reference=assignment.reference, done=done, at=at)
+    done, seconds = work_of(assignment.pk)
+    ledger.settle(
+        project_id=assignment.project_id,
+        reference=assignment.reference,
+        done=done,
+        seconds=seconds,
+        partial=partial,
+        at=at,
+    )
+
+
+def work_of(assignment_id: int) -> tuple[int, Decimal]:
+    """Answered items of a HIT, and the seconds they took, of each no more than is paid by the hour."""
+    answers = Judgment.objects.counting().filter(item__assignment=assignment_id)
+    longest = Budget.objects.values_list("longest_seconds", flat=True).get(project__assignments=assignment_id)
+    found = answers.aggregate(done=Count("pk"), ms=Sum(Least("elapsed_ms", longest * 1000), default=0))
+    return found["done"], Decimal(found["ms"]) / 1000

@@ -1,45 +1,31 @@
-"""Acting on a worker's standing: review it by their gold, stop them, let them work again."""
+"""Acting on a worker's standing: review it by their work, stop them, let them work again."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Count, Q
 
+from annotation_site.budget.terms import Partial
 from annotation_site.people.models import Membership, Standing, TrustPolicy
-from annotation_site.people.standing import GoldRecord, assess, change_standing
-from annotation_site.verification.models import Judgment, Says
+from annotation_site.people.standing import assess, change_standing, note_worker
+from annotation_site.verification.records import gold_record, record_of
 from annotation_site.verification.releasing import release_live
-from annotation_site.verification.withdrawing import retract_worker
+from annotation_site.verification.withdrawing import restore_worker, retract_worker
+
+__all__ = ["gold_record", "note_worker", "reinstate_worker", "review_standing", "stop_worker"]
 
 
-def gold_record(*, project_id: int, worker_id: int) -> GoldRecord:
-    """How a worker answered the project's gold, as far as it is still in use.
-
-    Who could not tell because there was no photo to see is not blamed.
-    """
-    unseen = Q(says=Says.UNSURE, item__unseen_at__isnull=False)
-    right = Q(says=Says.YES, question__gold__is_correct=True) | Q(
-        says=Says.NO, question__gold__is_correct=False
-    )
-    answered = Judgment.objects.filter(
-        worker=worker_id,
-        of_gold=True,
-        retracted_at__isnull=True,
-        question__project=project_id,
-        question__gold__retired_at__isnull=True,
-    )
-    answers = answered.exclude(unseen).aggregate(all=Count("pk"), right=Count("pk", filter=right))
-    return GoldRecord(right=answers["right"], wrong=answers["all"] - answers["right"])
+def policy_of(project_id: int) -> TrustPolicy:
+    """A project's own policy; the defaults where it has none."""
+    return TrustPolicy.objects.filter(project=project_id).first() or TrustPolicy(project_id=project_id)
 
 
 def review_standing(*, project_id: int, worker_id: int, at: datetime) -> Standing:
-    """Bring a worker's standing in line with their gold; called when a HIT ends, safe to repeat."""
+    """Bring a worker's standing in line with their work; called when a HIT ends, safe to repeat."""
     membership = Membership.objects.get(project=project_id, worker=worker_id)
-    policy = TrustPolicy.objects.filter(project=project_id).first() or TrustPolicy(project_id=project_id)
-    record = gold_record(project_id=project_id, worker_id=worker_id)
-    earned, reason = assess(record, policy, current=Standing(membership.standing))
+    policy = policy_of(project_id)
+    earned, reason = assess(record_of(membership), policy, current=Standing(membership.standing))
     if earned == Standing.STOPPED and membership.standing != Standing.STOPPED:
         stop_worker(membership=membership, reason=reason, at=at, retract=policy.retract_stopped)
     elif earned != membership.standing:
@@ -53,20 +39,36 @@ def stop_worker(
     membership: Membership,
     reason: str,
     at: datetime,
-    retract: bool = False,
+    by: str = "",
+    retract: bool = True,
     since: datetime | None = None,
 ) -> None:
     """No new HIT for this worker, and their open one ends; what they did is paid.
 
-    With `retract`, their judgments stop counting, from `since` on or all of them. All of this or nothing:
-    who is stopped is not reviewed again, so nobody would come back for what was left undone. Safe to repeat.
+    Their judgments stop counting, from `since` on or all of them, unless `retract` is False; decisions that
+    do not hold without them are withdrawn. All of this or nothing: who is stopped is not reviewed again, so
+    nobody would come back for what was left undone. Safe to repeat, also to retract what was left before.
+
+    Parameters
+    ----------
+    by : the name of the user who does it; empty for the site itself
     """
-    change_standing(membership=membership, to=Standing.STOPPED, reason=reason, at=at)
-    release_live(project_id=membership.project_id, worker_id=membership.worker_id, at=at)
+    change_standing(membership=membership, to=Standing.STOPPED, reason=reason, by=by, at=at)
+    release_live(
+        project_id=membership.project_id, worker_id=membership.worker_id, at=at, partial=Partial.SHARE
+    )
     if retract:
         retract_worker(membership=membership, reason=reason, at=at, since=since)
 
 
-def reinstate(*, membership: Membership, reason: str, at: datetime) -> None:
-    """Let a worker answer again; judgments that were retracted stay so."""
-    change_standing(membership=membership, to=Standing.ACTIVE, reason=reason, at=at)
+@transaction.atomic
+def reinstate_worker(
+    *, membership: Membership, reason: str, at: datetime, by: str = "", restore: bool = False
+) -> None:
+    """Let a worker answer again; they are judged by what they do from now on. Safe to repeat.
+
+    With `restore`, the judgments that a stop retracted count again, where nothing else took their place.
+    """
+    change_standing(membership=membership, to=Standing.QUALIFIED, reason=reason, by=by, at=at)
+    if restore:
+        restore_worker(membership=membership, at=at)

@@ -8,14 +8,23 @@ from datetime import datetime
 
 import numpy as np
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
+from annotation_site.budget.terms import Partial
 from annotation_site.catalog.models import Round, Tree
 from annotation_site.people.models import Membership
 from annotation_site.verification import deciding, questions
 from annotation_site.verification.by_hand import by_hand_in
 from annotation_site.verification.ground import Ground, ground_of
 from annotation_site.verification.locks import hold_trees
-from annotation_site.verification.models import Assignment, Cluster, Decision, Judgment, Question
+from annotation_site.verification.models import (
+    UNDONE,
+    Assignment,
+    Cluster,
+    Decision,
+    Judgment,
+    Question,
+)
 from annotation_site.verification.planning import holds, labels, weigh
 from annotation_site.verification.releasing import held_live, release
 
@@ -48,7 +57,7 @@ def retract_worker(
     trees = sorted(counting.values_list("question__tree_id", flat=True).order_by().distinct())
     hold_trees([*trees, *_trees_of(live)], alone=True)
     if live is not None:
-        release(live, at=at)
+        release(live, at=at, partial=Partial.SHARE)
     withdrawn = retracted = 0
     for tree_id in trees:
         mine = counting.filter(question__tree=tree_id)
@@ -57,6 +66,33 @@ def retract_worker(
         retracted += mine.update(retracted_at=at, retracted_because=reason[:200])
         withdrawn += reconsider(tree_id, positions, because=reason, at=at)
     return Retraction(retracted, withdrawn)
+
+
+@transaction.atomic
+def restore_worker(*, membership: Membership, at: datetime) -> int:
+    """Judgments that stopped counting with their worker count again; their number. Repeating changes nothing.
+
+    What the worker took back themselves stays so, and so does what they answered anew since. Open clusters
+    are weighed again; decisions that others took meanwhile stand.
+    """
+    gone = Judgment.objects.filter(
+        worker=membership.worker_id, question__project=membership.project_id, of_gold=False
+    ).filter(retracted_at__isnull=False)
+    gone = gone.exclude(retracted_because=UNDONE)
+    trees = sorted(gone.values_list("question__tree_id", flat=True).order_by().distinct())
+    hold_trees(trees, alone=True)
+    restored = 0
+    for tree_id in trees:
+        latest = gone.filter(question__tree=tree_id).order_by("question", "-pk").distinct("question")
+        answered = Judgment.objects.counting().filter(
+            worker=membership.worker_id, question=OuterRef("question")
+        )
+        again = dict(latest.values_list("pk", "question__position"))
+        back = Judgment.objects.filter(pk__in=again).filter(~Exists(answered))
+        positions = [again[pk] for pk in back.values_list("pk", flat=True)]
+        restored += back.update(retracted_at=None, retracted_because="")
+        reconsider(tree_id, [p for p in positions if p is not None], because="", at=at)
+    return restored
 
 
 def _trees_of(assignment: Assignment | None) -> list[int]:

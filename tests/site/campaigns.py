@@ -29,12 +29,13 @@ SECOND = timedelta(seconds=1)
 
 @dataclass
 class Clock:
-    """A clock that goes on by a second each time it is read."""
+    """A clock that goes on, by a second, each time it is read."""
 
     now: datetime = NOON
+    step: timedelta = SECOND
 
     def __call__(self) -> datetime:
-        self.now += SECOND
+        self.now += self.step
         return self.now
 
 

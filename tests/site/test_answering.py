@@ -14,7 +14,7 @@ from annotation_site.verification.answering import UndoTooLate, UnknownItem, rec
 from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Assignment, Cluster, Decision, Item, Judgment, Question, Says
-from annotation_site.verification.trust import reinstate, stop_worker
+from annotation_site.verification.trust import reinstate_worker, stop_worker
 from pipeline.decisions import Verdict
 from tests.factories import NOON
 from tests.site.campaigns import (
@@ -178,7 +178,7 @@ def test_an_item_is_paid_once_however_often_its_worker_is_retracted_and_reinstat
     ada.answer(item)
     for _ in range(2):
         stop_worker(membership=ada.member, reason="a test", at=NOON, retract=True)
-        reinstate(membership=ada.member, reason="a test", at=NOON)
+        reinstate_worker(membership=ada.member, reason="a test", at=NOON)
         assert not ada.answer(item).repeated
     assert Budget.objects.get(project=project).committed_questions == 1
     assert check_campaign(project) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import F, Sum
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,16 +13,20 @@ from hypothesis import strategies as st
 from annotation_site.budget.ledger import (
     BudgetSpent,
     CapBelowSpend,
+    InvalidTerms,
+    Spend,
     affordable,
     budget_of,
+    give_bonus,
     locked_budget,
-    price,
     reserve,
     set_caps,
     settle,
     settle_late,
+    spend_of,
 )
 from annotation_site.budget.models import Budget, LedgerEntry
+from annotation_site.budget.terms import Partial, Terms
 from annotation_site.catalog.models import Project
 from tests.factories import NOON, ProjectFactory
 
@@ -70,7 +74,7 @@ def test_fees_are_part_of_the_price(project: Project) -> None:
         pay_per_question=Decimal("0.03"),
         fee_share=Decimal("0.4"),
     )
-    assert price(budget) == Decimal("0.042")
+    assert budget.terms.at_most(10).total == Decimal("0.42")
     assert affordable(budget, at_most=100) == 23
 
 
@@ -97,11 +101,14 @@ def test_a_cap_below_what_is_spent_is_refused(project: Project) -> None:
 
 
 def test_a_late_answer_is_paid_while_the_cap_allows(project: Project) -> None:
-    set_caps(project=project, questions=1, money=None)
+    set_caps(project=project, questions=3, money=None)
+    reserved(project, 2)
+    settle(project_id=project.pk, reference="assignment:1", done=2, at=NOON)
     with transaction.atomic():
-        assert settle_late(project_id=project.pk, reference="item:1", at=NOON)
-        assert not settle_late(project_id=project.pk, reference="item:2", at=NOON)
-    assert committed(project) == (1, 0)
+        late = {"project_id": project.pk, "hit": "assignment:1", "at": NOON}
+        assert settle_late(reference="item:1", **late)
+        assert not settle_late(reference="item:2", **late)
+    assert committed(project) == (3, 0)
 
 
 def test_a_price_that_changes_in_between_is_not_that_of_what_was_reserved(project: Project) -> None:
@@ -112,23 +119,142 @@ def test_a_price_that_changes_in_between_is_not_that_of_what_was_reserved(projec
     assert committed(project) == (10, Decimal(1))
 
 
+CENT = Decimal("0.01")
+money = st.decimals("0", "0.5", places=4)
+
+
 @given(
-    pay=st.decimals("0", "0.2", places=4),
-    fee=st.decimals("0", "0.45", places=4),
+    pay=st.fixed_dictionaries(
+        {
+            "pay_per_question": money,
+            "pay_per_hit": money,
+            "pay_per_hour": st.decimals("0", "40", places=2),
+            "fee_share": st.decimals("0", "0.45", places=4),
+            "least_fee": st.decimals("0", "0.02", places=4),
+            "unfinished": st.sampled_from(Budget.Unfinished.values),
+        }
+    ),
     cap=st.decimals("0", "5", places=2),
-    asked=st.lists(st.tuples(st.integers(1, 60), st.floats(0, 1)), max_size=8),
+    asked=st.lists(st.tuples(st.integers(1, 60), st.floats(0, 1), st.integers(0, 900)), max_size=8),
 )
 def test_whatever_is_done_the_sum_stays_under_the_cap(
-    pay: Decimal, fee: Decimal, cap: Decimal, asked: list[tuple[int, float]]
+    pay: dict[str, Decimal], cap: Decimal, asked: list[tuple[int, float, int]]
 ) -> None:
     project = ProjectFactory()
-    set_caps(project=project, questions=300, money=cap, pay_per_question=pay, fee_share=fee)
-    for number, (questions, share) in enumerate(asked):
+    set_caps(project=project, questions=300, money=cap, **pay)
+    for number, (questions, share, seconds) in enumerate(asked):
         reference = f"assignment:{project.pk}-{number}"
         fits = affordable(Budget.objects.get(project=project), at_most=questions)
         if fits:
             reserved(project, fits, reference)
-            settle(project_id=project.pk, reference=reference, done=int(fits * share), at=NOON)
+            done = {"done": int(fits * share), "seconds": Decimal(seconds)}
+            settle(project_id=project.pk, reference=reference, **done, at=NOON)
     sums = LedgerEntry.objects.filter(project=project).aggregate(q=Sum("questions"), m=Sum("money"))
     assert committed(project) == (sums["q"] or 0, sums["m"] or 0)
     assert committed(project)[1] <= cap
+
+
+@given(
+    terms=st.builds(
+        Terms,
+        per_question=money,
+        per_hit=money,
+        per_hour=st.decimals("0", "40", places=2),
+        fee_share=st.decimals("0", "0.45", places=4),
+        least_fee=st.decimals("0", "0.02", places=4),
+        partial=st.sampled_from(Partial),
+    ),
+    questions=st.integers(1, 60),
+    share=st.floats(0, 1),
+    seconds=st.decimals("0", "2000", places=3),
+)
+def test_no_hit_comes_to_more_than_was_reserved_for_it(
+    terms: Terms, questions: int, share: float, seconds: Decimal
+) -> None:
+    most, spent = terms.at_most(questions), terms.of(questions, done=int(questions * share), seconds=seconds)
+    assert 0 <= spent.pay <= most.pay
+    assert 0 <= spent.fee <= most.fee
+    assert Terms.from_json(terms.as_json()) == terms
+
+
+@pytest.mark.parametrize(
+    ("terms", "whole", "half", "fee"),
+    [
+        (Terms(per_question=Decimal("0.02")), "1.00", "0.50", "0"),
+        (Terms(per_hit=Decimal("0.80")), "0.80", "0.40", "0"),
+        (Terms(per_hour=Decimal(18)), "0.50", "0.25", "0"),
+        (Terms(per_hit=Decimal("0.80"), partial=Partial.NOTHING), "0.80", "0", "0"),
+        (Terms(per_hit=Decimal("0.80"), partial=Partial.FULL), "0.80", "0.80", "0"),
+        (Terms(per_hit=Decimal("0.80"), fee_share=Decimal("0.2")), "0.80", "0.40", "0.16"),
+        (Terms(per_hit=Decimal("0.02"), fee_share=Decimal("0.2"), least_fee=CENT), "0.02", "0.01", "0.01"),
+    ],
+)  # fmt: skip
+def test_work_is_paid_per_question_per_hit_or_per_hour(terms: Terms, whole: str, half: str, fee: str) -> None:
+    """Fifty questions of two seconds each, all or half of them answered."""
+    done = terms.of(50, done=50, seconds=Decimal(100))
+    assert (done.pay, done.fee) == (Decimal(whole), Decimal(fee))
+    assert terms.of(50, done=25, seconds=Decimal(50)).pay == Decimal(half)
+    assert terms.of(50, done=0, seconds=Decimal(0)).total == 0
+
+
+def test_who_is_stopped_is_paid_for_what_they_did_whatever_is_paid_for_unfinished_hits() -> None:
+    terms = Terms(per_hit=Decimal(1), partial=Partial.NOTHING)
+    assert terms.of(50, done=25, seconds=Decimal(0), partial=Partial.SHARE).pay == Decimal("0.5")
+
+
+def test_of_a_long_look_no_more_is_paid_by_the_hour_than_was_reserved(project: Project) -> None:
+    set_caps(project=project, questions=None, money=Decimal(1), pay_per_hour=36, longest_seconds=5)
+    assert affordable(Budget.objects.get(project=project), at_most=100) == 20
+    reserved(project, 20)
+    settle(project_id=project.pk, reference="assignment:1", done=20, seconds=Decimal(9000), at=NOON)
+    assert committed(project) == (20, Decimal(1))
+
+
+def test_a_bonus_is_paid_once_with_its_fee_and_under_the_cap(project: Project) -> None:
+    set_caps(project=project, questions=None, money=Decimal(3), fee_share="0.2", least_fee="0.01")
+    bonus = {"project": project, "note": "thorough", "at": NOON}
+    for _ in range(2):
+        given_ = give_bonus(money=Decimal(2), reference="worker:1:week-48", **bonus)
+    assert (given_.money, given_.fee, given_.questions) == (Decimal("2.4"), Decimal("0.4"), 0)
+    assert committed(project) == (0, Decimal("2.4"))
+    with pytest.raises(BudgetSpent, match=r"0\.7200"):
+        give_bonus(money=Decimal("0.6"), reference="worker:2:week-48", **bonus)
+    with pytest.raises(InvalidTerms):
+        give_bonus(money=Decimal(0), reference="worker:3:week-48", **bonus)
+    assert LedgerEntry.objects.count() == 1
+
+
+def test_what_is_spent_and_what_is_reserved_are_told_apart(project: Project) -> None:
+    set_caps(project=project, questions=None, money=None, pay_per_question="0.1", fee_share="0.5")
+    reserved(project, 10)
+    reserved(project, 4, "assignment:2")
+    settle(project_id=project.pk, reference="assignment:1", done=8, at=NOON)
+    give_bonus(project=project, money=Decimal(1), reference="bonus:1", note="", at=NOON)
+    assert spend_of(project) == Spend(8, Decimal("2.7"), Decimal("0.9"), Decimal("1.5"), 4, Decimal("0.6"))
+    budget = Budget.objects.get(project=project)
+    assert budget.committed_money == spend_of(project).money + spend_of(project).reserved_money
+
+
+@pytest.mark.parametrize("pay", [{"pay_per_hit": -1}, {"unfinished": "maybe"}, {"pay_per_mask": 1}])
+def test_terms_that_make_no_sense_are_refused_and_nothing_is_set(
+    project: Project, pay: dict[str, object]
+) -> None:
+    with pytest.raises(InvalidTerms, match=next(iter(pay))):
+        set_caps(project=project, questions=5, money=None, **pay)
+    assert Budget.objects.get(project=project).questions is None
+
+
+def test_the_database_itself_refuses_to_change_an_entry(project: Project) -> None:
+    budget_of(project)
+    reserved(project, 10)
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        LedgerEntry.objects.update(money=0)
+
+
+def test_reservations_from_before_terms_were_kept_are_settled_at_their_price(project: Project) -> None:
+    set_caps(project=project, questions=None, money=None)
+    held = {"project": project, "questions": 10, "money": Decimal(1), "reference": "assignment:1", "at": NOON}
+    LedgerEntry.objects.create(kind="reserve", **held)
+    Budget.objects.update(committed_questions=10, committed_money=1)
+    settle(project_id=project.pk, reference="assignment:1", done=5, at=NOON)
+    assert committed(project) == (5, Decimal("0.5"))

@@ -8,10 +8,14 @@ from hypothesis import strategies as st
 
 from annotation_site.people.members import UnknownLink, invite, join, join_by_code, member_of
 from annotation_site.people.models import Membership, Standing, TrustPolicy, Worker
-from annotation_site.people.standing import GoldRecord, assess
+from annotation_site.people.standing import AgreementRecord, GoldRecord, PaceRecord, Record, assess
 from tests.factories import NOON, JoinLinkFactory, ProjectFactory
 
 counts = st.integers(0, 200)
+
+
+def by_gold(right: int, wrong: int, *, current: Standing) -> tuple[Standing, str]:
+    return assess(Record(gold=GoldRecord(right, wrong)), TrustPolicy(), current=current)
 
 
 @given(counts, counts)
@@ -31,29 +35,84 @@ def test_a_right_answer_never_lowers_what_may_be_expected(right: int, wrong: int
 @pytest.mark.parametrize(
     ("right", "wrong", "expected"),
     [
-        (4, 5, Standing.ACTIVE),  # too few to judge
-        (10, 0, Standing.ACTIVE),
-        (9, 1, Standing.ACTIVE),
+        (4, 5, Standing.QUALIFIED),  # too few to judge
+        (10, 0, Standing.QUALIFIED),  # may still be as bad as 74 %
+        (11, 0, Standing.ACTIVE),
+        (9, 1, Standing.QUALIFIED),
         (6, 4, Standing.PROBATION),
         (4, 6, Standing.STOPPED),
         (50, 50, Standing.STOPPED),
         (190, 10, Standing.ACTIVE),
     ],
 )
-def test_a_standing_follows_from_the_upper_bound(right: int, wrong: int, expected: Standing) -> None:
-    assert assess(GoldRecord(right, wrong), TrustPolicy(), current=Standing.ACTIVE)[0] == expected
+def test_a_standing_is_lost_by_the_upper_bound_and_earned_by_the_lower(
+    right: int, wrong: int, expected: Standing
+) -> None:
+    assert by_gold(right, wrong, current=Standing.QUALIFIED)[0] == expected
+
+
+@pytest.mark.parametrize("current", [Standing.QUALIFIED, Standing.ACTIVE])
+def test_who_is_neither_proven_nor_doubtful_stays_what_they_are(current: Standing) -> None:
+    assert by_gold(9, 1, current=current) == (current, "")
+
+
+@pytest.mark.parametrize(
+    ("agreed", "shared", "expected", "standing"),
+    [
+        (10, 39, 0.95, Standing.ACTIVE),  # too few to judge
+        (38, 40, 0.95, Standing.ACTIVE),
+        (60, 100, 0.95, Standing.PROBATION),
+        (50, 100, 0.95, Standing.STOPPED),
+        (50, 100, 0.8, Standing.PROBATION),  # the others agree less among themselves
+    ],
+)
+def test_agreement_is_judged_by_how_far_the_others_agree(
+    agreed: int, shared: int, expected: float, standing: Standing
+) -> None:
+    record = Record(agreement=AgreementRecord(agreed, shared, expected))
+    assert assess(record, TrustPolicy(), current=Standing.ACTIVE)[0] == standing
+
+
+@pytest.mark.parametrize(
+    ("pace", "standing"),
+    [
+        (PaceRecord(39, 90.0), Standing.ACTIVE),  # too few to judge
+        (PaceRecord(40, 90.0), Standing.STOPPED),
+        (PaceRecord(40, 300.0), Standing.PROBATION),
+        (PaceRecord(40, 1400.0, 1900.0), Standing.ACTIVE),
+        (PaceRecord(40, 1400.0, 120.0), Standing.STOPPED),
+        (PaceRecord(40, 300.0, 1900.0), Standing.PROBATION),
+    ],
+)
+def test_speed_is_judged_by_the_page_and_by_the_clock(pace: PaceRecord, standing: Standing) -> None:
+    assert assess(Record(pace=pace), TrustPolicy(), current=Standing.ACTIVE)[0] == standing
+
+
+def test_the_sites_clock_can_be_left_out() -> None:
+    record = Record(pace=PaceRecord(40, 1400.0, 5.0))
+    assert assess(record, TrustPolicy(check_clock=False), current=Standing.ACTIVE)[0] == Standing.ACTIVE
+
+
+def test_every_doubt_is_named_and_the_worst_one_counts() -> None:
+    record = Record(gold=GoldRecord(4, 6), pace=PaceRecord(40, 300.0), agreement=AgreementRecord(10, 60, 0.9))
+    standing, reason = assess(record, TrustPolicy(), current=Standing.ACTIVE)
+    assert standing == Standing.STOPPED
+    assert "gold answers right" in reason
+    assert "agrees with proven workers" in reason
+    assert "300 ms" not in reason
 
 
 def test_a_watched_worker_who_does_well_is_active_again() -> None:
-    assert assess(GoldRecord(90, 4), TrustPolicy(), current=Standing.PROBATION)[0] == Standing.ACTIVE
+    assert by_gold(90, 4, current=Standing.PROBATION)[0] == Standing.ACTIVE
+    assert by_gold(10, 1, current=Standing.PROBATION)[0] == Standing.QUALIFIED
 
 
 def test_who_is_stopped_stays_so_whatever_the_gold_says() -> None:
-    assert assess(GoldRecord(100, 0), TrustPolicy(), current=Standing.STOPPED) == (Standing.STOPPED, "")
+    assert by_gold(100, 0, current=Standing.STOPPED) == (Standing.STOPPED, "")
 
 
 def test_the_reason_names_the_counts() -> None:
-    _, reason = assess(GoldRecord(4, 6), TrustPolicy(), current=Standing.ACTIVE)
+    _, reason = by_gold(4, 6, current=Standing.ACTIVE)
     assert reason == "4 of 10 gold answers right, so at most 70% accurate; 75% is needed."
 
 

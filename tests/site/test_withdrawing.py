@@ -7,16 +7,24 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from annotation_site.people.models import Standing, StandingChange, TrustPolicy
+from annotation_site.people.models import Membership, Standing, StandingChange, TrustPolicy
 from annotation_site.verification import trust
+from annotation_site.verification.answering import record_answer
 from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Assignment, Cluster, Decision, Judgment, Question, Says
 from annotation_site.verification.releasing import release_live
-from annotation_site.verification.trust import gold_record, reinstate, review_standing, stop_worker
+from annotation_site.verification.trust import (
+    gold_record,
+    note_worker,
+    reinstate_worker,
+    review_standing,
+    stop_worker,
+)
 from annotation_site.verification.withdrawing import retract_worker
 from tests.factories import NOON, RoundFactory
 from tests.site.campaigns import (
+    Clock,
     Person,
     add_tree,
     items,
@@ -24,6 +32,7 @@ from tests.site.campaigns import (
     project_with_clusters,
     project_with_tree,
     standing,
+    truth,
 )
 
 pytestmark = pytest.mark.django_db
@@ -232,21 +241,135 @@ def test_good_workers_stay_and_doubtful_ones_are_watched() -> None:
         for place, item in enumerate(gold[:10]):
             says = person.says(item)
             person.answer(item, says if place < right else {"yes": Says.NO, "no": Says.YES}[says])
-    for person, expected in ((ada, Standing.ACTIVE), (ben, Standing.PROBATION)):
+    for person, expected in ((ada, Standing.QUALIFIED), (ben, Standing.PROBATION)):
         worker = person.member.worker_id
         assert review_standing(project_id=project.pk, worker_id=worker, at=NOON) == expected
         assert review_standing(project_id=project.pk, worker_id=worker, at=NOON) == expected
-    assert StandingChange.objects.count() == 1
+    assert StandingChange.objects.get().after == Standing.PROBATION
 
 
 def test_an_admin_stops_and_reinstates_and_every_change_is_noted() -> None:
     project = opened(project_with_clusters([0.9] * 6))
     ada = Person.of(project)
     ada.open()
-    stop_worker(membership=ada.member, reason="asked to", at=NOON)
-    stop_worker(membership=ada.member, reason="asked to", at=NOON)
+    for _ in range(2):
+        stop_worker(membership=ada.member, reason="asked to", by="eve", at=NOON)
     assert not Assignment.objects.live().exists()
-    reinstate(membership=ada.member, reason="came back", at=NOON)
+    note_worker(membership=ada.member, text="wrote us", by="eve", at=NOON)
+    for _ in range(2):
+        reinstate_worker(membership=ada.member, reason="came back", by="eve", at=NOON)
     assert ada.open()
-    changes = StandingChange.objects.order_by("pk").values_list("before", "after", "reason")
-    assert list(changes) == [("active", "stopped", "asked to"), ("stopped", "active", "came back")]
+    changes = StandingChange.objects.order_by("pk")
+    assert list(changes.values_list("before", "after", "reason", "by")) == [
+        ("qualified", "stopped", "asked to", "eve"),
+        ("stopped", "stopped", "wrote us", "eve"),
+        ("stopped", "qualified", "came back", "eve"),
+    ]
+    assert [change.is_note for change in changes] == [False, True, False]
+
+
+def test_an_admin_chooses_from_when_on_a_stopped_workers_answers_do_not_count() -> None:
+    project = opened(project_with_clusters([0.9] * 6, gold_share=0))
+    ada = Person.of(project)
+    before = len(ada.work())
+    ada.clock.now += timedelta(hours=1)
+    since = ada.clock.now
+    ada.work()
+    stop_worker(membership=ada.member, reason="a test", at=NOON, since=since)
+    assert Judgment.objects.counting().count() == before
+    stop_worker(membership=ada.member, reason="all of it", at=NOON)
+    assert not Judgment.objects.counting().exists()
+    assert check_campaign(project) == []
+
+
+def test_a_stop_that_was_a_mistake_can_be_taken_back_with_all_its_answers() -> None:
+    project = opened(project_with_tree(HALVES))
+    ada = Person.of(project)
+    until_nothing_is_open(ada)
+    before = standing(project)
+    counted = set(Judgment.objects.counting().values_list("pk", flat=True))
+    stop_worker(membership=ada.member, reason="a mistake", at=NOON)
+    assert standing(project) == {}
+    for _ in range(2):
+        reinstate_worker(membership=ada.member, reason="sorry", at=NOON, restore=True)
+        assert standing(project) == before
+        assert set(Judgment.objects.counting().values_list("pk", flat=True)) == counted
+    assert check_campaign(project) == []
+
+
+def test_what_others_decided_meanwhile_stands_when_answers_come_back() -> None:
+    project = opened(project_with_tree(HALVES))
+    ada, ben = Person.of(project, "Ada"), Person.of(project, "Ben")
+    until_nothing_is_open(ada)
+    stop_worker(membership=ada.member, reason="a mistake", at=NOON)
+    until_nothing_is_open(ben)
+    before = standing(project)
+    reinstate_worker(membership=ada.member, reason="sorry", at=NOON, restore=True)
+    assert standing(project) == before
+    assert check_campaign(project) == []
+
+
+def test_who_is_reinstated_is_judged_by_what_they_do_from_then_on() -> None:
+    project = opened(project_with_clusters([0.0] * 10, gold=40, hit_size=20, gold_share=0.5))
+    person = Person.of(project, says=lambda item: Says.YES)
+    until_stopped(person)
+    reinstate_worker(membership=person.member, reason="was tired", at=person.clock())
+    person.says = truth
+    person.work()
+    person.member.refresh_from_db()
+    assert person.member.standing in (Standing.QUALIFIED, Standing.ACTIVE)
+
+
+def test_a_worker_who_answers_faster_than_anyone_looks_is_stopped() -> None:
+    project = opened(project_with_clusters([0.9] * 20, gold=40, hit_size=50))
+    bot = Person.of(project)
+    for item in items(bot.open()):
+        record_answer(
+            item_key=item.key,
+            assignment_id=item.assignment_id,
+            says=truth(item),
+            elapsed_ms=90,
+            at=bot.clock(),
+        )
+    bot.member.refresh_from_db()
+    assert bot.member.standing == Standing.STOPPED
+    assert "answers in 90 ms" in StandingChange.objects.get().reason
+
+
+def test_a_page_that_lies_about_the_time_does_not_fool_the_sites_clock() -> None:
+    project = opened(project_with_clusters([0.9] * 20, gold=40, hit_size=50))
+    bot = Person.of(project, clock=Clock(step=timedelta(milliseconds=100)))
+    bot.work()
+    bot.member.refresh_from_db()
+    assert bot.member.standing == Standing.STOPPED
+    assert "by the site's clock" in StandingChange.objects.get().reason
+
+
+def test_who_contradicts_proven_workers_on_clear_clusters_is_stopped() -> None:
+    project = opened(project_with_clusters([1.0] * 30, gold=0, hit_size=20, gold_share=0))
+    proven = [Person.of(project, name) for name in ("Ada", "Ben", "Cy")]
+    Membership.objects.update(standing=Standing.ACTIVE)
+    clicker = Person.of(project, "Dee", says=lambda item: Says.YES if item.pk % 3 == 0 else Says.NO)
+    TrustPolicy.objects.update(least_shared=20)
+    for _ in range(8):
+        for person in (*proven, clicker):
+            if person.member.standing != Standing.STOPPED:
+                person.work()
+                person.member.refresh_from_db()
+    assert [person.member.standing for person in proven] == [Standing.ACTIVE] * 3
+    assert clicker.member.standing == Standing.STOPPED
+    assert "agrees with proven workers" in StandingChange.objects.get().reason
+    assert not Judgment.objects.counting().filter(worker=clicker.member.worker).exists()
+    assert check_campaign(project) == []
+
+
+def test_those_who_are_not_proven_cannot_outvote_an_honest_worker() -> None:
+    project = opened(project_with_clusters([1.0] * 30, gold=0, hit_size=20, gold_share=0))
+    spammers = [Person.of(project, name, says=lambda item: Says.NO) for name in ("Ada", "Ben", "Cy")]
+    honest = Person.of(project, "Dee")
+    TrustPolicy.objects.update(least_shared=20)
+    for _ in range(5):
+        for person in (*spammers, honest):
+            person.work()
+    honest.member.refresh_from_db()
+    assert honest.member.standing == Standing.QUALIFIED

@@ -18,7 +18,7 @@ from annotation_site.pages.crowd.population import Behaviour
 from annotation_site.pages.crowd.truth import Known, right_answers
 from annotation_site.pages.crowd.visitor import FIRST_WAIT, PATIENCE, Entry, Page, Reply, Visitor
 from annotation_site.people.members import join
-from annotation_site.people.models import Membership
+from annotation_site.people.models import Membership, TrustPolicy
 from pipeline.progress import Progress, silent
 
 TICK = 0.2
@@ -215,6 +215,12 @@ def recruit(project: Project, population: Sequence[Behaviour]) -> list[tuple[Mem
     return recruited
 
 
+def _leave_the_clock_out(recruited: Sequence[tuple[Membership, Behaviour]]) -> None:
+    """These people's seconds are not the site's: how fast they are, only their pages know."""
+    projects = {member.project_id for member, _ in recruited}
+    TrustPolicy.objects.filter(project__in=projects).update(check_clock=False)
+
+
 def run_crowd(
     recruited: Sequence[tuple[Membership, Behaviour]],
     base_url: str,
@@ -237,6 +243,8 @@ def run_crowd(
     SiteGone
         When the site stays away.
     """
+    if speed != 1:
+        _leave_the_clock_out(recruited)
     floor = Floor(len(recruited))
     workers = [
         SimulatedWorker(
