@@ -346,12 +346,12 @@ def test_a_page_that_lies_about_the_time_does_not_fool_the_sites_clock() -> None
 
 
 def test_who_contradicts_proven_workers_on_clear_clusters_is_stopped() -> None:
-    project = opened(project_with_clusters([1.0] * 30, gold=0, hit_size=20, gold_share=0))
+    project = opened(project_with_clusters([1.0] * 40, gold=0, hit_size=20, gold_share=0))
     proven = [Person.of(project, name) for name in ("Ada", "Ben", "Cy")]
     Membership.objects.update(standing=Standing.ACTIVE)
     clicker = Person.of(project, "Dee", says=lambda item: Says.YES if item.pk % 3 == 0 else Says.NO)
     TrustPolicy.objects.update(least_shared=20)
-    for _ in range(8):
+    for _ in range(6):
         for person in (*proven, clicker):
             if person.member.standing != Standing.STOPPED:
                 person.work()
