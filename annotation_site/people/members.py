@@ -27,7 +27,7 @@ def join(*, project: Project, provider: str, external_id: str, name: str = "") -
         found = Membership.objects.filter(project=project, worker=worker).first()
         if found is not None:
             return found
-        standing = Standing.NEW if is_asked(project) else Standing.ACTIVE
+        standing = Standing.NEW if is_asked(project) else Standing.QUALIFIED
         return Membership.objects.get_or_create(
             project=project, worker=worker, defaults={"standing": standing}
         )[0]

@@ -45,7 +45,7 @@ def test_who_joins_is_new_until_they_pass(project: Project, ada: Membership) -> 
     attempt = take(ada)
     assert (attempt.passed, attempt.right, attempt.seen) == (True, 10, 10)
     ada.refresh_from_db()
-    assert ada.standing == Standing.ACTIVE
+    assert ada.standing == Standing.QUALIFIED
     assert policy.is_qualified(ada)
     assert "10 of 10" in StandingChange.objects.get(membership=ada).reason
 
@@ -173,14 +173,14 @@ def test_without_enough_masks_workers_are_let_in_and_it_is_known(project: Projec
         Lesson.objects.filter(pk=lesson.pk).update(left_out_at=NOON)
     known = policy.readiness(project)
     assert (known.right, known.wrong, known.needed, known.lacks_masks) == (10, 4, 5, True)
-    assert invite(project=project, name="Bo").standing == Standing.ACTIVE
+    assert invite(project=project, name="Bo").standing == Standing.QUALIFIED
 
 
 def test_a_test_that_is_switched_off_keeps_nobody_out(project: Project, ada: Membership) -> None:
     policy.set_policy(project=project, questions=0, pass_mark=0.8, attempts=3)
     policy.admit(membership=ada, at=NOON)
     ada.refresh_from_db()
-    assert ada.standing == Standing.ACTIVE
+    assert ada.standing == Standing.QUALIFIED
 
 
 def test_who_is_vouched_for_need_not_take_it_even_when_it_changes(project: Project, ada: Membership) -> None:
@@ -189,13 +189,13 @@ def test_who_is_vouched_for_need_not_take_it_even_when_it_changes(project: Proje
     policy.ask_everyone_again(project=project)
     policy.admit(membership=ada, at=NOON)
     ada.refresh_from_db()
-    assert ada.standing == Standing.ACTIVE
+    assert ada.standing == Standing.QUALIFIED
 
 
 def test_coming_back_changes_no_standing(project: Project) -> None:
     first = join(project=project, provider="market", external_id="A1")
     take(first)
-    assert join(project=project, provider="market", external_id="A1").standing == Standing.ACTIVE
+    assert join(project=project, provider="market", external_id="A1").standing == Standing.QUALIFIED
 
 
 @pytest.mark.parametrize(

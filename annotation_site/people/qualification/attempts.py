@@ -211,7 +211,7 @@ def _end(membership: Membership, attempt: Attempt, at: datetime) -> None:
 def _passed(membership: Membership, attempt: Attempt, at: datetime) -> None:
     if membership.standing == Standing.NEW:
         reason = f"Passed the test: {attempt.right} of {attempt.seen} right."
-        change_standing(membership=membership, to=Standing.ACTIVE, reason=reason, at=at)
+        change_standing(membership=membership, to=Standing.QUALIFIED, reason=reason, at=at)
     transaction.on_commit(
         lambda: passed.send_robust(Attempt, membership=membership, attempt=attempt, at=at), robust=True
     )

@@ -142,7 +142,7 @@ def admit(*, membership: Membership, at: datetime) -> None:
 
 def _let_in(membership: Membership, reason: str, at: datetime) -> None:
     if membership.standing == Standing.NEW:
-        change_standing(membership=membership, to=Standing.ACTIVE, reason=reason, at=at)
+        change_standing(membership=membership, to=Standing.QUALIFIED, reason=reason, at=at)
 
 
 def _has_passed(membership: Membership, policy: QualificationPolicy) -> bool:
