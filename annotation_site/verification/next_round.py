@@ -6,8 +6,7 @@ import logging
 
 from django.db import connection, transaction
 
-from annotation_site.budget.ledger import budget_of, price
-from annotation_site.budget.models import Budget
+from annotation_site.budget.ledger import affordable, budget_of
 from annotation_site.catalog.models import Project, Round, StageRun, Tree
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import State
@@ -114,7 +113,7 @@ def _is_open(round_: Round) -> bool:
 
 def _check_over(project: Project, round_: Round, *, now: bool) -> None:
     """Refuse while the current round has questions that somebody may still answer."""
-    if _is_spent(budget_of(project)):
+    if affordable(budget_of(project), at_most=1) == 0:
         raise NotWorthIt(
             f"The budget of {project.slug} is spent: nobody could be asked about a further round. "
             "Raise it first."
@@ -132,13 +131,6 @@ def _check_over(project: Project, round_: Round, *, now: bool) -> None:
             f"People are still answering round {round_.number} of {project.slug}: wait for them, or begin "
             "the next round --now."
         )
-
-
-def _is_spent(budget: Budget) -> bool:
-    """Whether the caps leave no room for another question."""
-    if budget.questions is not None and budget.committed_questions >= budget.questions:
-        return True
-    return budget.money is not None and budget.committed_money + price(budget) > budget.money
 
 
 def _check_worth(project: Project, round_: Round, least_gain: float) -> None:
