@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from annotation_site.dashboards import people, views
+from annotation_site.dashboards import exports, people, views
 
 app_name = "dashboards"
 urlpatterns = [
@@ -22,4 +22,8 @@ urlpatterns = [
     path("projects/<slug:slug>/people/<int:pk>/", people.change_access, name="change_access"),
     path("projects/<slug:slug>/people/invite/", people.invite, name="invite"),
     path("projects/<slug:slug>/people/invitations/<int:pk>/revoke/", people.uninvite, name="uninvite"),
+    path("projects/<slug:slug>/exports/", exports.exports, name="exports"),
+    path("projects/<slug:slug>/exports/new/", exports.ask, name="ask_for_export"),
+    path("projects/<slug:slug>/exports/<int:pk>/", exports.download, name="download"),
+    path("projects/<slug:slug>/exports/<int:pk>/end/", exports.end, name="end_export"),
 ]
