@@ -29,7 +29,7 @@ help: ## This list
 
 .venv/installed-dev: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing Maskgrove with what its tests need (a few minutes the first time)"
-	@$(PIP_INSTALL) -e '.[vision,mturk,dev]'
+	@$(PIP_INSTALL) -e '.[vision,mturk,s3,dev]'
 	@touch .venv/installed $@
 
 install: .venv/installed ## Build .venv with all that runs the product

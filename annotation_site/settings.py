@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import environ
-
 from annotation_site import embedded
+from annotation_site.environment import Environment
+from annotation_site.file_storage import storages_at
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env")
+env = Environment()
+env.read_env(BASE_DIR / ".env")
 
 VAR = Path(env("MASKGROVE_VAR", default=str(BASE_DIR / "var"))).resolve()
 DEBUG = env.bool("DEBUG", default=False)
@@ -85,6 +85,8 @@ TEMPLATES = [
 
 DATABASE_URL = env("DATABASE_URL", default="")
 DATABASES = {"default": env.db_url_config(DATABASE_URL or embedded.postgres(VAR).url)}
+if env("DATABASE_PASSWORD", default=""):
+    DATABASES["default"]["PASSWORD"] = env("DATABASE_PASSWORD")
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 if not DATABASE_URL:
@@ -99,18 +101,12 @@ STORAGES = {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {"location": VAR / "files"},
     },
-    "images": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": VAR / "images"},
-    },
-    "artifacts": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": VAR / "artifacts"},
-    },
-    "crops": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": VAR / "crops"},
-    },
+    **storages_at(
+        env("STORAGE_URL", default=""),
+        var=VAR,
+        access_key=env("S3_ACCESS_KEY", default=""),
+        secret_key=env("S3_SECRET_KEY", default=""),
+    ),
     "staticfiles": {"BACKEND": "annotation_site.static_files.HashedStaticFiles"},
 }
 STATIC_URL = "/static/"

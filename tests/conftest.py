@@ -4,7 +4,19 @@ Its deadline failed whichever example came first: that one connects to Postgres 
 example is quick when it is tried again, and Hypothesis calls that flaky.
 """
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("maskgrove", settings.default, deadline=None)
 settings.load_profile("maskgrove")
+
+
+@pytest.fixture
+def bucket() -> Iterator[str]:
+    """The STORAGE_URL of an empty bucket on a real S3 server."""
+    from tests.site.buckets import new_bucket
+
+    with new_bucket() as url:
+        yield url

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from django.core.files.storage import storages
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, Storage, storages
 
 KEEP = timedelta(days=2)
 """HITs are over long before; a photo that is asked for later is rendered again."""
@@ -23,12 +24,17 @@ def kept(name: str, render: Callable[[], bytes]) -> bytes:
     ----------
     name : within the storage, ends in .jpg; says all that the photo depends on
     """
-    place = Path(storages["crops"].path(name))
+    storage = storages["crops"]
     try:
-        return place.read_bytes()
+        with storage.open(name) as file:
+            found: bytes = file.read()
+            return found
     except FileNotFoundError:
         content = render()
-    _settle(content, place)
+    if isinstance(storage, FileSystemStorage):
+        _settle(content, Path(storage.path(name)))
+    else:
+        storage.save(name, ContentFile(content))
     return content
 
 
@@ -46,16 +52,27 @@ def _settle(content: bytes, place: Path) -> None:
 
 def prune(*, at: datetime, keep: timedelta = KEEP) -> int:
     """Delete the photos that were rendered longer than `keep` ago; their number."""
-    oldest = (at - keep).timestamp()
-    stale = [file for file in Path(storages["crops"].path("")).rglob("*.jpg") if _rendered(file) < oldest]
-    for file in stale:
-        file.unlink(missing_ok=True)
+    storage, oldest = storages["crops"], at - keep
+    stale = [name for name in _names(storage) if _rendered_before(storage, name, oldest)]
+    for name in stale:
+        storage.delete(name)
     return len(stale)
 
 
-def _rendered(file: Path) -> float:
-    """When, in seconds of the epoch; never for a file that another process has just deleted."""
+def _names(storage: Storage, folder: str = "") -> Iterator[str]:
+    """Every photo that is kept."""
     try:
-        return file.stat().st_mtime
+        folders, files = storage.listdir(folder)
     except FileNotFoundError:
-        return float("inf")
+        return
+    yield from (f"{folder}{name}" for name in files if name.endswith(".jpg"))
+    for name in folders:
+        yield from _names(storage, f"{folder}{name}/")
+
+
+def _rendered_before(storage: Storage, name: str, moment: datetime) -> bool:
+    """False for a file that another process has just deleted."""
+    try:
+        return storage.get_modified_time(name) < moment
+    except FileNotFoundError:
+        return False

@@ -66,15 +66,21 @@ def _umask() -> int:
 
 
 def _hand_over(file: IO[bytes], storage: Storage, name: str) -> None:
+    """Leave the whole file; a storage that does not replace what is there by itself forgets it first."""
     file.seek(0)
-    if storage.exists(name):
+    if not getattr(storage, "file_overwrite", False) and storage.exists(name):
         storage.delete(name)
     storage.save(name, File(file))
 
 
 @contextmanager
 def reading(name: str) -> Iterator[IO[bytes]]:
-    """An artifact, open to read and to seek in."""
+    """An artifact, open to read and to seek in.
+
+    Raises
+    ------
+    FileNotFoundError
+    """
     with artifacts().open(name, "rb") as file:
         yield file
 
@@ -82,15 +88,22 @@ def reading(name: str) -> Iterator[IO[bytes]]:
 def delete_artifacts(folder: str) -> None:
     """Delete every file under a folder of the artifacts storage, and the folder where it is one."""
     storage = artifacts()
-    if not storage.exists(folder):
-        return
-    folders, files = storage.listdir(folder)
+    folders, files = _listed(storage, folder)
     for name in files:
         storage.delete(f"{folder}/{name}")
     for name in folders:
         delete_artifacts(f"{folder}/{name}")
     if isinstance(storage, FileSystemStorage):
         storage.delete(folder)
+
+
+def _listed(storage: Storage, folder: str) -> tuple[list[str], list[str]]:
+    """Folders and files in a folder; none in one that is not there, which buckets cannot tell apart."""
+    try:
+        folders, files = storage.listdir(folder)
+    except FileNotFoundError:
+        return [], []
+    return folders, [name for name in files if name]
 
 
 @contextmanager
@@ -131,7 +144,7 @@ def local_folder(folder: str) -> Iterator[Path]:
 
 def _fetch(storage: Storage, folder: str, into: Path) -> dict[str, int]:
     """Copy the files of a folder, and when each was written here, in nanoseconds."""
-    for name in storage.listdir(folder)[1] if storage.exists(folder) else ():
+    for name in _listed(storage, folder)[1]:
         with storage.open(f"{folder}/{name}", "rb") as stored, (into / name).open("wb") as file:
             shutil.copyfileobj(stored, file)
     return {file.name: file.stat().st_mtime_ns for file in into.iterdir()}

@@ -6,7 +6,7 @@ The first round learns from the initial images, later ones also from the masks a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ def train(round_: Round, report: Reporter, *, detector: str | None = None, **ove
     options = detector_options(
         FitOptions, {"seed": project.seed % 2**31, **project.detector_options}, **agreed
     )
-    folder = f"{round_folder(round_)}/model"
+    folder = model_folder(round_)
     report(0, options.iterations or 0, "Reading annotations")
     with local_folder(folder) as path:
         training = get_detector(name).fit(
@@ -58,6 +58,11 @@ def train(round_: Round, report: Reporter, *, detector: str | None = None, **ove
         _check(round_, report, training, **overrides)
 
 
+def model_folder(round_: Round) -> str:
+    """Where the round's model and its checkpoints are, in the artifacts storage."""
+    return f"{round_folder(round_)}/model"
+
+
 def learned_images(round_: Round) -> Iterator[AnnotatedImage]:
     """The initial images, and pool images with the objects that earlier rounds accepted."""
     yield from annotated_images(round_.project, Role.INITIAL)
@@ -69,9 +74,12 @@ def category_ids(project: Project) -> list[int]:
     return list(project.categories.order_by("coco_id").values_list("coco_id", flat=True))
 
 
-def annotated_images(project: Project, role: Role, *, limit: int | None = None) -> Iterator[AnnotatedImage]:
-    """Images of a role with their annotations, by id."""
-    images = project.images.filter(role=role).order_by("id")[:limit]
+def annotated_images(
+    project: Project, role: Role, *, limit: int | None = None, only: Collection[int] | None = None
+) -> Iterator[AnnotatedImage]:
+    """Images of a role with their annotations, by id; `only` some, by their primary keys."""
+    images = project.images.filter(role=role).order_by("id")
+    images = images[:limit] if only is None else images.filter(pk__in=only)[:limit]
     for some in _batches(images.iterator(READ_AT_ONCE)):
         known: dict[int, list[Annotation]] = {image.pk: [] for image in some}
         annotations = Annotation.objects.filter(image__in=known).select_related("category").order_by("id")

@@ -14,10 +14,15 @@ from annotation_site.catalog.storage import (
     reading,
     writing,
 )
+from annotation_site.file_storage import storages_at
+from tests.site.buckets import KEYS
 
 
-@pytest.fixture(params=["disk", "elsewhere"])
+@pytest.fixture(params=["disk", "elsewhere", "bucket"])
 def storage(request: pytest.FixtureRequest, settings, tmp_path: Path):
+    if request.param == "bucket":
+        settings.STORAGES = {**settings.STORAGES, **storages_at(request.getfixturevalue("bucket"), **KEYS)}
+        return storages["artifacts"]
     backend = {
         "disk": {
             "BACKEND": "django.core.files.storage.FileSystemStorage",
@@ -65,6 +70,8 @@ def test_folders_are_deleted_whole(storage) -> None:
     delete_artifacts("never/was")
     assert not storage.exists("round/1/a")
     assert not storage.exists("round/1/deep/b")
+    with pytest.raises(FileNotFoundError), reading("round/1/a"):
+        pass
     assert storage.exists("round/10/c")
 
 

@@ -1,0 +1,88 @@
+"""A bucket as a Django storage, of which only what is read is fetched: a shard's rows, a model's header."""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from botocore.exceptions import ClientError
+from django.core.files import File
+from storages.backends.s3 import S3Storage
+from storages.utils import clean_name
+
+PIECE = 1 << 20
+"""Bytes fetched at once, at least: most photos come in one request, and rows of a shard in few."""
+
+
+class ObjectStorage(S3Storage):  # type: ignore[misc]
+    """S3Storage whose files are read by ranges, and replaced when they are written again."""
+
+    def get_default_settings(self) -> dict[str, Any]:
+        return {
+            **super().get_default_settings(),
+            "file_overwrite": True,
+            "default_acl": None,
+            "querystring_auth": True,
+            "signature_version": "s3v4",
+        }
+
+    def _open(self, name: str, mode: str = "rb") -> File[bytes]:
+        if mode != "rb":
+            opened: File[bytes] = super()._open(name, mode)
+            return opened
+        found = self._found(name)
+        return File(io.BufferedReader(Ranges(found, found.content_length), PIECE), name)
+
+    def get_modified_time(self, name: str) -> datetime:
+        moment: datetime = self._found(name).last_modified
+        return moment
+
+    def _found(self, name: str) -> Any:
+        """The object of a name, its headers loaded.
+
+        Raises
+        ------
+        FileNotFoundError
+        """
+        found = self.bucket.Object(self._normalize_name(clean_name(name)))
+        try:
+            found.load()
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
+                raise FileNotFoundError(f"{self.bucket_name} has no object {found.key}") from error
+            raise
+        return found
+
+
+class Ranges(io.RawIOBase):
+    """An object's bytes, fetched range by range."""
+
+    def __init__(self, found: Any, size: int) -> None:
+        super().__init__()
+        self._object, self._size, self._at = found, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(0, start + offset)
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = min(len(buffer), self._size - self._at)
+        if wanted <= 0:
+            return 0
+        bounds = f"bytes={self._at}-{self._at + wanted - 1}"
+        content = self._object.get(Range=bounds)["Body"].read()
+        buffer[: len(content)] = content
+        self._at += len(content)
+        return len(content)

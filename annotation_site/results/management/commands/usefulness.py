@@ -1,0 +1,78 @@
+"""manage.py usefulness"""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.table import Table
+
+from annotation_site.catalog.management.stage_command import HARDWARE, add_hardware, chosen
+from annotation_site.catalog.progress import terminal_progress
+from annotation_site.catalog.rounds import UnknownProject, current_round, find_project
+from annotation_site.results.usefulness import Arm, NothingToCompare, compare_usefulness
+from annotation_site.verification.next_round import NoNextRound, start_round
+from pipeline.coco import replacing
+from pipeline.detection import DetectionError, InvalidOption
+from pipeline.progress import Progress, StopRequested
+
+COLUMNS = ("Trained on", "Images", "Masks", "Hours", "AP50", "AP75")
+
+
+class Command(BaseCommand):
+    """Parse; `results.usefulness` compares."""
+
+    help = (
+        "The paper's usefulness experiment: train on the initial set, on it with as many drawn masks as the "
+        "hours of answering would have bought, and on it with the accepted masks; compare average precision "
+        "on the held-out images. Begins the next round where there is none, whose known objects are the "
+        "accepted masks. Stopped or killed, it goes on when it is run again."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("project", help="Slug of the project.")
+        parser.add_argument("--iterations", type=int, metavar="N", help="Of each training.")
+        parser.add_argument("--json", type=Path, metavar="FILE", help="Write the same as JSON.")
+        add_hardware(parser)
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        try:
+            project = find_project(options["project"])
+            round_ = current_round(project)
+            if not round_.known.exists():
+                round_ = start_round(project=project, now=True)
+            with ExitStack() as stack:
+
+                def watch(name: str) -> Progress:
+                    stack.close()
+                    return stack.enter_context(terminal_progress(name))
+
+                arms = compare_usefulness(round_, watch=watch, **chosen(options, "iterations", *HARDWARE))
+            if options["json"]:
+                with replacing(options["json"]) as file:
+                    file.write(json.dumps([arm.to_json() for arm in arms], indent=2, allow_nan=False) + "\n")
+        except (UnknownProject, NoNextRound, NothingToCompare, DetectionError, InvalidOption) as refusal:
+            raise CommandError(str(refusal)) from refusal
+        except StopRequested as stop:
+            raise CommandError(f"{stop} Run it again: it goes on from here.", returncode=130) from stop
+        self.stdout.write(self._drawn(arms))
+
+    def _drawn(self, arms: list[Arm]) -> str:
+        table = Table(*COLUMNS, box=None, header_style="bold", pad_edge=False)
+        for arm in arms:
+            table.add_row(
+                arm.name,
+                f"{arm.images:,}",
+                f"{arm.masks:,}",
+                f"{arm.hours:.2f}",
+                f"{arm.validation.ap50:.3f}",
+                f"{arm.validation.ap75:.3f}",
+            )
+        console = Console(width=100)
+        with console.capture() as captured:
+            console.print(table)
+        return captured.get()

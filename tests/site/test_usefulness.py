@@ -1,0 +1,71 @@
+"""What accepted masks are worth to a model: three trainings that differ in what they learn from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from annotation_site.catalog.models import Annotation, Project, Role
+from annotation_site.results.usefulness import drawn_images
+from tests.site.painted_projects import painted_project
+from tests.site.verified_projects import answer_all
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _own_files(settings, tmp_path: Path) -> None:
+    place = {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": tmp_path / "artifacts"},
+    }
+    settings.STORAGES = {**settings.STORAGES, "artifacts": place}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return painted_project(tmp_path, k_pa=0.05, n_s=3)
+
+
+def annotate(project: Project) -> None:
+    """Pool images count as annotated when a COCO file listed them."""
+    for image in project.images.filter(role=Role.POOL):
+        image.coco_id = image.pk
+        image.save()
+
+
+def test_drawn_masks_are_whole_images_and_no_more_than_wanted(project: Project) -> None:
+    annotate(project)
+    found = drawn_images(project, masks=10)
+    assert [len(image.masks) for image in found] == [4, 4]
+    assert not any(image.sparse for image in found)
+    assert [i.source.name for i in drawn_images(project, masks=10)] == [i.source.name for i in found]
+    assert drawn_images(project, masks=3) == []
+
+
+def test_three_models_are_compared(project: Project, tmp_path: Path, capsys) -> None:
+    annotate(project)
+    call_command("run_pipeline", project.slug)
+    answer_all(project, says=lambda item: "yes")
+    call_command("usefulness", project.slug, json=tmp_path / "out.json")
+    arms = json.loads((tmp_path / "out.json").read_text())
+    assert [arm["trained_on"] for arm in arms] == ["initial", "initial + drawn", "initial + accepted"]
+    assert arms[0]["masks"] == 0
+    known = project.rounds.get(number=2).known.count()
+    assert arms[2]["masks"] == known > 0
+    assert arms[1]["masks"] * 80 <= arms[2]["hours"] * 3600
+    assert all(0 <= arm["ap50"] <= 1 for arm in arms)
+    assert "initial + accepted" in capsys.readouterr().out
+
+
+def test_what_is_missing_is_said(project: Project) -> None:
+    call_command("run_pipeline", project.slug)
+    with pytest.raises(CommandError, match="is accepted yet"):
+        call_command("usefulness", project.slug)
+    answer_all(project, says=lambda item: "yes")
+    Annotation.objects.filter(image__role=Role.POOL).delete()
+    with pytest.raises(CommandError, match="no annotations"):
+        call_command("usefulness", project.slug)
