@@ -18,6 +18,7 @@ DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env("SECRET_KEY", default="") or embedded.secret_key(VAR)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+PUBLIC_URL = env("PUBLIC_URL", default="")
 if env.bool("BEHIND_TLS", default=False):  # A proxy speaks TLS and sets X-Forwarded-Proto.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
@@ -127,6 +128,28 @@ SECURE_CSP = {
     "frame-ancestors": ["'none'"],
 }
 SECURE_REFERRER_POLICY = "same-origin"  # Workers' links are secrets.
+
+RATE_LIMITS = {
+    "enter": env.int("ENTER_LIMIT", default=10),
+    "join": env.int("JOIN_LIMIT", default=120),
+    "arrive": env.int("ARRIVE_LIMIT", default=60),
+    "test": env.int("TEST_LIMIT", default=120),
+}
+"""Times a minute that one address may do each; 0 is no limit."""
+
+# Marketplaces. Keys come from the environment alone; production has to be asked for.
+MTURK_PRODUCTION = env.bool("MTURK_PRODUCTION", default=False)
+MTURK_ACCESS_KEY_ID = env("MTURK_ACCESS_KEY_ID", default="")
+MTURK_SECRET_ACCESS_KEY = env("MTURK_SECRET_ACCESS_KEY", default="")
+MTURK_ENDPOINT_URL = env("MTURK_ENDPOINT_URL", default="")
+MTURK_SUBMIT_ORIGINS = env.list("MTURK_SUBMIT_ORIGINS", default=[])
+MTURK_QUEUE_URL = env("MTURK_QUEUE_URL", default="")
+MTURK_QUEUE_ENDPOINT_URL = env("MTURK_QUEUE_ENDPOINT_URL", default="")
+PROLIFIC_PRODUCTION = env.bool("PROLIFIC_PRODUCTION", default=False)
+PROLIFIC_TOKEN = env("PROLIFIC_TOKEN", default="")
+PROLIFIC_WEBHOOK_SECRET = env("PROLIFIC_WEBHOOK_SECRET", default="")
+PROLIFIC_URL = env("PROLIFIC_URL", default="https://api.prolific.com/api/v1/")
+PROLIFIC_COMPLETE_URL = "https://app.prolific.com/submissions/complete"
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]

@@ -15,8 +15,8 @@ from annotation_site.catalog import kept_photos
 from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import StageBusy, StageFailed, StageNotReady
-from annotation_site.results import export_files
-from annotation_site.results.models import ExportFile
+from annotation_site.marketplaces import outbox, reconciling
+from annotation_site.marketplaces.seam import News
 from annotation_site.verification import leases, next_round
 from annotation_site.verification.carrying_on import carry_out, due, wanted_rounds
 from workers.celery import app
@@ -24,6 +24,12 @@ from workers.stopping import until_shutdown
 
 LOOK_EVERY = 15.0
 """Seconds between two looks for rounds that nobody carries on, and for leases that ran out."""
+
+DELIVER_MOST = 15
+"""Requests to marketplaces in one look."""
+
+RECONCILE_EVERY = 60.0
+"""Seconds between two looks at what marketplaces have."""
 
 PRUNE_EVERY = 3600.0
 """Seconds between two looks for rendered photos that nobody will see again."""
@@ -67,18 +73,23 @@ def prune_crops() -> None:
     kept_photos.prune(at=timezone.now())
 
 
-@task(name="maskgrove.write_export")
-def write_export(export_id: int) -> None:
-    """Write an export, unless it was deleted or somebody is at it."""
-    if export := ExportFile.objects.select_related("project").filter(pk=export_id).first():
-        export_files.write_export(export)
+@task(name="maskgrove.deliver_actions")
+def deliver_actions() -> None:
+    """Tell marketplaces what is due; few at a time, since they allow about a request a second."""
+    outbox.deliver_due(at=timezone.now(), most=DELIVER_MOST)
 
 
-@task(name="maskgrove.resume_exports")
-def resume_exports() -> None:
-    """Queue the exports that nobody is at: also what a worker that died, or a lost message, left behind."""
-    for export in export_files.waiting_exports():
-        enqueue.write_export(export.pk)
+@task(name="maskgrove.reconcile_marketplaces")
+def reconcile_marketplaces() -> None:
+    """Read back what marketplaces have: who handed in, who is to be approved, who may work there."""
+    reconciling.hear_all(at=timezone.now())
+    reconciling.reconcile_all(at=timezone.now())
+
+
+@task(name="maskgrove.look_at_posting")
+def look_at_posting(external_id: str) -> None:
+    """Read back one posting that a marketplace sent word of."""
+    reconciling.hear([News(external_id)], at=timezone.now())
 
 
 def carry_out_stage(stage: StageRun.Stage, round_id: int) -> None:
@@ -106,8 +117,10 @@ STAGE_TASKS = {stage: _stage_task(stage) for stage in StageRun.Stage}
 @app.on_after_finalize.connect
 def look_around(sender: Celery, **_signal: Any) -> None:
     """What beat repeats; a look that nobody was free for is dropped."""
-    for repeated in (resume_pipelines, resume_exports, sweep_leases, begin_rounds):
+    for repeated in (resume_pipelines, sweep_leases, begin_rounds):
         sender.add_periodic_task(LOOK_EVERY, repeated.s(), expires=LOOK_EVERY, queue="io")
+    sender.add_periodic_task(LOOK_EVERY, deliver_actions.s(), expires=LOOK_EVERY, queue="io")
+    sender.add_periodic_task(RECONCILE_EVERY, reconcile_marketplaces.s(), expires=RECONCILE_EVERY, queue="io")
     sender.add_periodic_task(PRUNE_EVERY, prune_crops.s(), expires=PRUNE_EVERY, queue="io")
 
 

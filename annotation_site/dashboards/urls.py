@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from annotation_site.dashboards import exports, people, views
+from annotation_site.dashboards import launching, people, team, views
 
 app_name = "dashboards"
 urlpatterns = [
@@ -22,8 +22,22 @@ urlpatterns = [
     path("projects/<slug:slug>/people/<int:pk>/", people.change_access, name="change_access"),
     path("projects/<slug:slug>/people/invite/", people.invite, name="invite"),
     path("projects/<slug:slug>/people/invitations/<int:pk>/revoke/", people.uninvite, name="uninvite"),
-    path("projects/<slug:slug>/exports/", exports.exports, name="exports"),
-    path("projects/<slug:slug>/exports/new/", exports.ask, name="ask_for_export"),
-    path("projects/<slug:slug>/exports/<int:pk>/", exports.download, name="download"),
-    path("projects/<slug:slug>/exports/<int:pk>/end/", exports.end, name="end_export"),
+    path("projects/<slug:slug>/launch/", launching.launch, name="launch"),
+    path(
+        "projects/<slug:slug>/launch/<slug:provider>/<slug:environment>/draft/",
+        launching.draft,
+        name="launch-draft",
+    ),
+    path("projects/<slug:slug>/launch/<int:pk>/", launching.change_listing, name="launch-listing"),
+    path("projects/<slug:slug>/launch/actions/<int:pk>/", launching.retry_action, name="launch-retry"),
+    path(
+        "projects/<slug:slug>/launch/submissions/<int:pk>/",
+        launching.change_submission,
+        name="launch-submission",
+    ),
+    path("projects/<slug:slug>/team/", team.members, name="team"),
+    path("projects/<slug:slug>/team/invite/", team.invite, name="team-invite"),
+    path("projects/<slug:slug>/team/<int:pk>/", team.change_member, name="team-member"),
+    path("projects/<slug:slug>/team/codes/", team.new_code, name="team-code"),
+    path("projects/<slug:slug>/team/codes/<int:pk>/revoke/", team.revoke_code, name="team-revoke-code"),
 ]

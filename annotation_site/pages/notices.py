@@ -17,12 +17,15 @@ STATUS = {
     "nothing-yet": HTTPStatus.OK,
     "nothing-left": HTTPStatus.OK,
     "budget-spent": HTTPStatus.OK,
+    "visit-over": HTTPStatus.OK,
+    "handed-in": HTTPStatus.OK,
 }
 
 
 def notice(request: HttpRequest, kind: str, membership: Membership | None = None) -> HttpResponse:
     """The page of one kind of notice; programs read the kind from the header X-Notice."""
-    context = {"kind": kind, "membership": membership}
+    visit = getattr(request, "visit", None)
+    context = {"kind": kind, "membership": membership, "way_out": visit.way_out(kind) if visit else None}
     page = render(request, "pages/notice.html", context, status=STATUS[kind])
     page.headers["X-Notice"] = kind
     return page

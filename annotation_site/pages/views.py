@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -15,7 +15,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from annotation_site.budget.ledger import BudgetSpent
 from annotation_site.catalog.models import Project
-from annotation_site.pages import work
+from annotation_site.limits import limited
+from annotation_site.marketplaces import visits
+from annotation_site.marketplaces.visits import Visit
+from annotation_site.pages import visiting, work
 from annotation_site.pages.briefing import Briefing
 from annotation_site.pages.notices import notice
 from annotation_site.pages.texts import verify_texts
@@ -37,20 +40,28 @@ def for_members(view: MemberView) -> Callable[[HttpRequest, str], HttpResponse]:
     @wraps(view)
     def found(request: HttpRequest, secret: str) -> HttpResponse:
         try:
-            membership = members.member_of(secret)
+            membership, visit = visiting.caller(secret)
         except members.UnknownLink:
             return notice(request, "unknown-link")
-        if membership.standing == Standing.STOPPED:
-            return notice(request, "stopped", membership)
-        return view(request, membership)
+        request.visit = visit  # type: ignore[attr-defined]
+        response = _let_in(view, request, membership)
+        return response if visit is None else visiting.within(visit.submission.listing, response)
 
     return found
+
+
+def _let_in(view: MemberView, request: HttpRequest, membership: Membership) -> HttpResponse:
+    if membership.standing == Standing.STOPPED:
+        return notice(request, "stopped", membership)
+    return view(request, membership)
 
 
 @require_safe
 @for_members
 def landing(request: HttpRequest, membership: Membership) -> HttpResponse:
     """What the task is, and the way in; a page of work that was begun can be ended in a pause too."""
+    if (ended := visiting.over(request)) is not None:
+        return ended
     briefing = Briefing.of(membership)
     if membership.project.state != Project.State.OPEN and briefing.left is None:
         return notice(request, "paused", membership)
@@ -62,8 +73,10 @@ def landing(request: HttpRequest, membership: Membership) -> HttpResponse:
 @for_members
 def start(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Open a page of work, or the one that is open already."""
+    if (ended := visiting.over(request)) is not None:
+        return ended
     try:
-        claiming.claim_hit(membership=membership, at=timezone.now())
+        assignment = claiming.claim_hit(membership=membership, at=timezone.now())
     except claiming.NothingToAsk as nothing:
         return notice(request, "nothing-yet" if nothing.later else "nothing-left", membership)
     except BudgetSpent:
@@ -72,6 +85,9 @@ def start(request: HttpRequest, membership: Membership) -> HttpResponse:
         return notice(request, "paused", membership)
     except WorkerStopped:
         return notice(request, "stopped", membership)
+    visit: Visit | None = request.visit  # type: ignore[attr-defined]
+    if visit is not None:
+        visits.bind(visit=visit, assignment=assignment)
     return redirect("pages:verify", membership.address)
 
 
@@ -88,7 +104,8 @@ def verify(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
-def join(request: HttpRequest, code: str) -> HttpResponse:
+@limited("join")
+def join(request: HttpRequest, code: str) -> HttpResponseBase:
     """Become a worker of a project; a browser that did so before is recognised."""
     try:
         link = members.join_link(code)

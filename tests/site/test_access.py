@@ -29,7 +29,7 @@ from tests.site.campaigns import Person, opened, project_with_tree
 pytestmark = pytest.mark.django_db
 
 OK, LOGIN, MISSING = HTTPStatus.OK, HTTPStatus.FOUND, HTTPStatus.NOT_FOUND
-FORBIDDEN, UNKNOWN, NOT_SO = HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED, HTTPStatus.METHOD_NOT_ALLOWED
+FORBIDDEN, UNKNOWN, GONE = HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED, HTTPStatus.GONE
 ANYTHING = None
 """It is theirs to see: what this visitor gets is not looked at here."""
 
@@ -107,12 +107,22 @@ TABLE = {
     "projects/<slug:slug>/people/<int:pk>/": project_change({"access": "owner"}),
     "projects/<slug:slug>/people/invite/": project_change({"email": "me@example.org", "access": "owner"}),
     "projects/<slug:slug>/people/invitations/<int:pk>/revoke/": project_change(),
-    "projects/<slug:slug>/exports/": project_page(),
-    "projects/<slug:slug>/exports/new/": project_change({"format": "coco", "include": "accepted"}),
-    "projects/<slug:slug>/exports/<int:pk>/": project_page(),
-    "projects/<slug:slug>/exports/<int:pk>/end/": project_change(),
     "projects/<slug:slug>/state/": project_change({"state": "paused"}),
+    "projects/<slug:slug>/launch/": project_page(),
+    "projects/<slug:slug>/launch/<slug:provider>/<slug:environment>/draft/": project_change(),
+    "projects/<slug:slug>/launch/<int:pk>/": project_change({"do": "publish"}),
+    "projects/<slug:slug>/launch/actions/<int:pk>/": project_change(),
+    "projects/<slug:slug>/launch/submissions/<int:pk>/": project_change({"do": "approve"}),
+    "projects/<slug:slug>/team/": project_page(),
+    "projects/<slug:slug>/team/invite/": project_change({"name": "me"}),
+    "projects/<slug:slug>/team/<int:pk>/": project_change({"do": "rotate"}),
+    "projects/<slug:slug>/team/codes/": project_change(),
+    "projects/<slug:slug>/team/codes/<int:pk>/revoke/": project_change(),
     "join/<str:code>/": public(MISSING),
+    "arrive/<slug:provider>/<uuid:key>/": public(MISSING),
+    "enter/": public(),
+    "enter/<str:token>/": public(GONE),
+    "hooks/prolific/": public(FORBIDDEN, "post"),
     "w/<str:secret>/": own_link(),
     "w/<str:secret>/start/": own_link("post"),
     "w/<str:secret>/verify/": own_link(),
@@ -182,7 +192,10 @@ class Ground:
             "slug": self.ours.project.slug,
             "secret": self.stopped.secret if visitor == "stopped" else "guessed",
             "code": "guessed",
-            "key": str(uuid4() if route.startswith("crops/") else item.first().key),
+            "token": "guessed",
+            "environment": "sandbox",
+            "provider": "mturk",
+            "key": str(uuid4() if route.startswith(("crops/", "arrive/")) else item.first().key),
             "pk": "1",
             "provider_id": "none",
             "uidb36": "1",

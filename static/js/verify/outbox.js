@@ -81,9 +81,19 @@ export class Outbox extends EventTarget {
     return this.#sending;
   }
 
-  #locked() {
-    const send = () => this.#send();
-    return navigator.locks ? navigator.locks.request(LOCK, send) : Promise.resolve().then(send);
+  // Browsers that keep storage from frames of other sites refuse locks there too: such an outbox is in memory.
+  async #locked() {
+    let isHeld = false;
+    const send = () => {
+      isHeld = true;
+      return this.#send();
+    };
+    try {
+      await (navigator.locks ? navigator.locks.request(LOCK, send) : Promise.resolve().then(send));
+    } catch (error) {
+      if (isHeld) throw error;
+      await this.#send();
+    }
   }
 
   async #send() {

@@ -1,0 +1,22 @@
+"""manage.py sync_marketplaces: what workers do every minute, once and at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from annotation_site.marketplaces import outbox, reconciling
+
+
+class Command(BaseCommand):
+    help = "Read back what marketplaces have, and tell them what is due."
+
+    def handle(self, **_options: Any) -> None:
+        at = timezone.now()
+        outbox.deliver_due(at=at)
+        heard = reconciling.hear_all(at=at)
+        changed = reconciling.reconcile_all(at=at)
+        told = outbox.deliver_due(at=at)
+        self.stdout.write(f"Heard {heard} news, saw {changed} submissions changed, told {told} things.")

@@ -1,0 +1,190 @@
+"""What a marketplace has is read back and compared: who handed in, who is to be approved, who may work there.
+
+Nothing here decides by what an address or a message said. All of it may run any number of times.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+
+from annotation_site.budget.ledger import BudgetSpent
+from annotation_site.marketplaces.models import Action, Listing, Posting, Submission
+from annotation_site.marketplaces.outbox import ask
+from annotation_site.marketplaces.paying import pay_in_full
+from annotation_site.marketplaces.providers import PROVIDERS, marketplace_of
+from annotation_site.marketplaces.seam import Marketplace, MarketplaceError, News, Seen
+from annotation_site.people.models import Membership, Standing
+from annotation_site.people.qualification.models import Attempt
+from annotation_site.people.qualification.policy import attempts_left
+
+State = Submission.State
+AFTERWARDS = timedelta(days=30)
+"""For so long after its end a listing is still looked at: places are handed in and returned late."""
+
+PASSED, FAILED = 1, 0
+"""Scores of our own qualification there."""
+Word = tuple[str, int | None]
+NOT_GRANTED: Word = (Action.Kind.REVOKE.value, None)
+ENDED = "Work on this project has ended."
+"""What a stopped worker reads at the marketplace."""
+
+logger = logging.getLogger(__name__)
+Made = Callable[[Listing], Marketplace]
+
+
+def reconcile_all(*, at: datetime, made: Made = marketplace_of) -> int:
+    """Look at every listing that may still change; how many submissions were seen changed."""
+    recent = Q(state=Listing.State.PUBLISHED) | Q(state=Listing.State.ENDED, ended_at__gt=at - AFTERWARDS)
+    return sum(_guarded(listing, at, made) for listing in Listing.objects.filter(recent).order_by("pk"))
+
+
+def _guarded(listing: Listing, at: datetime, made: Made) -> int:
+    try:
+        return reconcile(listing, at=at, made=made)
+    except MarketplaceError as error:  # The next look asks again; the others' listings are looked at.
+        logger.warning("%s cannot be looked at: %s", listing, error)
+        return 0
+
+
+def reconcile(listing: Listing, *, at: datetime, made: Made = marketplace_of) -> int:
+    """Bring one listing's submissions and qualifications in line with both sides; submissions changed.
+
+    Raises
+    ------
+    MarketplaceError
+        When the marketplace cannot be asked.
+    """
+    changed, market = 0, made(listing)
+    for posting in listing.postings.exclude(external_id="").order_by("pk"):
+        changed += sum(take_over(posting, seen, at=at) for seen in market.submissions(posting))
+    ask_for_what_is_due(listing, at=at)
+    return changed
+
+
+def hear(news: Iterable[News], *, at: datetime, made: Made = marketplace_of) -> int:
+    """Act on word that a marketplace sent: take over what only it can know, look at the rest."""
+    heard, looked = 0, set()
+    for word in news:
+        posting = Posting.objects.select_related("listing").filter(external_id=word.posting_id).first()
+        if posting is None:
+            continue
+        heard += 1
+        if word.state:
+            _take_word(posting, word, at)
+        elif posting.pk not in looked:
+            looked.add(posting.pk)
+            for seen in made(posting.listing).submissions(posting):
+                take_over(posting, seen, at=at)
+            ask_for_what_is_due(posting.listing, at=at)
+    return heard
+
+
+def hear_all(*, at: datetime) -> int:
+    """Read what every provider sent word of, where it does so by a queue."""
+    heard = 0
+    for provider in PROVIDERS:
+        listed = Listing.objects.filter(provider=provider, published_at__isnull=False).order_by("pk").last()
+        if listed is None:
+            continue
+        try:
+            heard += hear(marketplace_of(listed).news(), at=at)
+        except MarketplaceError as error:
+            logger.warning("The news of %s cannot be read: %s", provider, error)
+    return heard
+
+
+@transaction.atomic
+def take_over(posting: Posting, seen: Seen, *, at: datetime) -> bool:
+    """Take over how a submission stands there; whether that is news. Who never came here is left out."""
+    mine = Submission.objects.select_for_update(no_key=True).filter(
+        listing=posting.listing_id, external_id=seen.submission_id, worker__external_id=seen.worker_id
+    )
+    found = mine.first()
+    if found is None or (found.state == seen.state and found.confirmed_at is not None):
+        return False
+    found.confirmed_at = found.confirmed_at or at
+    if seen.state in (State.HANDED_IN, State.APPROVED, State.REJECTED):
+        found.handed_in_at = found.handed_in_at or seen.at or at
+    if seen.state in (State.APPROVED, State.REJECTED, State.RETURNED):
+        found.ended_at = found.ended_at or at
+    found.state = seen.state
+    found.save(update_fields=["state", "confirmed_at", "handed_in_at", "ended_at"])
+    return True
+
+
+def _take_word(posting: Posting, word: News, at: datetime) -> None:
+    """A place was given back: its id may mean another worker next, so only who came before that is meant."""
+    came = Submission.objects.going().filter(posting=posting, external_id=word.submission_id)
+    came.filter(arrived_at__lte=word.at or at).update(state=word.state, ended_at=at)
+
+
+def ask_for_what_is_due(listing: Listing, *, at: datetime) -> None:
+    """Approve what was handed in with work behind it; grant and revoke as standings say."""
+    handed_in = listing.submissions.filter(state=State.HANDED_IN, confirmed_at__isnull=False)
+    for submission in handed_in.filter(_worked()).select_related("posting", "assignment").order_by("pk"):
+        submission.listing = listing
+        approve(submission, at=at)
+    if "qualification" in listing.remote:
+        _qualify(listing, at)
+
+
+def approve(submission: Submission, *, at: datetime) -> bool:
+    """Have the marketplace pay; False while the budget does not allow what is owed. Safe to repeat."""
+    try:
+        with transaction.atomic():
+            pay_in_full(submission, at=at)
+            reference = f"approve:{submission.pk}"
+            about = {"submission": submission, "worker": submission.worker}
+            ask(listing=submission.listing, kind=Action.Kind.APPROVE, reference=reference, at=at, **about)
+    except BudgetSpent as spent:
+        logger.warning("%s is not approved yet: %s", submission, spent)
+        return False
+    return True
+
+
+def _worked() -> Q:
+    """A page of work was opened at the place, or its test taken. Anything else waits for a person."""
+    mine = Q(membership__worker=OuterRef("worker"), membership__project=OuterRef("listing__project"))
+    taken = Exists(Attempt.objects.filter(mine, finished_at__isnull=False))
+    return Q(assignment__isnull=False) | Q(taken, posting__purpose=Posting.Purpose.TEST)
+
+
+def unexplained(listing: Listing) -> list[Submission]:
+    """Handed in without a page of work: a person approves, or leaves it to the marketplace's deadline."""
+    handed_in = listing.submissions.filter(state=State.HANDED_IN).exclude(_worked())
+    return list(handed_in.select_related("worker", "posting").order_by("pk")[:100])
+
+
+def _qualify(listing: Listing, at: datetime) -> None:
+    """Tell the marketplace who passed our test and who was stopped, as often as that changes."""
+    members = Membership.objects.filter(
+        project=listing.project_id, worker__provider=listing.realm, worker__submissions__listing=listing
+    ).distinct()
+    told: dict[int, list[Word]] = defaultdict(list)
+    about = listing.actions.filter(kind__in=[Action.Kind.GRANT, Action.Kind.REVOKE]).order_by("pk")
+    for worker, kind, score in about.values_list("worker", "kind", "score"):
+        told[worker].append((kind, score))
+    for member in members.select_related("worker", "project").order_by("pk"):
+        before = told[member.worker_id]
+        due = _due(member)
+        if due is None or due == (before[-1] if before else NOT_GRANTED):
+            continue
+        kind, score = due
+        reference = f"{kind}:{member.worker_id}:{len(before) + 1}"
+        about_whom = {"worker": member.worker, "score": score, "reason": ENDED if kind == "revoke" else ""}
+        ask(listing=listing, kind=kind, reference=reference, at=at, **about_whom)
+
+
+def _due(member: Membership) -> Word | None:
+    """What the marketplace should have been told of a worker last; None while there is nothing to tell."""
+    if member.standing == Standing.STOPPED:
+        return NOT_GRANTED
+    if member.standing != Standing.NEW:
+        return (Action.Kind.GRANT.value, PASSED)
+    return None if attempts_left(member) else (Action.Kind.GRANT.value, FAILED)

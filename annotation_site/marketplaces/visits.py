@@ -1,0 +1,203 @@
+"""A visit: someone came from a marketplace to work at one place of it. No cookie, but a signed token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from django.core import signing
+from django.db import transaction
+from django.db.models import Q
+
+from annotation_site.marketplaces.models import Listing, Posting, Submission
+from annotation_site.marketplaces.providers import marketplace_of
+from annotation_site.marketplaces.seam import Arrival, Ending, Marketplace, NotAnArrival, WayOut
+from annotation_site.people import members
+from annotation_site.people.members import UnknownLink
+from annotation_site.people.models import Membership
+from annotation_site.people.qualification.policy import attempts_left, is_qualified
+from annotation_site.verification.models import Assignment, Judgment
+
+SALT = "maskgrove.visit"
+LIFETIME = timedelta(hours=24)
+"""The longest that a place is held anywhere; opening the page there again gives a fresh token."""
+MARK = ":"
+"""Signed tokens have it, secrets of personal links do not."""
+
+
+@dataclass
+class Visit:
+    """Someone at a place. `token` addresses their pages; `hand_in_to` is what the marketplace said."""
+
+    submission: Submission
+    membership: Membership
+    hand_in_to: str
+    token: str
+
+    @cached_property
+    def marketplace(self) -> Marketplace:
+        """Where they came from."""
+        return marketplace_of(self.submission.listing)
+
+    @property
+    def is_test(self) -> bool:
+        """The place is for the qualification alone."""
+        return self.submission.posting.purpose == Posting.Purpose.TEST
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing is left to do at this place: its page of work or its test has ended."""
+        if self.submission.state not in (Submission.State.ARRIVED, Submission.State.RETURNED):
+            return True
+        if self.is_test:
+            return self._has_taken_the_test
+        assignment = self.submission.assignment
+        return assignment is not None and assignment.finished_at is not None
+
+    @property
+    def has_worked(self) -> bool:
+        """Something at this place has to be paid for."""
+        if self.submission.assignment_id is None:
+            return self.is_test and self._has_taken_the_test
+        return Judgment.objects.given().filter(item__assignment=self.submission.assignment_id).exists()
+
+    @property
+    def _has_taken_the_test(self) -> bool:
+        return is_qualified(self.membership) or attempts_left(self.membership) == 0
+
+    @property
+    def origins(self) -> list[str]:
+        """Where the page may be framed, and its form be posted to."""
+        return self.marketplace.origins(self.submission.listing)
+
+    @property
+    def is_handed_in(self) -> bool:
+        """The marketplace itself has it."""
+        return self.submission.handed_in_at is not None
+
+    @property
+    def done(self) -> WayOut | None:
+        """How they hand in a page of work that is done."""
+        return self._way_out(Ending.DONE)
+
+    def way_out(self, kind: str) -> WayOut | None:
+        """How they go back from a notice of that kind; None where they can only return the place."""
+        if self.is_handed_in:
+            return None
+        if self.has_worked or self.is_over:
+            return self.done
+        failed = kind in ("stopped", "not-passed")
+        return self._way_out(Ending.SCREENED_OUT if failed else Ending.NOTHING_LEFT)
+
+    def _way_out(self, ending: str) -> WayOut | None:
+        return self.marketplace.way_out(self.submission, ending=ending, hand_in_to=self.hand_in_to)
+
+
+def read_arrival(listing: Listing, query: Mapping[str, str]) -> Arrival:
+    """What the marketplace says in the address that it opened.
+
+    Raises
+    ------
+    NotAnArrival
+        When ids are missing or were made up.
+    """
+    found = marketplace_of(listing).arrival(query)
+    told = (found.posting_id, found.submission_id, found.worker_id, found.hand_in_to)
+    if not all(text.isprintable() and len(text) <= 120 for text in told) or len(found.submission_id) > 64:
+        raise NotAnArrival("The address of this page is damaged: open it again from the marketplace.")
+    return found
+
+
+def arrive(*, listing: Listing, arrival: Arrival, at: datetime) -> Visit:
+    """Take in whoever accepted a place; coming again finds the same visit. Opens nothing.
+
+    Raises
+    ------
+    NotAnArrival
+        When the place is none of this listing, or the way back leads nowhere of the marketplace's.
+    """
+    posting = listing.postings.filter(external_id=arrival.posting_id).exclude(external_id="").first()
+    if posting is None:
+        raise NotAnArrival("This place is not known here any more. Return it, and take another one.")
+    with transaction.atomic():
+        membership = members.join(
+            project=listing.project, provider=listing.realm, external_id=arrival.worker_id
+        )
+        submission, is_new = Submission.objects.select_related("assignment").get_or_create(
+            listing=listing,
+            worker=membership.worker,
+            external_id=arrival.submission_id,
+            defaults={"posting": posting, "arrived_at": at},
+        )
+        if not is_new and submission.state == Submission.State.RETURNED:
+            _take_again(submission, posting, at)
+    submission.listing, submission.posting = listing, posting
+    visit = _visit(submission, membership, arrival.hand_in_to)
+    _ = visit.done  # Refuses now what could not be handed in later.
+    return visit
+
+
+def _take_again(submission: Submission, posting: Posting, at: datetime) -> None:
+    """A place that they gave back, and took once more."""
+    submission.state, submission.posting, submission.arrived_at = Submission.State.ARRIVED, posting, at
+    submission.save(update_fields=["state", "posting", "arrived_at"])
+
+
+def _visit(submission: Submission, membership: Membership, hand_in_to: str) -> Visit:
+    token = signing.dumps([submission.pk, membership.pk, hand_in_to], salt=SALT)
+    membership.__dict__["came_by"] = token
+    return Visit(submission, membership, hand_in_to, token)
+
+
+def is_visit(address: str) -> bool:
+    """Whether an address is a visit's token, not the secret of a personal link."""
+    return MARK in address
+
+
+def visit_of(token: str) -> Visit:
+    """The visit that a token speaks for; its member's pages are addressed by the token.
+
+    Raises
+    ------
+    UnknownLink
+        When it is none of this site, or of more than a day ago.
+    """
+    try:
+        submission, member, hand_in_to = signing.loads(token, salt=SALT, max_age=LIFETIME)
+    except (signing.BadSignature, ValueError, TypeError) as error:
+        raise UnknownLink("This visit is over. Open the page again from the marketplace.") from error
+    joined = Submission.objects.select_related("listing", "posting", "assignment")
+    found = joined.filter(pk=submission).first()
+    membership = Membership.objects.select_related("project", "worker").filter(pk=member).first()
+    if found is None or membership is None or membership.worker_id != found.worker_id:
+        raise UnknownLink("This visit is not known any more. Open the page again from the marketplace.")
+    membership.__dict__["came_by"] = token
+    return Visit(found, membership, hand_in_to, token)
+
+
+@transaction.atomic
+def bind(*, visit: Visit, assignment: Assignment) -> None:
+    """Note that a page of work was opened at this place: it is paid there, and nowhere else.
+
+    A page that the worker began at another place moves here; that one is given up, as far as this site knows.
+    What ended at this place stays with it.
+
+    Raises
+    ------
+    UnknownLink
+        When this place has had its page of work.
+    """
+    mine = Submission.objects.select_for_update(no_key=True).filter(
+        Q(pk=visit.submission.pk) | Q(assignment=assignment)
+    )
+    held = {submission.pk: submission for submission in mine.order_by("pk")}
+    bound = held[visit.submission.pk].assignment_id
+    if bound == assignment.pk:
+        return
+    if bound is not None and Assignment.objects.filter(pk=bound, finished_at__isnull=False).exists():
+        raise UnknownLink("The page of work at this place is done: hand it in.")
+    Submission.objects.filter(assignment=assignment).update(assignment=None)
+    Submission.objects.filter(pk=visit.submission.pk).update(assignment=assignment)
+    visit.submission.assignment = assignment

@@ -1,0 +1,106 @@
+"""From a listing to a bonus, with a real browser in front of a stand-in for Mechanical Turk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
+from playwright.sync_api import Frame, Page, expect
+
+from annotation_site.budget.ledger import set_caps, spend_of
+from annotation_site.marketplaces import outbox, reconciling
+from annotation_site.marketplaces.listings import draft_listing, publish
+from annotation_site.marketplaces.models import Listing, Submission
+from annotation_site.marketplaces.paying import give_bonus
+from annotation_site.verification.models import Assignment, Judgment
+from tests.browser.test_worker_accessibility import RULES
+from tests.scene_campaigns import scene_campaign
+from tests.site.offers import TERMS, posting_of
+from tests.site.test_mturk import point_at
+from tests.standins.mturk import MTurkStandIn
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def turk(settings, live_server) -> Iterator[MTurkStandIn]:
+    standin = MTurkStandIn(at_site={"https://label.example": live_server.url})
+    point_at(settings, standin)
+    yield standin
+    standin.close()
+
+
+@pytest.fixture
+def listing(turk, tmp_path) -> Listing:
+    project = scene_campaign(tmp_path, hit_size=4).project
+    set_caps(project=project, questions=None, money=Decimal(100))
+    at = timezone.now()
+    terms = {**TERMS, "places": 2}
+    made = draft_listing(project=project, provider="mturk", environment="sandbox", at=at, terms=terms)
+    publish(listing=made, at=at)
+    sync()
+    return made
+
+
+def sync() -> None:
+    for _ in range(2):
+        reconciling.hear_all(at=timezone.now())
+        reconciling.reconcile_all(at=timezone.now())
+        outbox.deliver_due(at=timezone.now())
+
+
+def frame(page: Page) -> Frame:
+    found = page.frame("work")
+    assert found is not None
+    return found
+
+
+def answer(page: Page) -> None:
+    """One answer, by the button in the frame; waits for the next mask or the end."""
+    work = page.frame_locator("iframe")
+    before = work.locator("#stage").get_attribute("data-armed")
+    work.get_by_role("button", name="Yes").click()
+    another = f'#stage[data-armed]:not([data-armed="{before}"])'
+    expect(work.locator(f'{another}, #verify:not([data-state="asking"])')).to_be_attached()
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_a_worker_previews_accepts_answers_hands_in_and_is_paid(contexts, turk, listing, size):
+    page = contexts.open(size)
+    work = page.frame_locator("iframe")
+    hit = posting_of(listing).external_id
+    page.goto(f"{turk.url}/work?hit={hit}&worker=A1WORKER")
+    expect(work.get_by_text("This is a preview")).to_be_visible()
+    expect(work.get_by_role("button", name="Start")).to_be_disabled()
+    assert not Submission.objects.exists()
+
+    page.get_by_role("button", name="Accept").click()
+    with page.expect_event("framenavigated", lambda moved: "verify" in moved.url):
+        work.locator("form button.is-primary").first.click()
+    expect(work.locator("#stage[data-armed]")).to_be_attached()
+    assert page.context.cookies(frame(page).url) == []
+    if size == "desktop":
+        found = Axe().run(frame(page), options=RULES).response["violations"]
+        assert [(one["id"], [node["target"] for node in one["nodes"]]) for one in found] == []
+    total = Assignment.objects.get().items.count()
+    for _ in range(total):
+        answer(page)
+    work.get_by_role("button", name="Hand in").click()
+    expect(work.get_by_role("heading", name="Submitted. Thank you!")).to_be_visible()
+    assert Judgment.objects.count() == total
+    assert Assignment.objects.get().finished_at is not None
+
+    sync()
+    (held,) = turk.assignments.values()
+    assert (held.status, held.worker, held.fields) == ("Approved", "A1WORKER", {"ending": "done"})
+    submission = Submission.objects.select_related("listing", "worker").get()
+    assert submission.state == Submission.State.APPROVED
+    give_bonus(
+        submission=submission, money=Decimal("0.25"), reason="Careful work", reference="1", at=timezone.now()
+    )
+    sync()
+    assert [paid["BonusAmount"] for paid in turk.bonuses] == ["0.25"]
+    assert spend_of(listing.project).money == Decimal("0.90")

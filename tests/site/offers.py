@@ -1,0 +1,76 @@
+"""Projects that are offered on a marketplace, for tests."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from annotation_site.budget.ledger import set_caps
+from annotation_site.catalog.models import Project
+from annotation_site.marketplaces import visits
+from annotation_site.marketplaces.listings import draft_listing, publish
+from annotation_site.marketplaces.models import Listing, Posting, Submission
+from annotation_site.marketplaces.outbox import deliver_due
+from annotation_site.marketplaces.visits import Visit
+from annotation_site.verification.answering import record_answer
+from annotation_site.verification.claiming import claim_hit
+from tests.factories import NOON
+from tests.site.campaigns import items, opened, project_with_tree, truth
+
+TERMS: dict[str, Any] = {
+    "title": "Does the outline fit?",
+    "description": "Say yes or no to outlines of objects in photos.",
+    "keywords": "image, outline",
+    "reward": Decimal("0.50"),
+    "places": 3,
+}
+
+
+def open_project(**parameters: Any) -> Project:
+    """A project that asks, with money to pay for it."""
+    project = opened(project_with_tree([True] * 64, hit_size=5, **parameters))
+    set_caps(project=project, questions=None, money=Decimal(100))
+    return project
+
+
+def drafted(
+    provider: str, project: Project | None = None, environment: str = "sandbox", **terms: Any
+) -> Listing:
+    return draft_listing(
+        project=project or open_project(),
+        provider=provider,
+        environment=environment,
+        at=NOON,
+        terms={**TERMS, **terms},
+    )
+
+
+def published(provider: str, project: Project | None = None, **terms: Any) -> Listing:
+    """A listing that the marketplace has."""
+    listing = publish(listing=drafted(provider, project, **terms), at=NOON)
+    deliver_due(at=NOON)
+    listing.refresh_from_db()
+    return listing
+
+
+def posting_of(listing: Listing, purpose: str = "work") -> Posting:
+    return listing.postings.filter(purpose=purpose).order_by("pk").first()
+
+
+def work_through(visit: Visit) -> None:
+    """Open the visit's page of work and answer all of it."""
+    assignment = claim_hit(membership=visit.membership, at=NOON)
+    visits.bind(visit=visit, assignment=assignment)
+    for item in items(assignment):
+        record_answer(
+            item_key=item.key, assignment_id=assignment.pk, says=truth(item), elapsed_ms=900, at=NOON
+        )
+
+
+def again(visit: Visit) -> Visit:
+    """The visit as the next request finds it."""
+    return visits.visit_of(visit.token)
+
+
+def submission() -> Submission:
+    return Submission.objects.select_related("listing", "posting", "worker", "assignment").get()

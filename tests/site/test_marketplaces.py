@@ -1,0 +1,416 @@
+"""The seam: what is promised to marketplaces is kept, whatever happens on the way to them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from annotation_site.budget.ledger import set_caps, spend_of
+from annotation_site.catalog.models import Project
+from annotation_site.marketplaces import outbox, providers, reconciling, visits
+from annotation_site.marketplaces.in_memory import InMemory
+from annotation_site.marketplaces.listings import ListingRefused, end, estimate, obstacles, publish
+from annotation_site.marketplaces.models import Action, Listing, Submission
+from annotation_site.marketplaces.paying import BonusRefused, give_bonus
+from annotation_site.marketplaces.providers import PROVIDERS, UnknownProvider
+from annotation_site.marketplaces.seam import Arrival, NotAnArrival, Refused, Seen, Unavailable
+from annotation_site.people.members import UnknownLink
+from annotation_site.people.models import Membership, Standing
+from annotation_site.people.standing import change_standing
+from annotation_site.verification.claiming import claim_hit
+from annotation_site.verification.models import Assignment
+from annotation_site.verification.trust import stop_worker
+from tests.factories import NOON
+from tests.site.campaigns import Person, together
+from tests.site.offers import again, drafted, open_project, posting_of, published, submission, work_through
+
+pytestmark = pytest.mark.django_db
+LATER = NOON + timedelta(minutes=10)
+
+
+@pytest.fixture
+def market(monkeypatch) -> InMemory:
+    made = InMemory()
+    monkeypatch.setitem(PROVIDERS, "memory", lambda environment: made)
+    return made
+
+
+def come(listing: Listing, *, worker: str = "W1", place: str = "S1", hand_in_to: str = InMemory.site):
+    arrival = Arrival(posting_of(listing).external_id, place, worker, hand_in_to)
+    return visits.arrive(listing=listing, arrival=arrival, at=NOON)
+
+
+class TestProviders:
+    def test_each_makes_a_marketplace_for_both_environments(self):
+        for make in PROVIDERS.values():
+            assert {make(environment).title for environment in ("sandbox", "production")}
+
+    def test_one_that_is_not_there_is_named(self):
+        with pytest.raises(UnknownProvider, match="in-house, mturk, prolific"):
+            providers.marketplace("nowhere", "sandbox")
+
+
+class TestPublishing:
+    def test_what_is_to_be_posted_is_written_down_and_delivered_once(self, market):
+        listing = publish(listing=drafted("memory"), at=NOON)
+        publish(listing=listing, at=NOON)
+        assert market.places == {}
+        assert outbox.deliver_due(at=NOON) == 4
+        assert outbox.deliver_due(at=LATER) == 0
+        assert set(market.places) == set(listing.postings.values_list("external_id", flat=True))
+        assert len(market.places) == 3
+
+    def test_a_page_of_work_costs_what_the_listing_promises(self, market):
+        listing = publish(listing=drafted("memory"), at=NOON)
+        assert estimate(listing).total == Decimal("1.80")
+        terms = listing.project.budget.terms
+        assert (terms.per_hit, terms.fee_share, terms.least_fee) == (
+            Decimal("0.50"),
+            Decimal("0.2"),
+            Decimal("0.01"),
+        )
+        assert spend_of(listing.project).reserved_money == 0
+        Person.of(listing.project).open()
+        assert spend_of(listing.project).reserved_money == Decimal("0.60")
+
+    def test_more_than_the_budget_has_is_not_offered(self, market):
+        listing = drafted("memory", places=1000)
+        assert "the budget has 100.00 left" in obstacles(listing)[0]
+        with pytest.raises(ListingRefused, match=r"All places cost 600\.00"):
+            publish(listing=listing, at=NOON)
+        assert not Action.objects.exists()
+
+    def test_a_project_that_asks_nothing_is_not_offered(self, market):
+        listing = drafted("memory")
+        Project.objects.update(state=Project.State.PAUSED)
+        listing.project.refresh_from_db()
+        with pytest.raises(ListingRefused, match="Open the project"):
+            publish(listing=listing, at=NOON)
+
+    @pytest.mark.parametrize("terms", [{"reward": Decimal(0)}, {"places": 0}, {"title": ""}, {"minutes": 1}])
+    def test_terms_that_nobody_could_mean_are_refused(self, market, terms):
+        with pytest.raises(ListingRefused, match=next(iter(terms))):
+            drafted("memory", **terms)
+
+    def test_terms_are_changed_as_long_as_it_is_a_draft(self, market):
+        listing = drafted("memory")
+        assert drafted("memory", listing.project, places=7).pk == listing.pk
+        publish(listing=listing, at=NOON)
+        with pytest.raises(ListingRefused, match="end it"):
+            drafted("memory", listing.project, places=9)
+
+    def test_an_ended_listing_takes_its_places_back(self, market):
+        listing = published("memory")
+        end(listing=listing, at=NOON)
+        end(listing=listing, at=LATER)
+        outbox.deliver_due(at=NOON)
+        assert market.done["withdraw"] == 3
+        with pytest.raises(ListingRefused, match="ended"):
+            publish(listing=listing, at=NOON)
+        assert drafted("memory", listing.project).pk != listing.pk
+
+
+class TestOutbox:
+    def test_what_arrived_though_the_answer_was_lost_is_not_done_twice(self, market):
+        market.faults = [Unavailable("the line broke")] * 2
+        listing = publish(listing=drafted("memory", places=1), at=NOON)
+        assert outbox.deliver_due(at=NOON) == 0
+        assert outbox.deliver_due(at=LATER) == 2
+        assert len(market.places) == 1
+        assert posting_of(listing).external_id in market.places
+
+    def test_it_waits_longer_each_time_and_gives_up_at_last(self, market):
+        listing = drafted("memory")
+        action = outbox.ask(listing=listing, kind="withdraw", reference="w", at=NOON)
+        at, waits = NOON, []
+        while action.failed_at is None:
+            market.faults = [Unavailable("away")]
+            outbox.deliver_due(at=at)
+            action.refresh_from_db()
+            waits.append(action.due_at - at)
+            at = max(at, action.due_at)
+        assert waits[0] == outbox.FIRST_WAIT
+        assert waits[1] == 2 * outbox.FIRST_WAIT
+        assert max(waits[:-1]) == outbox.LONGEST_WAIT
+        assert len(waits) == outbox.MOST_TRIES
+        assert "away" in action.error
+
+    def test_what_is_refused_is_shown_and_can_be_tried_again(self, market):
+        market.faults = [Refused("not like this")]
+        action = outbox.ask(listing=drafted("memory"), kind="withdraw", reference="w", at=NOON)
+        assert outbox.deliver_due(at=NOON) == 0
+        action.refresh_from_db()
+        assert (action.error, action.failed_at) == ("not like this", NOON)
+        assert outbox.deliver_due(at=LATER) == 0
+        outbox.retry(action, at=LATER)
+        assert outbox.deliver_due(at=LATER) == 1
+
+    def test_an_answer_that_nobody_foresaw_holds_up_no_other(self, market):
+        listing = drafted("memory")
+        for reference in ("w1", "w2"):
+            outbox.ask(listing=listing, kind="withdraw", reference=reference, at=NOON)
+        market.faults = [KeyError("status")]
+        assert outbox.deliver_due(at=NOON) == 1
+        assert "Not understood" in Action.objects.get(reference="w1").error
+
+    def test_who_dies_with_an_action_leaves_it_to_the_next(self, market, monkeypatch):
+        outbox.ask(listing=drafted("memory"), kind="withdraw", reference="w", at=NOON)
+        market.faults = [KeyboardInterrupt()]
+        with pytest.raises(KeyboardInterrupt):
+            outbox.deliver_due(at=NOON)
+        assert outbox.deliver_due(at=NOON + timedelta(minutes=1)) == 0
+        assert outbox.deliver_due(at=NOON + outbox.HOLD) == 1
+
+    def test_the_same_is_asked_once(self, market):
+        listing = drafted("memory")
+        first = outbox.ask(listing=listing, kind="withdraw", reference="w", at=NOON)
+        assert outbox.ask(listing=listing, kind="withdraw", reference="w", at=LATER) == first
+        with pytest.raises(IntegrityError), transaction.atomic():
+            Action.objects.create(listing=listing, kind="withdraw", reference="w", asked_at=NOON, due_at=NOON)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_actions_that_many_deliver_at_once_are_each_done_once(market):
+    listing = drafted("memory")
+    for number in range(20):
+        outbox.ask(listing=listing, kind="withdraw", reference=f"w{number}", at=NOON)
+    assert sum(together([lambda: outbox.deliver_due(at=NOON)] * 4)) == 20
+    assert market.done["withdraw"] == 20
+
+
+class TestVisits:
+    def test_arriving_makes_a_member_and_opens_nothing(self, market):
+        listing = published("memory")
+        visit = come(listing)
+        assert (visit.membership.worker.provider, visit.membership.worker.external_id) == (
+            "memory-sandbox",
+            "W1",
+        )
+        assert not Assignment.objects.exists()
+        assert come(listing).submission.pk == visit.submission.pk
+
+    def test_the_same_id_of_another_worker_is_another_submission(self, market):
+        listing = published("memory")
+        assert come(listing, worker="W1").submission.pk != come(listing, worker="W2").submission.pk
+
+    def test_the_worker_of_a_sandbox_is_nobody_in_production(self, market):
+        project = open_project()
+        sandbox = published("memory", project)
+        real = published("memory", project, environment="production")
+        assert come(sandbox).membership.worker_id != come(real).membership.worker_id
+
+    def test_a_place_of_nobody_and_a_way_back_to_elsewhere_are_refused(self, market):
+        listing = published("memory")
+        with pytest.raises(NotAnArrival, match="not known"):
+            visits.arrive(listing=listing, arrival=Arrival("made-up", "S1", "W1", market.site), at=NOON)
+        with pytest.raises(NotAnArrival, match=r"evil\.example"):
+            come(listing, hand_in_to="https://evil.example")
+
+    def test_a_token_speaks_for_one_visit_of_one_worker(self, market):
+        visit = come(published("memory"))
+        assert again(visit).submission == visit.submission
+        for forged in (visit.token[:-1] + "A", visit.token + "x", "a:b:c", ":::"):
+            with pytest.raises(UnknownLink):
+                visits.visit_of(forged)
+
+    def test_a_token_ends(self, market, monkeypatch):
+        visit = come(published("memory"))
+        monkeypatch.setattr(visits, "LIFETIME", timedelta(seconds=-1))
+        with pytest.raises(UnknownLink, match="over"):
+            again(visit)
+
+    def test_one_page_of_work_belongs_to_one_place(self, market):
+        listing = published("memory")
+        first, second = come(listing, place="S1"), come(listing, place="S2")
+        assignment = claim_hit(membership=first.membership, at=NOON)
+        visits.bind(visit=first, assignment=assignment)
+        visits.bind(visit=first, assignment=assignment)
+        visits.bind(visit=again(second), assignment=assignment)
+        assert again(first).submission.assignment is None
+        assert again(second).submission.assignment == assignment
+
+    def test_a_place_whose_page_is_done_gets_no_second_one(self, market):
+        visit = come(published("memory"))
+        work_through(visit)
+        assert again(visit).is_over
+        with pytest.raises(UnknownLink, match="hand it in"):
+            visits.bind(visit=visit, assignment=claim_hit(membership=visit.membership, at=NOON))
+
+    def test_who_did_nothing_can_only_return_the_place(self, market):
+        visit = come(published("memory"))
+        assert visit.way_out("nothing-left") is None
+        assert visit.way_out("stopped").fields["ending"] == "screened-out"
+        work_through(visit)
+        assert again(visit).way_out("stopped").fields["ending"] == "done"
+
+
+class TestReconciling:
+    def test_work_that_was_handed_in_is_approved_and_never_rejected(self, market):
+        listing = published("memory")
+        visit = come(listing)
+        work_through(visit)
+        market.hand_in(visit.submission)
+        assert reconciling.reconcile_all(at=NOON) == 1
+        assert submission().state == Submission.State.HANDED_IN
+        outbox.deliver_due(at=NOON)
+        assert reconciling.reconcile_all(at=LATER) == 1
+        assert submission().state == Submission.State.APPROVED
+        assert reconciling.reconcile_all(at=LATER) == 0
+        assert (market.done["approve"], market.done["reject"]) == (1, 0)
+        assert spend_of(listing.project).money == Decimal("0.60")
+
+    def test_nobody_is_paid_on_the_word_of_an_address(self, market):
+        visit = come(published("memory"))
+        work_through(visit)
+        reconciling.reconcile_all(at=NOON)
+        assert not Action.objects.filter(kind=Action.Kind.APPROVE).exists()
+
+    def test_handed_in_without_work_waits_for_a_person(self, market):
+        listing = published("memory")
+        market.hand_in(come(listing).submission)
+        reconciling.reconcile_all(at=NOON)
+        assert [one.external_id for one in reconciling.unexplained(listing)] == ["S1"]
+        assert not Action.objects.filter(kind=Action.Kind.APPROVE).exists()
+
+    def test_an_unfinished_page_is_paid_in_full_when_it_was_handed_in(self, market):
+        listing = published("memory")
+        visit = come(listing)
+        visits.bind(visit=visit, assignment=claim_hit(membership=visit.membership, at=NOON))
+        stop_worker(membership=visit.membership, reason="a test", at=NOON)
+        market.hand_in(visit.submission)
+        reconciling.reconcile_all(at=NOON)
+        reconciling.reconcile_all(at=LATER)
+        assert spend_of(listing.project).money == Decimal("0.60")
+
+    def test_nobody_is_approved_whom_the_budget_cannot_pay(self, market):
+        listing = published("memory")
+        visit = come(listing)
+        visits.bind(visit=visit, assignment=claim_hit(membership=visit.membership, at=NOON))
+        stop_worker(membership=visit.membership, reason="a test", at=NOON)
+        market.hand_in(visit.submission)
+        set_caps(project=listing.project, questions=None, money=Decimal("0.10"))
+        reconciling.reconcile_all(at=NOON)
+        assert not Action.objects.filter(kind=Action.Kind.APPROVE).exists()
+
+    def test_what_was_given_back_is_known_by_word_alone(self, market):
+        listing = published("memory")
+        visit = come(listing)
+        market.words = [reconciling.News(visit.submission.posting.external_id, "S1", "returned", LATER)]
+        assert reconciling.hear(market.news(), at=LATER) == 1
+        assert submission().state == Submission.State.RETURNED
+        come(listing)
+        assert submission().state == Submission.State.ARRIVED
+
+    def test_word_of_an_earlier_holder_does_not_touch_the_next(self, market):
+        visit = come(published("memory"))
+        before = NOON - timedelta(minutes=1)
+        word = reconciling.News(visit.submission.posting.external_id, "S1", "returned", before)
+        reconciling.hear([word], at=LATER)
+        assert submission().state == Submission.State.ARRIVED
+
+    def test_submissions_of_people_who_never_came_are_left_alone(self, market):
+        posting = posting_of(published("memory"))
+        assert not reconciling.take_over(posting, Seen("S9", "W9", Submission.State.HANDED_IN), at=NOON)
+
+    def test_one_marketplace_that_is_away_does_not_hold_up_another(self, market, monkeypatch):
+        away = published("memory")
+        visit = come(published("memory"))
+        work_through(visit)
+        market.hand_in(visit.submission)
+        ask = market.submissions
+        gone = posting_of(away).external_id
+
+        def submissions(posting):
+            if posting.external_id == gone:
+                raise Unavailable("away")
+            return ask(posting)
+
+        monkeypatch.setattr(market, "submissions", submissions)
+        assert reconciling.reconcile_all(at=NOON) == 1
+
+
+class TestQualification:
+    @pytest.fixture
+    def listing(self, market) -> Listing:
+        return published("memory", wants={"testers": 9, "test_reward": "0.05"})
+
+    def tell(self) -> None:
+        reconciling.reconcile_all(at=NOON)
+        outbox.deliver_due(at=NOON)
+
+    def test_those_who_may_work_are_granted_it_once(self, market, listing):
+        come(listing)
+        self.tell()
+        self.tell()
+        assert market.scores == {"W1": 1}
+        assert Action.objects.filter(kind=Action.Kind.GRANT).count() == 1
+
+    def test_newcomers_are_granted_nothing_before_they_pass(self, market, listing):
+        come(listing)
+        Membership.objects.update(standing=Standing.NEW)
+        self.tell()
+        assert market.scores == {}
+
+    def test_stopping_revokes_and_reinstating_grants_again(self, market, listing):
+        member = come(listing).membership
+        self.tell()
+        change_standing(membership=member, to=Standing.STOPPED, reason="a test", at=NOON)
+        self.tell()
+        assert market.scores == {}
+        change_standing(membership=member, to=Standing.ACTIVE, reason="a test", at=NOON)
+        self.tell()
+        assert market.scores == {"W1": 1}
+
+    def test_who_was_stopped_before_a_grant_gets_none(self, market, listing):
+        member = come(listing).membership
+        change_standing(membership=member, to=Standing.STOPPED, reason="a test", at=NOON)
+        self.tell()
+        assert not Action.objects.filter(kind__in=["grant", "revoke"]).exists()
+
+
+class TestBonus:
+    @pytest.fixture
+    def approved(self, market) -> Submission:
+        visit = come(published("memory"))
+        work_through(visit)
+        market.hand_in(visit.submission)
+        for _ in range(2):
+            reconciling.reconcile_all(at=NOON)
+            outbox.deliver_due(at=NOON)
+        return submission()
+
+    def pay(self, approved: Submission, money: str = "0.25", reference: str = "1") -> Action:
+        told = {"money": Decimal(money), "reason": "Careful work", "reference": reference, "at": NOON}
+        return give_bonus(submission=approved, **told)
+
+    def test_it_goes_through_the_ledger_to_the_marketplace_once(self, market, approved):
+        before = spend_of(approved.listing.project).bonuses
+        assert self.pay(approved) == self.pay(approved)
+        outbox.deliver_due(at=NOON)
+        assert list(market.bonuses.values()) == [Decimal("0.25")]
+        assert spend_of(approved.listing.project).bonuses - before == Decimal("0.30")
+
+    def test_two_are_two(self, market, approved):
+        self.pay(approved)
+        self.pay(approved, reference="2")
+        outbox.deliver_due(at=NOON)
+        assert len(market.bonuses) == 2
+
+    def test_one_that_the_budget_does_not_allow_is_nowhere(self, market, approved):
+        set_caps(project=approved.listing.project, questions=None, money=Decimal("0.61"))
+        with pytest.raises(Exception, match="does not allow"):
+            self.pay(approved)
+        assert not Action.objects.filter(kind=Action.Kind.BONUS).exists()
+
+    def test_nothing_and_no_reason_are_refused(self, approved):
+        for told in ({"money": Decimal(0)}, {"money": Decimal("0.001")}, {"reason": " "}):
+            with pytest.raises(BonusRefused):
+                give_bonus(
+                    submission=approved,
+                    reference="1",
+                    at=NOON,
+                    **{"money": Decimal("0.25"), "reason": "Careful work", **told},
+                )
