@@ -79,7 +79,7 @@ def _buffer(length: int) -> NDArray[np.float32]:
     """Uninitialised float32 memory in ordinary pages of this process alone.
 
     numpy would ask for huge pages, which take twice as long to be zeroed and bring nothing here,
-    as all access is in tiles or along rows. Shared pages, what `mmap` gives by itself, take half as long again.
+    as all access is in tiles or along rows. Shared pages, what `mmap` gives by itself, take longer as well.
     """
     if length < _HUGE:
         return np.empty(length, np.float32)
