@@ -55,7 +55,7 @@ def draft(request: HttpRequest, project: Project, provider: str, environment: st
     """Keep the terms of a listing; the page tells what they cost."""
     _check(provider, environment)
     there = _listing(project, provider, environment)
-    form = form_for(provider)(request.POST, instance=there)
+    form = form_for(provider)(request.POST, project=project, instance=there)
     if form.is_valid():
         try:
             listings.draft_listing(
@@ -125,13 +125,20 @@ def _release(_request: HttpRequest, submission: Submission, at: datetime) -> Non
 
 
 def _bonus(request: HttpRequest, submission: Submission, at: datetime) -> None:
-    try:
-        money = Decimal(request.POST.get("money", ""))
-    except InvalidOperation as error:
-        raise paying.BonusRefused(_("Say how much the bonus is, as 0.50.")) from error
+    money = _money(request.POST.get("money", ""))
     told = {"reason": request.POST.get("reason", "")[:500], "reference": request.POST.get("once", "")[:40]}
     paying.give_bonus(submission=submission, money=money, at=at, **told)
     messages.success(request, _("The bonus is in the ledger, and on its way."))
+
+
+def _money(text: str) -> Decimal:
+    try:
+        money = Decimal(text)
+    except InvalidOperation as error:
+        raise paying.BonusRefused(_("Say how much the bonus is, as 0.50.")) from error
+    if not money.is_finite():
+        raise paying.BonusRefused(_("Say how much the bonus is, as 0.50."))
+    return money
 
 
 def _ask(submission: Submission, kind: Action.Kind, at: datetime) -> None:
@@ -166,7 +173,7 @@ def _page(
         "environment": environment,
         "market": marketplace(provider, environment),
         "listing": listing,
-        "form": form or form_for(provider)(instance=listing),
+        "form": form or form_for(provider)(project=project, instance=listing),
     }
     if listing is not None:
         context |= {"estimate": listings.estimate(listing), "obstacles": listings.obstacles(listing)}

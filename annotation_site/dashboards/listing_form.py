@@ -9,7 +9,24 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from annotation_site.catalog.models import Project
 from annotation_site.marketplaces.models import Listing
+
+SECONDS_A_MASK = 2.0
+"""A yes or no with its moment of looking (paper, Sec. 5.2)."""
+
+
+def suggested(project: Project) -> dict[str, Any]:
+    """Terms to begin with; a page of work at two seconds a mask and some twelve dollars an hour."""
+    seconds = project.hit_size * SECONDS_A_MASK
+    return {
+        "title": _("Does the outline fit? Yes or no, one second each"),
+        "description": _("You see photos with one object outlined, and say whether the outline is right."),
+        "keywords": "image, outline, verification, quick",
+        "reward": max(Decimal("0.05"), Decimal(round(seconds * 12 / 3600, 2)).quantize(Decimal("0.01"))),
+        "places": 20,
+        "estimated_minutes": max(1, round(seconds / 60)),
+    }
 
 
 class ListingForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -19,6 +36,7 @@ class ListingForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Listing
+        help_texts: Mapping[str, str] = {"places": "", "minutes": ""}
         fields = ("title", "description", "keywords", "reward", "currency", "places", "minutes")
         widgets: Mapping[str, forms.Widget] = {"description": forms.Textarea(attrs={"rows": 3})}
         labels: Mapping[str, Any] = {
@@ -31,9 +49,11 @@ class ListingForm(forms.ModelForm):  # type: ignore[type-arg]
             "minutes": _("Minutes until a place goes back"),
         }
 
-    def __init__(self, data: Any = None, *, instance: Listing | None = None) -> None:
-        wants = instance.wants if instance else {}
-        super().__init__(data, instance=instance, initial=self._shown(wants))
+    def __init__(self, data: Any = None, *, project: Project, instance: Listing | None = None) -> None:
+        initial = self._shown(instance.wants) if instance else suggested(project)
+        super().__init__(data, instance=instance, initial=initial)
+        for name, field in self.fields.items():
+            field.widget.is_short = name not in ("title", "description", "keywords")
 
     def _shown(self, wants: Mapping[str, Any]) -> dict[str, Any]:
         return {name: ", ".join(value) if isinstance(value, list) else value for name, value in wants.items()}

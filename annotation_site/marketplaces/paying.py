@@ -15,6 +15,10 @@ from annotation_site.marketplaces.models import Action, Listing, Posting, Submis
 from annotation_site.marketplaces.outbox import ask
 from annotation_site.marketplaces.providers import marketplace_of
 
+CENT = Decimal("0.01")
+MOST_BONUS = Decimal(1000)
+"""More than that is a slip of the finger."""
+
 
 class BonusRefused(ValueError):
     """A bonus that cannot be paid; the message says why."""
@@ -89,8 +93,8 @@ def give_bonus(
     BonusRefused
         When nobody is to be paid, or nothing is said.
     """
-    if money <= 0 or money != money.quantize(Decimal("0.01")):
-        raise BonusRefused("A bonus is at least a cent, in whole cents.")
+    if not CENT <= money <= MOST_BONUS or money != money.quantize(CENT):
+        raise BonusRefused(f"A bonus is from {CENT} to {MOST_BONUS}, in whole cents.")
     if not reason.strip():
         raise BonusRefused("Say what the bonus is for: the worker reads it.")
     if submission.state != Submission.State.APPROVED:

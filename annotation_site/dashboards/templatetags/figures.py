@@ -42,10 +42,10 @@ def share_of(part: float, whole: float) -> float:
 
 
 TONES = {
-    "accept": "accept", "done": "accept", "active": "accept",
+    "accept": "accept", "done": "accept", "active": "accept", "approved": "accept",
     "reject": "reject", "failed": "reject", "stopped": "reject",
     "split": "split",
-    "open": "open", "running": "open",
+    "open": "open", "running": "open", "published": "open",
     "paused": "warn", "probation": "warn",
 }  # fmt: skip
 
