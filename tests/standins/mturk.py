@@ -100,7 +100,7 @@ class MTurkStandIn:
             "<button>Accept</button></form>"
         )
         title = escape(hit.type["Title"])
-        page = f"""<!doctype html><html lang="en"><title>{title}</title>
+        page = f"""<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><title>{title}</title>
           <style>body {{ margin: 0; display: grid; grid-template-rows: auto 1fr; height: 100vh; font: 15px sans-serif }}
           header {{ display: flex; gap: 1em; padding: .6em 1em; background: #232f3e; color: #fff; align-items: center }}
           h1 {{ font-size: 1em }} iframe {{ border: 0; width: 100%; height: 100% }}</style>
