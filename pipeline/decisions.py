@@ -14,7 +14,7 @@ from typing import Protocol
 
 from pipeline.predictive import endings, yes_share
 
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
 """Slack for products such as 0.85 x 20 that are whole numbers but not in floating point."""
 
 
@@ -127,7 +127,7 @@ class Rule(Protocol):
 
 def required(sample: int, k_a: float) -> int:
     """The fewest equal answers of a sample that are a share of at least `k_a` of it."""
-    return math.ceil(k_a * sample - _ROUNDING)
+    return math.ceil(k_a * sample - ROUNDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,23 +170,30 @@ class Sequential:
     Fifteen answers accept a cluster of quality 0.75 in a quarter of cases, and a search tests thousands of
     clusters: those accepted by luck are the larger part of what is wrong, whatever K_a says. Here the planned
     sample grows with what is at stake, the bounds are moved by what workers get wrong, and asking ends as
-    soon as the whole sample is unlikely to come out otherwise.
+    soon as it is clear enough whether the whole sample would accept. What it would not accept is split rather
+    than asked about until it is clear how bad it is: the halves have its answers already.
 
     Attributes
     ----------
     growth : the planned sample is n_s (size / n_s) ** growth, divided by (2 accuracy - 1) ** 2
-    doubt_accept, doubt_split, doubt_reject : asking stops when the chance, given the answers so far, that the
-        whole sample would end otherwise is less. 0 leaves certainty only, as in the curtailed rule
-    caution : the doubts shrink by (n_s / planned sample) ** caution
+    most : answers are never planned beyond; so many tell any quality to a percent
+    doubt_accept : a cluster is accepted when the chance, given the answers so far, that the whole sample
+        would not accept it is less
+    doubt_split : it is split when the chance that the whole sample would accept it is less, unless
+    hopeless : the chance that the whole sample would reject it is at least this
+    doubt_reject : it is rejected when the chance that the whole sample would not is less
+    caution : doubt_accept and doubt_split shrink by (n_s / planned sample) ** caution
     reject_at : clusters are rejected up to this quality, or 1 - K_a if that is less: what is rejected is
         lost, what is split costs a few questions
     prior : a of the prior Beta(a, a) of the quality
     """
 
-    growth: float = 0.4
+    growth: float = 0.6
+    most: int = 2_000
     doubt_accept: float = 0.1
     doubt_split: float = 0.15
-    doubt_reject: float = 0.02
+    doubt_reject: float = 0.1
+    hopeless: float = 0.5
     caution: float = 1.0
     reject_at: float = 0.1
     prior: float = 2.0
@@ -196,7 +203,7 @@ class Sequential:
         if size > thresholds.n_s:
             wanted *= (size / thresholds.n_s) ** self.growth
         # Few different plans, so that what is computed for one cluster serves the next.
-        steps = round(math.log2(wanted) * _PLANS_PER_DOUBLING)
+        steps = round(math.log2(min(wanted, self.most)) * _PLANS_PER_DOUBLING)
         return min(size, max(thresholds.n_s, round(2 ** (steps / _PLANS_PER_DOUBLING))))
 
     def decide(self, evidence: Evidence, thresholds: Thresholds) -> Verdict:
@@ -235,9 +242,10 @@ def _decided(
     )
     if 1 - accept < stakes * rule.doubt_accept:
         return Verdict.ACCEPT
-    if 1 - reject < stakes * rule.doubt_reject:
+    if 1 - reject < rule.doubt_reject:
         return Verdict.REJECT
-    return Verdict.SPLIT if accept + reject < stakes * rule.doubt_split else Verdict.ASK
+    unacceptable = accept < stakes * rule.doubt_split and reject < rule.hopeless
+    return Verdict.SPLIT if unacceptable else Verdict.ASK
 
 
 DEFAULT_RULE = "curtailed"

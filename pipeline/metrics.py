@@ -96,8 +96,17 @@ def best_ious(
     Crowd regions (`crowd`, (m,) bool) are no objects.
     """
     objects = [rle for i, rle in enumerate(truth) if crowd is None or not crowd[i]]
-    best: NDArray[np.float64] = masks.iou(predicted, objects).max(axis=1, initial=0.0)
-    return best
+    return best_objects(predicted, objects)[0]
+
+
+def best_objects(
+    predicted: Sequence[Rle], objects: Sequence[Rle]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """(n,) IoU of each predicted mask with its best object, and (n,) which that is; 0 and -1 without any."""
+    iou = masks.iou(predicted, objects)
+    best = iou.max(axis=1, initial=0.0)
+    which = iou.argmax(axis=1) if len(objects) else np.zeros(len(predicted), dtype=np.int64)
+    return best, np.where(best > 0, which, -1).astype(np.int64)
 
 
 def tally(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -44,33 +44,55 @@ class Decision:
     questions: int
 
 
-def candidates(tree: Dendrogram, thresholds: Thresholds, *, below: int | None = None) -> NDArray[np.int64]:
+def eligible(tree: Dendrogram, thresholds: Thresholds) -> NDArray[np.int64]:
+    """(k,) nodes with S > K_pa and at least `thresholds.smallest` masks, in preorder: all that may open."""
+    nodes = np.flatnonzero(tree.hi - tree.lo >= thresholds.smallest)
+    return nodes[tree.mean(nodes) > thresholds.k_pa]
+
+
+def maximal(tree: Dendrogram, nodes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(m,) of the nodes, which are in preorder, those with no ancestor among them, in leaf order.
+
+    Notes
+    -----
+    In preorder, a node follows its ancestors, and everything else before it lies to its left: it is maximal
+    when it starts at or after all earlier ends.
+    """
+    ends = np.maximum.accumulate(tree.hi[nodes])
+    kept = np.ones(len(nodes), dtype=bool)
+    kept[1:] = tree.lo[nodes[1:]] >= ends[:-1]
+    return nodes[kept]
+
+
+def candidates(
+    tree: Dendrogram,
+    thresholds: Thresholds,
+    *,
+    below: int | None = None,
+    among: NDArray[np.int64] | None = None,
+) -> NDArray[np.int64]:
     """(m,) maximal nodes with S > K_pa and at least `thresholds.smallest` masks, in leaf order.
+
+    Nodes with S <= K_pa are thereby split without asking.
 
     Parameters
     ----------
     below : look strictly below this node only; None looks at the whole tree
-
-    Notes
-    -----
-    Nodes with S <= K_pa are thereby split without asking. In preorder, a node follows its ancestors, and
-    everything else before it lies to its left: it is maximal when it starts at or after all earlier ends.
+    among : what `eligible` gave, for whoever asks more than once; None finds it again
     """
-    first, last = (0, len(tree.lo)) if below is None else (below + 1, below + 2 * int(tree.size(below)) - 1)
-    nodes = np.arange(first, last, dtype=np.int64)
-    nodes = nodes[tree.size(nodes) >= thresholds.smallest]
-    nodes = nodes[tree.mean(nodes) > thresholds.k_pa]
-    ends = np.maximum.accumulate(tree.hi[nodes])
-    maximal = np.ones(len(nodes), dtype=bool)
-    maximal[1:] = tree.lo[nodes[1:]] >= ends[:-1]
-    return nodes[maximal]
+    nodes = eligible(tree, thresholds) if among is None else among
+    if below is not None:
+        inside = tree.subtree(below)
+        nodes = nodes[slice(*np.searchsorted(nodes, (inside.start + 1, inside.stop)))]
+    return maximal(tree, nodes)
 
 
 def open_clusters(
     tree: Dendrogram, thresholds: Thresholds, decided: Mapping[int, Verdict]
 ) -> NDArray[np.int64]:
     """(m,) candidates without a decision, in leaf order, once the decisions `node -> verdict` are applied."""
-    waiting = list(candidates(tree, thresholds)[::-1])
+    among = eligible(tree, thresholds)
+    waiting = list(maximal(tree, among)[::-1])
     still_open = []
     while waiting:
         node = int(waiting.pop())
@@ -78,7 +100,7 @@ def open_clusters(
         if verdict is Verdict.ASK:
             still_open.append(node)
         elif verdict is Verdict.SPLIT:
-            waiting.extend(candidates(tree, thresholds, below=node)[::-1])
+            waiting.extend(candidates(tree, thresholds, below=node, among=among)[::-1])
     return np.array(still_open, dtype=np.int64)
 
 
@@ -146,8 +168,8 @@ def search(
         for priority, node in zip(order(trees[index], nodes, knowledge[index]), nodes, strict=True):
             heapq.heappush(queue, (-float(priority), index, int(node)))
 
-    for index, tree in enumerate(trees):
-        enqueue(index, candidates(tree, thresholds))
+    for desk in desks:
+        enqueue(desk.index, desk.candidates())
     left = budget
     while queue:
         _, index, node = heapq.heappop(queue)
@@ -157,7 +179,7 @@ def search(
         left = None if left is None else left - decision.questions
         yield decision
         if decision.verdict is Verdict.SPLIT:
-            enqueue(index, candidates(trees[index], thresholds, below=node))
+            enqueue(index, desks[index].candidates(below=node))
 
 
 class _Desk:
@@ -176,6 +198,11 @@ class _Desk:
         self.index, self.tree, self.keys = index, tree, keys
         self.answer, self.rule, self.thresholds, self.reuse = answer, rule, thresholds, reuse
         self.answers = np.full(tree.n, UNANSWERED, dtype=np.int8)
+        self.eligible = eligible(tree, thresholds)
+
+    def candidates(self, below: int | None = None) -> NDArray[np.int64]:
+        """The nodes that open at first, or when `below` is split."""
+        return candidates(self.tree, self.thresholds, below=below, among=self.eligible)
 
     def decide(self, node: int, left: int | None) -> Decision | None:
         """Ask in key order until the rule decides; None when that takes more than `left` questions."""
@@ -201,4 +228,4 @@ class _Desk:
     def _ask(self, position: np.int64, evidence: Evidence) -> Evidence:
         yes = bool(self.answer(self.index, np.array([position]))[0])
         self.answers[position] = yes
-        return replace(evidence, yes=evidence.yes + yes, no=evidence.no + (not yes))
+        return Evidence(evidence.yes + yes, evidence.no + (not yes), evidence.sample, evidence.size)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,8 @@ import numpy as np
 from pipeline.calibration import Calibration
 from pipeline.decisions import Thresholds
 from pipeline.experiments import predicted, worlds
+from pipeline.experiments.asked import Asked
+from pipeline.experiments.predicted import Predicted
 from pipeline.experiments.triplets import SHIPPED, TripletModel
 from pipeline.experiments.worlds import World
 from pipeline.progress import Progress, silent
@@ -35,6 +36,8 @@ class Setting:
     world, held_out : searched, and calibrated on
     calibration, thresholds : from the held-out world, K_pa included
     drawn : masks of the initial set, whose drawing counts as human time
+    searched : the predictions that the world was grown from, as `worlds.by_class` divides them; None for
+        simulated ones
     """
 
     name: str
@@ -44,11 +47,21 @@ class Setting:
     thresholds: Thresholds
     drawn: int
     seed: int
+    searched: Predicted | None = None
 
     @classmethod
-    def of(cls, name: str, world: World, held_out: World, *, drawn: int, seed: int) -> Setting:
+    def of(
+        cls,
+        name: str,
+        world: World,
+        held_out: World,
+        *,
+        drawn: int,
+        seed: int,
+        searched: Predicted | None = None,
+    ) -> Setting:
         calibration, thresholds = held_out.calibrated(Thresholds())
-        return cls(name, world, held_out, calibration, thresholds, drawn, seed)
+        return cls(name, world, held_out, calibration, thresholds, drawn, seed, searched)
 
 
 def simulated(
@@ -71,44 +84,58 @@ def simulated(
     )
 
 
-def coco480(
-    *, data: Path, cache: Path, seed: int, method: str = "complete", progress: Progress = silent
-) -> Setting:
+def real(name: str, found: Predicted, *, seed: int, method: str = "complete") -> Setting:
     """Real predictions: half of the images to search, the other half to calibrate on."""
-    folder = data / "coco480"
+    images = np.random.default_rng(seed).permutation(found.all_images)
+    half = images[: len(images) // 2]
+    searched, held_out = found.on(half), found.on(images[len(images) // 2 :])
+    grown = [
+        worlds.grow(worlds.by_class(part, fewest=FEWEST_CLUSTERED), method=method, keep_features=True)
+        for part in (searched, held_out)
+    ]
+    return Setting.of(f"{name}, {method} linkage", *grown, drawn=held_out.drawn, seed=seed, searched=searched)
+
+
+def predictions(asked: Asked) -> Predicted:
+    """The real predictions of a world that is not simulated.
+
+    Raises
+    ------
+    NoData
+        When they are not there.
+    """
+    if asked.world != "coco480":
+        return Predicted.load(Path(asked.world))
+    folder = asked.data / "coco480"
     if not (folder / "predictions.json").exists():
         raise NoData(
             f"{folder} holds no predictions.json: set MASKGROVE_DATA to the folder that holds coco480."
         )
-    real = predicted.read(folder, confidence=Thresholds().confidence, cache=cache, progress=progress)
-    images = np.random.default_rng(seed).permutation(np.unique(real.images))
-    searched = np.isin(real.images, images[: len(images) // 2])
-    halves = [
-        worlds.grow(
-            worlds.by_class(real.of(rows), fewest=FEWEST_CLUSTERED), method=method, keep_features=True
+    return predicted.read(
+        folder, confidence=Thresholds().confidence, cache=asked.cache, progress=asked.progress
+    )
+
+
+def setting(asked: Asked) -> Setting:
+    """The world that was asked for, grown."""
+    if asked.world == "simulated":
+        return simulated(
+            asked.masks, seed=asked.seed, model=asked.model, method=asked.linkage, progress=asked.progress
         )
-        for rows in (searched, ~searched)
-    ]
-    return Setting.of(f"coco480, {method} linkage", *halves, drawn=real.drawn // 2, seed=seed)
+    name = Path(asked.world).stem
+    return real(name, predictions(asked), seed=asked.seed, method=asked.linkage)
 
 
-def data_folder() -> Path:
-    """Where real data lies: MASKGROVE_DATA, or ../shared/data beside the project."""
-    project = Path(__file__).resolve().parents[2]
-    return Path(os.environ.get("MASKGROVE_DATA", project.parent / "shared" / "data"))
+def on_setting(measure: Callable[[Setting], dict[str, Any]]) -> Callable[[Asked], dict[str, Any]]:
+    """An experiment on a grown world: what is measured, preceded by what it was measured on."""
 
+    def measured(asked: Asked) -> dict[str, Any]:
+        grown = setting(asked)
+        return {
+            "world": grown.name,
+            "masks": grown.world.masks,
+            "k_pa": grown.thresholds.k_pa,
+            **measure(grown),
+        }
 
-@dataclass(frozen=True, slots=True)
-class Experiment:
-    """One figure or table of the paper.
-
-    Attributes
-    ----------
-    title : what it shows
-    measure : Setting -> numbers, as JSON has them
-    draw : (numbers, matplotlib figure) -> None; fills the figure
-    """
-
-    title: str
-    measure: Callable[[Setting], dict[str, Any]]
-    draw: Callable[[dict[str, Any], Any], None]
+    return measured

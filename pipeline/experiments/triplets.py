@@ -9,7 +9,7 @@ stay the real ones (many IoUs are near 0, which no few Gaussians say) and the mi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -74,20 +74,29 @@ class ClassModel:
 
     def sample(self, n: int, rng: np.random.Generator) -> Triplets:
         """`n` masks in random order."""
+        features = np.empty((n, self.means.shape[1] - 2), dtype=np.float32)
+        scores, ious = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.float32)
+        for start in range(0, n, _PIECE):
+            piece = slice(start, min(n, start + _PIECE))
+            drawn = self._drawn(piece.stop - start, rng)
+            features[piece] = drawn[:, :-2]
+            scores[piece] = _at_quantiles(drawn[:, -2], self.scores)
+            ious[piece] = _at_quantiles(drawn[:, -1], self.ious)
+        return Triplets(features, scores, ious)
+
+    def _drawn(self, n: int, rng: np.random.Generator) -> Floats:
+        """(n, d + 2) of the mixture, in random order."""
         counts = rng.multinomial(n, self.weights)
         drawn = rng.standard_normal((n, self.means.shape[1]), dtype=np.float32)
         start = 0
         for count, mean, factor in zip(counts, self.means, self.factors, strict=True):
             drawn[start : start + count] = drawn[start : start + count] @ factor.T + mean
             start += count
-        drawn = drawn[rng.permutation(n)]
-        return Triplets(
-            features=np.ascontiguousarray(drawn[:, :-2]),
-            scores=_at_quantiles(drawn[:, -2], self.scores),
-            ious=_at_quantiles(drawn[:, -1], self.ious),
-        )
+        return drawn[rng.permutation(n)]
 
 
+_PIECE = 1_000_000
+"""So many masks of a class are drawn at a time, to bound the memory taken besides the masks themselves."""
 _ARRAYS = ("weights", "means", "factors", "scores", "ious")
 
 
@@ -101,6 +110,20 @@ class TripletModel:
     """Mixtures of all classes; `classes` in the order of their category ids."""
 
     classes: tuple[ClassModel, ...]
+
+    def skewed(self, classes: int, *, skew: float = 1.0) -> TripletModel:
+        """A model of any number of classes whose shares fall as rank ** -skew, as those of large datasets do.
+
+        The r-th has the mixture of the r-th most frequent class here; after the last they begin again.
+        """
+        frequent = sorted(self.classes, key=lambda one: -one.share)
+        weights = np.arange(1, classes + 1, dtype=np.float64) ** -skew
+        return TripletModel(
+            tuple(
+                replace(frequent[rank % len(frequent)], category=rank + 1, share=float(share))
+                for rank, share in enumerate(weights / weights.sum())
+            )
+        )
 
     def sizes(self, n: int) -> list[int]:
         """How many of `n` masks each class has, by the shares it had among the fitted predictions."""

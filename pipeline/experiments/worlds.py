@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.calibration import Calibration, calibrate
-from pipeline.decisions import Thresholds, Verdict
+from pipeline.decisions import ROUNDING, Rule, Thresholds, Verdict
 from pipeline.dendrogram import Dendrogram
 from pipeline.experiments.predicted import Predicted
 from pipeline.experiments.triplets import Triplets
@@ -17,7 +18,7 @@ from pipeline.linkage import linkage
 from pipeline.metrics import MATCHED
 from pipeline.progress import Progress, silent
 from pipeline.sampling import leaf_keys
-from pipeline.search import Answer, Decision, search
+from pipeline.search import Answer, Decision, eligible, maximal, search
 from pipeline.simulation import noisy_answers, oracle_answers
 from pipeline.strategies import Knowledge
 
@@ -115,6 +116,21 @@ class Run:
     matched: NDArray[np.int64]
     matched_iou: NDArray[np.float64]
 
+    @classmethod
+    def of(cls, questions: NDArray[np.integer], gained: NDArray[np.float64]) -> Run:
+        """The course of d decisions: (d,) questions for each, (d, 5) what each accepted, as `held` says."""
+        masks, correct, iou, matched, matched_iou = gained.cumsum(axis=0).T
+        return cls(
+            questions=np.cumsum(questions, dtype=np.int64),
+            clusters=np.arange(1, len(gained) + 1),
+            accepted_clusters=np.cumsum(gained[:, 0] > 0),
+            accepted=masks.astype(np.int64),
+            correct=correct.astype(np.int64),
+            iou=iou,
+            matched=matched.astype(np.int64),
+            matched_iou=matched_iou,
+        )
+
     def when(self, *, accepted: float) -> int | None:
         """Index of the first decision with at least so many accepted masks; None without any."""
         at = int(np.searchsorted(self.accepted, accepted))
@@ -136,11 +152,29 @@ def _ratio(part: NDArray[np.generic], whole: NDArray[np.generic], at: int) -> fl
     return float(part[at] / whole[at]) if len(whole) and whole[at] else float("nan")
 
 
-def run(
+def run(world: World, thresholds: Thresholds, **how: Unpack[How]) -> Run:
+    """The course of a search, see `decided`."""
+    return recorded(world, decided(world, thresholds, **how), thresholds)
+
+
+class How(TypedDict, total=False):
+    """The keywords of `decided`."""
+
+    rule: str | Rule
+    strategy: str
+    calibration: Calibration | None
+    seed: int
+    accuracy: float
+    reuse: bool
+    budget: int | None
+    believed: Thresholds | None
+
+
+def decided(
     world: World,
     thresholds: Thresholds,
     *,
-    rule: str = "curtailed",
+    rule: str | Rule = "curtailed",
     strategy: str = "best_first",
     calibration: Calibration | None = None,
     seed: int = 0,
@@ -148,7 +182,7 @@ def run(
     reuse: bool = True,
     budget: int | None = None,
     believed: Thresholds | None = None,
-) -> Run:
+) -> list[Decision]:
     """Search a world with answers that are right at a rate of `accuracy`.
 
     `believed` are the thresholds that the strategy reckons with, where the search leaves sampling out.
@@ -160,18 +194,19 @@ def run(
         )
         for ious in world.ious
     ]
-    decisions = search(
-        world.trees,
-        crowd(correct, accuracy=accuracy, seed=seed),
-        keys=[leaf_keys(tree.n, seed=seed * 1_000 + index) for index, tree in enumerate(world.trees)],
-        thresholds=thresholds,
-        strategy=strategy,
-        rule=rule,
-        known=known,
-        budget=budget,
-        reuse=reuse,
+    return list(
+        search(
+            world.trees,
+            crowd(correct, accuracy=accuracy, seed=seed),
+            keys=[leaf_keys(tree.n, seed=seed * 1_000 + index) for index, tree in enumerate(world.trees)],
+            thresholds=thresholds,
+            strategy=strategy,
+            rule=rule,
+            known=known,
+            budget=budget,
+            reuse=reuse,
+        )
     )
-    return recorded(world, list(decisions), thresholds)
 
 
 def crowd(correct: Sequence[NDArray[np.bool_]], *, accuracy: float, seed: int) -> Answer:
@@ -183,28 +218,43 @@ def crowd(correct: Sequence[NDArray[np.bool_]], *, accuracy: float, seed: int) -
 
 def recorded(world: World, decisions: Sequence[Decision], thresholds: Thresholds) -> Run:
     """The course of a search from its decisions."""
-    sums = [_sums(ious, thresholds.k_iou) for ious in world.ious]
     gained = np.zeros((len(decisions), 5))
-    for row, decision in zip(gained, decisions, strict=True):
+    by_tree: dict[int, list[int]] = {}
+    for at, decision in enumerate(decisions):
         if decision.verdict is Verdict.ACCEPT:
-            tree = world.trees[decision.tree]
-            row[:] = sums[decision.tree][:, tree.hi[decision.cluster]]
-            row -= sums[decision.tree][:, tree.lo[decision.cluster]]
-    masks, correct, iou, matched, matched_iou = gained.cumsum(axis=0).T
-    return Run(
-        questions=np.cumsum([decision.questions for decision in decisions], dtype=np.int64),
-        clusters=np.arange(1, len(decisions) + 1),
-        accepted_clusters=np.cumsum(gained[:, 0] > 0),
-        accepted=masks.astype(np.int64),
-        correct=correct.astype(np.int64),
-        iou=iou,
-        matched=matched.astype(np.int64),
-        matched_iou=matched_iou,
-    )
+            by_tree.setdefault(decision.tree, []).append(at)
+    for index, rows in by_tree.items():
+        nodes = np.array([decisions[row].cluster for row in rows])
+        tree = world.trees[index]
+        gained[rows] = held(world.ious[index], tree.lo[nodes], tree.hi[nodes], k_iou=thresholds.k_iou)
+    return Run.of(np.array([decision.questions for decision in decisions], dtype=np.int64), gained)
 
 
-def _sums(ious: NDArray[np.float32], k_iou: float) -> NDArray[np.float64]:
-    """(5, n + 1) prefix sums in leaf order: masks, correct ones, IoUs, matching ones, IoUs of these."""
+def accepted_by_truth(
+    tree: Dendrogram, ious: NDArray[np.float32], thresholds: Thresholds
+) -> NDArray[np.int64]:
+    """(m,) nodes that the paper's rule accepts when it knows every mask of them (N_s = ∞), in leaf order.
+
+    A cluster is decided where it and none above it is of high or of low quality.
+    """
+    nodes = eligible(tree, thresholds)
+    sums = np.concatenate([[0], np.cumsum(ious >= thresholds.k_iou)])
+    yes, size = sums[tree.hi[nodes]] - sums[tree.lo[nodes]], tree.size(nodes)
+    enough = np.ceil(thresholds.k_a * size - ROUNDING)
+    high, low = yes >= enough, size - yes >= enough
+    decided = maximal(tree, nodes[high | low])
+    return decided[np.isin(decided, nodes[high])]
+
+
+def held(
+    ious: NDArray[np.float32], lo: NDArray[np.integer], hi: NDArray[np.integer], *, k_iou: float
+) -> NDArray[np.float64]:
+    """(m, 5) of the masks in each of m ranges: number, correct ones, sum of IoUs; of those with IoU > 0.5 the
+    number and the sum of IoUs."""
     matching = ious > MATCHED
-    values = np.stack([np.ones_like(ious), ious >= k_iou, ious, matching, ious * matching]).astype(np.float64)
-    return np.concatenate([np.zeros((5, 1)), values.cumsum(axis=1)], axis=1)
+    found = np.empty((len(lo), 5))
+    found[:, 0] = hi - lo
+    for column, values in ((1, ious >= k_iou), (2, ious), (3, matching), (4, ious * matching)):
+        sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+        found[:, column] = sums[hi] - sums[lo]
+    return found

@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 from fractions import Fraction
 
+import numpy as np
 import pytest
-from scipy import stats
+from scipy import special
 
 from pipeline.decisions import (
     RULES,
@@ -189,24 +190,86 @@ def test_without_doubts_sequential_is_curtailed_on_clusters_up_to_n_s(size: int,
         assert CERTAIN.decide(evidence, thresholds) is curtailed.decide(evidence, thresholds)
 
 
-@pytest.mark.parametrize(("size", "k_a"), [(9, 0.85), (15, 0.77), (60, 0.85), (400, 0.9)])
-def test_sequential_stops_exactly_when_the_rest_is_unlikely_to_change_the_outcome(
-    size: int, k_a: float
+QUALITIES = np.linspace(0, 1, 2_001)[1:-1]
+
+
+def chance_of_yes(evidence: Evidence, fewest: int, accuracy: float) -> float:
+    """That the whole sample has at least so many yes, summed over a fine grid of qualities."""
+    lacking = fewest - evidence.yes
+    if lacking <= 0 or lacking > evidence.missing:
+        return float(lacking <= 0)
+    says_yes = accuracy * QUALITIES + (1 - accuracy) * (1 - QUALITIES)
+    prior = QUALITIES * (1 - QUALITIES)
+    likely = prior * says_yes**evidence.yes * (1 - says_yes) ** evidence.no
+    return float(likely @ special.bdtrc(lacking - 1, evidence.missing, says_yes) / likely.sum())
+
+
+def near(value: float, *bounds: float) -> bool:
+    return any(abs(value - bound) < 1e-6 for bound in bounds)
+
+
+@pytest.mark.parametrize(
+    ("size", "k_a", "accuracy"),
+    [(9, 0.85, 1.0), (15, 0.77, 1.0), (60, 0.85, 1.0), (120, 0.9, 1.0), (15, 0.8, 0.9), (40, 0.77, 0.9)],
+)
+def test_sequential_stops_exactly_when_it_is_clear_enough_whether_the_sample_would_accept(
+    size: int, k_a: float, accuracy: float
 ) -> None:
-    thresholds = Thresholds(k_a=k_a)
+    thresholds = Thresholds(k_a=k_a, accuracy=accuracy)
     sample = SEQUENTIAL.sample_size(size, thresholds)
-    accepts, rejects = SEQUENTIAL.bounds(sample, k_a, 1.0)
+    accepts, rejects = SEQUENTIAL.bounds(sample, k_a, accuracy)
     stakes = min(1, 15 / sample)
     for evidence in all_evidence(sample, size):
-        rest = stats.betabinom(evidence.missing, 2 + evidence.yes, 2 + evidence.no)
-        accept, reject = rest.sf(accepts - evidence.yes - 1), rest.cdf(rejects - evidence.yes)
+        accept = chance_of_yes(evidence, accepts, accuracy)
+        reject = 1 - chance_of_yes(evidence, rejects + 1, accuracy)
+        if near(accept, 1 - stakes * 0.1, stakes * 0.15) or near(reject, 0.9, 0.5):
+            continue  # on which side of a bound a number on it falls is left to rounding
         if 1 - accept < stakes * 0.1:
             expected = Verdict.ACCEPT
-        elif 1 - reject < stakes * 0.02:
+        elif 1 - reject < 0.1:
             expected = Verdict.REJECT
         else:
-            expected = Verdict.SPLIT if accept + reject < stakes * 0.15 else Verdict.ASK
+            expected = Verdict.SPLIT if accept < stakes * 0.15 and reject < 0.5 else Verdict.ASK
         assert SEQUENTIAL.decide(evidence, thresholds) is expected
+
+
+@pytest.mark.parametrize(("size", "accuracy"), [(15, 1.0), (60, 1.0), (15, 0.9), (60, 0.9)])
+def test_sequential_rarely_takes_back_by_the_whole_sample_what_it_decided_early(
+    size: int, accuracy: float
+) -> None:
+    """Over all orders of answers, weighted by their chances before the first one."""
+    thresholds = Thresholds(accuracy=accuracy)
+    sample = SEQUENTIAL.sample_size(size, thresholds)
+    accepts, _ = SEQUENTIAL.bounds(sample, thresholds.k_a, accuracy)
+    stopped = {Verdict.ACCEPT: 0.0, Verdict.SPLIT: 0.0}
+    otherwise = dict(stopped)
+    for evidence, chance in stops(sample, size, thresholds):
+        verdict = SEQUENTIAL.decide(evidence, thresholds)
+        if verdict in stopped:
+            would = chance_of_yes(evidence, accepts, accuracy)
+            stopped[verdict] += chance
+            otherwise[verdict] += chance * (would if verdict is Verdict.SPLIT else 1 - would)
+    assert otherwise[Verdict.ACCEPT] <= 0.1 * stopped[Verdict.ACCEPT]
+    assert otherwise[Verdict.SPLIT] <= 0.15 * stopped[Verdict.SPLIT]
+
+
+def stops(sample: int, size: int, thresholds: Thresholds) -> list[tuple[Evidence, float]]:
+    """Where asking ends, each with its chance, by following every order of answers."""
+    ended, on_the_way = [], {(0, 0): 1.0}
+    while on_the_way:
+        further: dict[tuple[int, int], float] = {}
+        for (yes, no), chance in on_the_way.items():
+            evidence = Evidence(yes, no, sample, size)
+            if SEQUENTIAL.decide(evidence, thresholds) is not Verdict.ASK:
+                ended.append((evidence, chance))
+                continue
+            one_more = Evidence(yes, no, yes + no + 1, max(size, yes + no + 1))
+            next_yes = chance_of_yes(one_more, yes + 1, thresholds.accuracy)
+            for answer, share in (((yes + 1, no), next_yes), ((yes, no + 1), 1 - next_yes)):
+                further[answer] = further.get(answer, 0.0) + chance * share
+        on_the_way = further
+    assert sum(chance for _, chance in ended) == pytest.approx(1)
+    return ended
 
 
 @pytest.mark.parametrize("accuracy", [1.0, 0.95, 0.9, 0.8])
@@ -234,6 +297,7 @@ def test_samples_grow_with_the_cluster_and_with_the_errors_of_workers() -> None:
     assert all(1 <= few <= more <= size for few, more, size in zip(perfect, erring, sizes, strict=True))
     assert perfect[:3] == [1, 5, 15]
     assert perfect[-2] > 400
+    assert SEQUENTIAL.sample_size(10**9, Thresholds(accuracy=0.8)) <= 2_100
 
 
 def test_a_perfect_cluster_passes_although_a_tenth_of_the_answers_is_wrong() -> None:

@@ -12,11 +12,16 @@ from hypothesis import strategies as st
 from made_trees import random_tree, trees
 
 from pipeline.dendrogram import Dendrogram
-from pipeline.experiments import clusters, parameters, rivals, searching
-from pipeline.experiments.__main__ import EXPERIMENTS, main
+from pipeline.experiments import clusters, dataset, hours, parameters, rivals, searching
+from pipeline.experiments.__main__ import main
+from pipeline.experiments.asked import Asked
 from pipeline.experiments.lsun import lsun
-from pipeline.experiments.setting import NoData, Setting, coco480, simulated
+from pipeline.experiments.predicted import Predicted
+from pipeline.experiments.registry import EXPERIMENTS
+from pipeline.experiments.setting import NoData, Setting, real, setting, simulated
 from pipeline.experiments.worlds import FeaturesMissing, World
+
+ON_IMAGES = {"dataset"}
 
 
 @pytest.fixture(scope="module")
@@ -24,15 +29,46 @@ def toy() -> Setting:
     return simulated(3_000, seed=1)
 
 
-@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name != "parameters"])
+def predicted(images: int = 60, objects: int = 8) -> Predicted:
+    """Predictions of two categories: half outline their object well, and score higher for it."""
+    rng = np.random.default_rng(5)
+    n = images * objects
+    good = rng.random(n) < 0.5
+    categories = np.tile([1, 7], n // 2)
+    centres = rng.random((n, 2)).astype(np.float32)
+    return Predicted(
+        features=rng.standard_normal((n, 4)).astype(np.float32) + 4 * good[:, None].astype(np.float32),
+        scores=np.clip(0.4 + 0.4 * good + 0.05 * rng.standard_normal(n), 0, 1).astype(np.float32),
+        confidences=np.full(n, 0.9, dtype=np.float32),
+        ious=np.where(good, 0.9, 0.3).astype(np.float32),
+        categories=categories,
+        images=np.repeat(np.arange(images) + 100, objects),
+        centres=centres,
+        objects=np.arange(n),
+        object_categories=categories,
+        object_images=np.repeat(np.arange(images) + 100, objects),
+        object_centres=centres,
+        all_images=np.arange(images + 1) + 100,
+    )
+
+
+@pytest.mark.parametrize("name", sorted(EXPERIMENTS))
 def test_an_experiment_writes_its_numbers_and_its_figure(
-    name: str, tmp_path: Path, toy: Setting, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.experiments.__main__._setting", lambda asked: toy)
-    main([name, "--out", str(tmp_path)])
-    numbers = json.loads((tmp_path / f"{name}-simulated.json").read_text())
-    assert numbers["masks"] == 3_000
-    assert (tmp_path / f"{name}-simulated.png").read_bytes().startswith(b"\x89PNG")
+    monkeypatch.setattr(parameters, "SAMPLES", (5, 10**6))
+    monkeypatch.setattr(parameters, "REPEATS", 1)
+    world = "simulated"
+    if name in ON_IMAGES:
+        world = str(tmp_path / "file.npz")
+        predicted().save(Path(world))
+    toy = ["--masks", "2000", "--classes", "5", "--processes", "1"]
+    main([name, "--world", world, *toy, "--out", str(tmp_path)])
+    stem = f"{name}-{Path(world).stem}"
+    numbers = json.loads((tmp_path / f"{stem}.json").read_text())
+    assert numbers["masks"] > 200
+    assert numbers["world"]
+    assert (tmp_path / f"{stem}.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_scores_say_more_of_clusters_than_of_masks(toy: Setting) -> None:
@@ -117,4 +153,73 @@ def test_flat_clusters_partition_the_tree_at_one_height(tree: Dendrogram, count:
 
 def test_missing_data_is_named(tmp_path: Path) -> None:
     with pytest.raises(NoData, match="MASKGROVE_DATA"):
-        coco480(data=tmp_path, cache=tmp_path, seed=0)
+        setting(Asked(world="coco480", data=tmp_path))
+
+
+def test_a_wrong_file_ends_the_command_with_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "some.npz").write_bytes(b"nothing")
+    with pytest.raises(SystemExit, match=r"some\.npz is no file of predictions.*export_predictions"):
+        main(["clusters", "--world", str(tmp_path / "some.npz"), "--out", str(tmp_path)])
+
+
+def test_mixtures_are_fitted_on_any_predictions(tmp_path: Path) -> None:
+    predicted().save(tmp_path / "file.npz")
+    main(["fit", "--world", str(tmp_path / "file.npz"), "--model", str(tmp_path / "model.npz")])
+    main(["clusters", "--model", str(tmp_path / "model.npz"), "--masks", "500", "--out", str(tmp_path)])
+    assert json.loads((tmp_path / "clusters-simulated.json").read_text())["masks"] == 500
+
+
+@pytest.fixture(scope="module")
+def on_images() -> Setting:
+    return real("made", predicted(), seed=0)
+
+
+def test_half_of_the_images_is_searched_and_the_other_half_calibrates(on_images: Setting) -> None:
+    assert on_images.searched is not None
+    assert len(on_images.searched.all_images) == 30
+    assert on_images.world.masks == len(on_images.searched)
+    assert on_images.world.masks + on_images.held_out.masks == 480
+    assert on_images.drawn == on_images.held_out.masks
+
+
+def test_the_numbers_of_a_dataset_follow_from_its_accepted_masks(on_images: Setting) -> None:
+    numbers = dataset.measure(on_images)
+    assert on_images.searched is not None
+    right = int((on_images.searched.ious >= 0.75).sum())
+    for way in numbers["ways"].values():
+        assert way["sq"] == pytest.approx(0.9, abs=1e-6)
+        assert way["accepted"] <= right / 0.75
+        assert way["coverage"] == pytest.approx(way["matched"] / numbers["objects"])
+        assert sum(way["density"]) == numbers["images"]
+        assert sum(way["classes"].values()) == way["accepted"]
+        assert np.sum(way["centres"]) == pytest.approx(1, abs=1e-3)
+        assert way["speed_up_without_initial"] == pytest.approx(
+            way["accepted"] * 80 / (way["questions"] * 1.4)
+        )
+    asked_of_all = numbers["ways"]["paper"]
+    assert asked_of_all["accepted"] >= 0.9 * right
+    assert asked_of_all["masks_per_image"] == pytest.approx(asked_of_all["accepted"] / numbers["images"])
+
+
+def test_an_object_found_twice_is_matched_once(on_images: Setting) -> None:
+    shown = on_images.searched
+    assert shown is not None
+    good = np.flatnonzero(shown.ious > 0.75)[:3]
+    found = dataset.tally_of(shown, np.concatenate([good, good]), on_images.thresholds)
+    assert (found.accepted, found.matched) == (6, 3)
+    assert found.sq == pytest.approx(0.9, abs=1e-6)
+
+
+def test_simulated_masks_lie_on_no_images(toy: Setting) -> None:
+    with pytest.raises(NoData, match="lie on no images"):
+        dataset.measure(toy)
+
+
+def test_hours_start_with_the_initial_set_and_drawing_takes_as_many(on_images: Setting) -> None:
+    numbers = hours.measure(on_images)
+    assert numbers["initial_hours"] == pytest.approx(on_images.drawn * 80 / 3600)
+    papers = numbers["methods"]["paper"]
+    assert papers["hours"][0] > numbers["initial_hours"]
+    assert numbers["drawing"]["hours"][-1] >= papers["hours"][-1] - 1e-9
+    assert numbers["drawing"]["accepted"][0] == pytest.approx(on_images.drawn)
+    assert numbers["corrective clicks"]["accepted"][0] == pytest.approx(2 * on_images.drawn)

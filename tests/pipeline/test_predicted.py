@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pipeline import masks
-from pipeline.experiments.predicted import read
+from pipeline.experiments.predicted import Predicted, read
 
 
 class Areas:
@@ -66,6 +66,27 @@ def test_masks_are_judged_by_objects_of_their_own_category(folder: Path) -> None
     assert predicted.images[by_score].tolist() == [2, 1, 1, 1]
     assert predicted.features[by_score, 0].tolist() == [400, 100, 100, 100]
     assert predicted.drawn == 2
+    assert predicted.objects[by_score].tolist() == [-1, 0, -1, 0]
+    assert predicted.object_categories.tolist() == [3, 4]
+    assert predicted.centres[by_score[1]].tolist() == pytest.approx([5 / 40, 10 / 30])
+    assert predicted.object_centres == pytest.approx(np.array([[5 / 40, 10 / 30], [25 / 40, 10 / 30]]))
+    assert predicted.all_images.tolist() == [1, 2]
+
+
+def test_a_part_of_the_images_keeps_its_objects(folder: Path) -> None:
+    predicted = read(folder, confidence=0.0, cache=folder / "cache", features=Areas())
+    first, second = predicted.on(np.array([1])), predicted.on(np.array([2]))
+    assert (len(first), first.drawn, first.all_images.tolist()) == (3, 2, [1])
+    assert sorted(first.objects.tolist()) == [-1, 0, 0]
+    assert (len(second), second.drawn, second.objects.tolist()) == (1, 0, [-1])
+
+
+def test_what_is_saved_is_loaded(folder: Path, tmp_path: Path) -> None:
+    predicted = read(folder, confidence=0.0, cache=folder / "cache", features=Areas())
+    predicted.save(tmp_path / "file.npz")
+    again = Predicted.load(tmp_path / "file.npz")
+    for name in Predicted.__slots__:
+        assert getattr(again, name).tolist() == getattr(predicted, name).tolist()
 
 
 def test_predictions_below_the_confidence_are_left_out(folder: Path) -> None:

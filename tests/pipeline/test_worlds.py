@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from pipeline.decisions import Evidence, Thresholds, Verdict
-from pipeline.experiments.questions import CONTENDERS, RIVAL, Contender, compare, summary
+from pipeline.experiments.questions import (
+    CONTENDERS,
+    POOLED,
+    RIVAL,
+    Contender,
+    Result,
+    compare,
+    summary,
+)
 from pipeline.experiments.triplets import SHIPPED, TripletModel, Triplets
-from pipeline.experiments.worlds import World, grow, recorded, run
+from pipeline.experiments.worlds import World, accepted_by_truth, grow, held, recorded, run
 from pipeline.search import Decision
 
 MODEL = TripletModel.load(SHIPPED)
@@ -83,6 +93,41 @@ def test_contenders_are_measured_against_the_papers_rule_in_the_same_world() -> 
     pooled, curtailed = (perfect[one.name] for one in CONTENDERS[1:3])
     assert curtailed.accepted == pooled.accepted
     assert curtailed.questions < pooled.questions < perfect[RIVAL.name].questions
+
+
+def test_knowing_every_mask_is_what_the_papers_rule_does_with_endless_samples() -> None:
+    grown, thresholds = world(), Thresholds(k_pa=0.4, n_s=10**6, min_size=5)
+    course = run(grown, thresholds, rule="paper")
+    known = [
+        held(ious, tree.lo[nodes], tree.hi[nodes], k_iou=0.75).sum(axis=0)
+        for tree, ious in zip(grown.trees, grown.ious, strict=True)
+        for nodes in [accepted_by_truth(tree, ious, thresholds)]
+    ]
+    masks, correct, iou, *_ = np.sum(known, axis=0)
+    assert (masks, correct) == (course.accepted[-1], course.correct[-1])
+    assert iou == pytest.approx(course.iou[-1])
+
+
+def test_the_goal_is_as_many_masks_as_good_for_two_fifths_of_the_questions() -> None:
+    def result(contender: Contender, **changed: float) -> Result:
+        usual: dict[str, Any] = {
+            "contender": contender.name, "accuracy": 1.0, "seed": 0, "questions": 1000, "accepted": 100,
+            "precision": 0.8, "sq": 0.8, "as_many": True, "ratio": 1.0, "ratio_precision": 0.8,
+            "ratio_sq": 0.8, "pooled_as_many": True, "pooled_ratio": 1.0,
+        }  # fmt: skip
+        return Result(**usual | changed)
+
+    ours = Contender("sequential")
+    for changed, reaches in (
+        ({"questions": 400}, True),
+        ({"questions": 401}, False),
+        ({"questions": 300, "accepted": 99}, False),
+        ({"questions": 300, "precision": 0.79}, False),
+        ({"questions": 300, "sq": 0.79}, False),
+    ):
+        rows = summary([result(RIVAL), result(POOLED, questions=500), result(ours, **changed)])
+        assert rows[-1]["reaches"] is reaches
+        assert rows[-1]["pooled_reaches"] is False
 
 
 def test_contenders_have_different_names() -> None:
