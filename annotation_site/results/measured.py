@@ -37,7 +37,7 @@ def measured(project: Project, *, at: datetime) -> Measured:
     Facts and report are read in one moment, so that an answer that comes meanwhile belongs to the next one.
     """
     with one_moment():
-        key = f"maskgrove:report:{project.pk}:{_digest(facts(project))}"
+        key = _key(project)
         found: Measured | None = cache.get(key)
         if found is None:
             found = Measured(report(project).to_json(), at)
@@ -88,5 +88,16 @@ def _images(project: Project) -> dict[str, Any]:
     return figures
 
 
-def _digest(values: list[Any]) -> str:
+def known(project: Project) -> Measured | None:
+    """The report on the facts as they stand, if it has been measured since they changed."""
+    found: Measured | None = cache.get(_key(project))
+    return found
+
+
+def _key(project: Project) -> str:
+    return f"maskgrove:report:{project.pk}:{digest(facts(project))}"
+
+
+def digest(values: list[Any]) -> str:
+    """A name for values that differs when they do."""
     return hashlib.sha256(repr(values).encode()).hexdigest()[:32]

@@ -80,9 +80,9 @@ def _tally(outlined: Sequence[Outlined], k_iou: float) -> Tally:
 
 
 def _accepted(outcomes: Sequence[TreeOutcome], until: int | None) -> Iterator[Outlined]:
-    accepted = [part for outcome in outcomes for part in _accepted_parts(outcome)]
+    accepted = [part for outcome in outcomes for part in accepted_parts(outcome)]
     parameters = [[getattr(part, name) for part in accepted] for name in Part._fields]
-    passed_over = {(one.tree.pk, position) for one in outcomes for position in _passed_over(one, until)}
+    passed_over = {(one.tree.pk, position) for one in outcomes for position in passed_over_in(one, until)}
     for image, height, width, counts, tree, position in _stream(ACCEPTED, parameters):
         if (tree, position) not in passed_over:
             yield Outlined(image, Rle(size=[height, width], counts=bytes(counts)), None)
@@ -96,7 +96,7 @@ class Part(NamedTuple):
     hi: int
 
 
-def _accepted_parts(outcome: TreeOutcome) -> Iterator[Part]:
+def accepted_parts(outcome: TreeOutcome) -> Iterator[Part]:
     """Accepted segments, and masks elsewhere that an admin accepted one by one."""
     accepting = [one for one in outcome.pieces if one.verdict == Decision.Verdict.ACCEPT]
     within = [range(one.lo, one.hi) for one in accepting]
@@ -106,7 +106,7 @@ def _accepted_parts(outcome: TreeOutcome) -> Iterator[Part]:
             yield Part(outcome.tree.pk, position, position + 1)
 
 
-def _passed_over(outcome: TreeOutcome, until: int | None) -> set[int]:
+def passed_over_in(outcome: TreeOutcome, until: int | None) -> set[int]:
     """Positions within accepted segments that are rejected all the same, or replaced by round `until`."""
     replaced = {at for at, by in outcome.replaced.items() if until is None or by <= until}
     return replaced | _refused(outcome)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from threading import Lock
 from typing import TypeAlias
 
 import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
 
+from annotation_site.catalog.held import Held
 from annotation_site.catalog.models import Project, Round, Tree
 from annotation_site.verification.models import SearchRules
 from pipeline.aggregation import Aggregation, Judgment, Majority
@@ -124,45 +123,6 @@ def rules_of(project: Project, round_: Round) -> SearchRules:
     )
 
 
-class _Cache:
-    """The trees used last, up to a number of bytes; always at least the latest one."""
-
-    def __init__(self, load: Callable[[int], Ground]) -> None:
-        self._load = load
-        self._held: OrderedDict[int, Ground] = OrderedDict()
-        self._bytes = 0
-        self._lock, self._loading = Lock(), Lock()
-
-    def get(self, tree_id: int) -> Ground:
-        """The ground of a tree, unpacked once however many threads ask."""
-        found = self._find(tree_id)
-        if found is None:
-            with self._loading:
-                found = self._find(tree_id) or self._keep(tree_id, self._load(tree_id))
-        return found
-
-    def clear(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self._held.clear()
-            self._bytes = 0
-
-    def _find(self, tree_id: int) -> Ground | None:
-        with self._lock:
-            if tree_id in self._held:
-                self._held.move_to_end(tree_id)
-            return self._held.get(tree_id)
-
-    def _keep(self, tree_id: int, ground: Ground) -> Ground:
-        with self._lock:
-            self._held[tree_id] = ground
-            self._bytes += ground.nbytes
-            limit = getattr(settings, "TREE_CACHE_BYTES", CACHE_BYTES)
-            while self._bytes > limit and len(self._held) > 1:
-                self._bytes -= self._held.popitem(last=False)[1].nbytes
-        return ground
-
-
 def _load(tree_id: int) -> Ground:
     tree = Tree.objects.select_related("round__rules").get(pk=tree_id)
     rules = tree.round.rules
@@ -182,7 +142,7 @@ def _load(tree_id: int) -> Ground:
     )
 
 
-_cache = _Cache(_load)
+_cache: Held[Ground] = Held(_load, limit=lambda: getattr(settings, "TREE_CACHE_BYTES", CACHE_BYTES))
 
 
 def ground_of(tree_id: int) -> Ground:

@@ -176,6 +176,11 @@ class Overruling(models.Model):
     def size(self) -> int:
         return self.hi - self.lo
 
+    @property
+    def stands(self) -> bool:
+        """Neither undone nor replaced."""
+        return self.undone_at is None and self.replaced_by_id is None
+
 
 class Question(models.Model):
     """Does this outline the category correctly? About one sampled mask, or about gold: workers cannot tell.

@@ -86,7 +86,7 @@ tree AS (
   SELECT s.*, (SELECT coalesce(sum(upper(part) - lower(part)), 0) FROM unnest(s.extent) part) AS masks
   FROM standing s
 ), decided AS (
-  SELECT s.id, s.project_id, s.round_number, s.category_id, s.verdict, s.at,
+  SELECT s.id, s.project_id, s.round_number, s.category_id, s.tree_id, s.verdict, s.at,
     CASE s.verdict WHEN 'accept' THEN s.masks - coalesce(r.masks, 0) - coalesce(p.masks, 0) ELSE 0 END
       AS accepted,
     CASE s.verdict WHEN 'accept' THEN coalesce(r.masks, 0) ELSE s.masks END AS rejected
@@ -95,11 +95,11 @@ tree AS (
 """
 """Common table expressions for statements about the projects `%(projects)s`, an array of primary keys.
 
-`decided` has a row per standing accept or reject, of people or of an admin, on their pool trees: id,
-project_id, round_number, category_id, verdict, at, and how many masks it made `accepted` and `rejected`;
-those that a later round replaced are neither. Of what verdicts by hand lie over, those count alone, the
-innermost first. `settled` is the answer to a question, as `pipeline.aggregation.Majority` derives it: the
-side whose last needed vote came first.
+`tree` has their pool trees. `decided` has a row per standing accept or reject on them, of people or of an
+admin: id, project_id, round_number, category_id, tree_id, verdict, at, and how many masks it made `accepted`
+and `rejected`; those that a later round replaced are neither. Of what verdicts by hand lie over, those count
+alone, the innermost first. `settled` is the answer to a question, as `pipeline.aggregation.Majority` derives
+it: the side whose last needed vote came first.
 """
 
 MASKS = f"""

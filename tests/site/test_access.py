@@ -118,6 +118,23 @@ TABLE = {
     "projects/<slug:slug>/team/<int:pk>/": project_change({"do": "rotate"}),
     "projects/<slug:slug>/team/codes/": project_change(),
     "projects/<slug:slug>/team/codes/<int:pk>/revoke/": project_change(),
+    "projects/<slug:slug>/trees/": project_page(),
+    "projects/<slug:slug>/trees/<int:tree>/": project_page(),
+    "projects/<slug:slug>/trees/<int:tree>/visible.json": project_page(),
+    "projects/<slug:slug>/trees/<int:tree>/<int:node>/": project_page(),
+    "projects/<slug:slug>/trees/<int:tree>/<int:node>/rule/": project_change(
+        {"verdict": "accept", "reason": "theirs"}
+    ),
+    "projects/<slug:slug>/compare/": project_page(),
+    "projects/<slug:slug>/masks/": project_page(),
+    "projects/<slug:slug>/masks/<int:pk>/": project_page(),
+    "projects/<slug:slug>/images/<int:pk>/": project_page(),
+    "projects/<slug:slug>/images/<int:pk>.jpg": project_page(),
+    "projects/<slug:slug>/dataset/": project_page(),
+    "projects/<slug:slug>/dataset/figures.json": project_page(),
+    "projects/<slug:slug>/dataset/<slug:chart>.csv": project_page(),
+    "projects/<slug:slug>/verdicts/": project_page(),
+    "projects/<slug:slug>/verdicts/<int:pk>/undo/": project_change(),
     "join/<str:code>/": public(MISSING),
     "arrive/<slug:provider>/<uuid:key>/": public(MISSING),
     "enter/": public(),
@@ -199,6 +216,9 @@ class Ground:
             "pk": "1",
             "provider_id": "none",
             "uidb36": "1",
+            "tree": str(self.ours.project.rounds.get().trees.get().pk),
+            "node": "0",
+            "chart": "sizes",
         }
         return "/" + PLACE.sub(lambda found: values[found[1] or found[2]], route.strip("^$"))
 

@@ -41,6 +41,12 @@ def share_of(part: float, whole: float) -> float:
     return round(100 * part / whole, 3) if whole else 0.0
 
 
+@register.filter
+def parted(text: str) -> list[str]:
+    """ "a|b" -> ["a", "b"]; for the columns of a table."""
+    return text.split("|")
+
+
 TONES = {
     "accept": "accept", "done": "accept", "active": "accept", "approved": "accept",
     "reject": "reject", "failed": "reject", "stopped": "reject",

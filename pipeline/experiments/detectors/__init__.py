@@ -1,1 +1,0 @@
-"""Experiments that train detectors, on generated scenes whose truth is exact."""
