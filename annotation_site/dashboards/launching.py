@@ -177,8 +177,10 @@ def _page(
     }
     if listing is not None:
         context |= {"estimate": listings.estimate(listing), "obstacles": listings.obstacles(listing)}
-    if listing is not None and listing.state != Listing.State.DRAFT:
-        context |= _progress(listing)
+    running = listing if listing and listing.state == Listing.State.PUBLISHED else None
+    shown = running or _ended(project, provider, environment)
+    if shown is not None:
+        context |= {"shown": shown, **_progress(shown)}
     status = 200 if form is None else 400
     return render(request, "dashboards/launch.html", context, status=status)
 
@@ -225,9 +227,15 @@ def _check(provider: str, environment: str) -> None:
 
 
 def _listing(project: Project, provider: str, environment: str) -> Listing | None:
-    """The one that is drafted or published, else the last that ended."""
-    there = project.listings.filter(provider=provider, environment=environment).order_by("-pk")
+    """The one that is drafted or published."""
+    there = project.listings.filter(provider=provider, environment=environment)
     return there.exclude(state=Listing.State.ENDED).first()
+
+
+def _ended(project: Project, provider: str, environment: str) -> Listing | None:
+    """The last that ended: people hand in, and are paid, after that."""
+    there = project.listings.filter(provider=provider, environment=environment)
+    return there.filter(state=Listing.State.ENDED).order_by("-pk").first()
 
 
 def _back(project: Project, provider: str, environment: str) -> HttpResponse:

@@ -13,10 +13,12 @@ from django.db import transaction
 
 from annotation_site.budget import ledger
 from annotation_site.catalog.models import Project
+from annotation_site.catalog.rounds import current_round
 from annotation_site.marketplaces.models import Action, Listing, Posting
 from annotation_site.marketplaces.outbox import ask
 from annotation_site.marketplaces.paying import agree_on_pay
 from annotation_site.marketplaces.providers import marketplace, marketplace_of
+from annotation_site.verification.models import Cluster
 
 TERMS = ("title", "description", "keywords", "reward", "currency", "places", "minutes", "wants")
 """What a listing says; the model's fields tell what each means."""
@@ -131,6 +133,23 @@ def _portions(listing: Listing) -> dict[str, list[int]]:
         full, rest = divmod(int(listing.wants["testers"]), TEST_PLACES)
         portions[Posting.Purpose.TEST.value] = [TEST_PLACES] * full + ([rest] if rest else [])
     return portions
+
+
+def end_finished(*, at: datetime) -> int:
+    """End the listings of projects that have nothing left to ask, or to pay with; how many there were."""
+    running = Listing.objects.filter(state=Listing.State.PUBLISHED).select_related("project")
+    over = [listing for listing in running.order_by("pk") if _is_finished(listing.project)]
+    for listing in over:
+        end(listing=listing, at=at)
+    return len(over)
+
+
+def _is_finished(project: Project) -> bool:
+    """Whoever took a place would have to return it, and no further round begins by itself."""
+    if ledger.affordable(ledger.budget_of(project), at_most=1) == 0:
+        return True
+    asks = Cluster.objects.filter(tree__round__project=project, is_open=True).exists()
+    return not asks and current_round(project).number >= project.most_rounds
 
 
 @transaction.atomic

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from annotation_site.budget.ledger import BudgetSpent
+from annotation_site.marketplaces.listings import end_finished
 from annotation_site.marketplaces.models import Action, Listing, Posting, Submission
 from annotation_site.marketplaces.outbox import ask
 from annotation_site.marketplaces.paying import pay_in_full
@@ -39,7 +40,11 @@ Made = Callable[[Listing], Marketplace]
 
 
 def reconcile_all(*, at: datetime, made: Made = marketplace_of) -> int:
-    """Look at every listing that may still change; how many submissions were seen changed."""
+    """Look at every listing that may still change; how many submissions were seen changed.
+
+    Listings whose projects have nothing left to ask end with it.
+    """
+    end_finished(at=at)
     recent = Q(state=Listing.State.PUBLISHED) | Q(state=Listing.State.ENDED, ended_at__gt=at - AFTERWARDS)
     return sum(_guarded(listing, at, made) for listing in Listing.objects.filter(recent).order_by("pk"))
 

@@ -210,6 +210,17 @@ def test_ending_takes_the_places_back(client, market):
     assert market.done["withdraw"] == 3
 
 
+def test_who_handed_in_after_the_end_is_still_seen(client, market):
+    listing = published("memory")
+    worked(listing, market)
+    admin = signed_in(client, listing)
+    admin.post(address(listing.project, f"{listing.pk}/"), {"do": "end"})
+    told = admin.get(address(listing.project), {"on": "memory-sandbox"}).content.decode()
+    assert "W1" in told
+    assert "What is offered" in told
+    assert "End it" not in told
+
+
 def test_viewers_look_and_find_no_button(client, market):
     listing = published("memory")
     viewer = signed_in(client, listing, Access.VIEWER)

@@ -21,7 +21,7 @@ from annotation_site.people.members import UnknownLink
 from annotation_site.people.models import Membership, Standing
 from annotation_site.people.standing import change_standing
 from annotation_site.verification.claiming import claim_hit
-from annotation_site.verification.models import Assignment
+from annotation_site.verification.models import Assignment, Cluster
 from annotation_site.verification.trust import stop_worker
 from tests.factories import NOON
 from tests.site.campaigns import Person, together
@@ -111,6 +111,44 @@ class TestPublishing:
         with pytest.raises(ListingRefused, match="ended"):
             publish(listing=listing, at=NOON)
         assert drafted("memory", listing.project).pk != listing.pk
+
+
+class TestEnding:
+    def test_a_listing_ends_with_the_questions_of_its_project(self, market):
+        listing = published("memory")
+        reconciling.reconcile_all(at=NOON)
+        listing.refresh_from_db()
+        assert listing.state == Listing.State.PUBLISHED
+        Cluster.objects.update(is_open=False)
+        reconciling.reconcile_all(at=NOON)
+        listing.refresh_from_db()
+        assert listing.state == Listing.State.ENDED
+        outbox.deliver_due(at=NOON)
+        assert market.done["withdraw"] == 3
+
+    def test_it_stays_while_a_further_round_may_begin(self, market):
+        listing = published("memory", open_project(most_rounds=2))
+        Cluster.objects.update(is_open=False)
+        reconciling.reconcile_all(at=NOON)
+        listing.refresh_from_db()
+        assert listing.state == Listing.State.PUBLISHED
+
+    def test_it_ends_when_the_budget_is_spent(self, market):
+        listing = published("memory")
+        set_caps(project=listing.project, questions=0, money=None)
+        reconciling.reconcile_all(at=NOON)
+        listing.refresh_from_db()
+        assert listing.state == Listing.State.ENDED
+
+    def test_what_is_handed_in_after_the_end_is_paid(self, market):
+        listing = published("memory")
+        visit = come(listing)
+        work_through(visit)
+        end(listing=listing, at=NOON)
+        market.hand_in(visit.submission)
+        reconciling.reconcile_all(at=LATER)
+        outbox.deliver_due(at=LATER)
+        assert market.done["approve"] == 1
 
 
 class TestOutbox:
