@@ -12,6 +12,7 @@ import pytest
 from django.core.management import get_commands
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from pipeline.aggregation import AGGREGATIONS
 from pipeline.decisions import RULES
 from pipeline.strategies import STRATEGIES
 
@@ -66,7 +67,9 @@ def api_routes(patterns: list[URLPattern | URLResolver], before: str = "") -> It
         pytest.param("settings", settings_read, id="settings"),
         pytest.param("commands", own_commands, id="commands"),
         pytest.param("make", make_targets, id="make targets"),
-        pytest.param("search", lambda: set(STRATEGIES) | set(RULES), id="strategies and rules"),
+        pytest.param(
+            "search", lambda: set(STRATEGIES) | set(RULES) | set(AGGREGATIONS), id="what may be chosen"
+        ),
         pytest.param("api", lambda: set(api_routes(get_resolver().url_patterns)), id="API routes"),
     ],
 )

@@ -31,6 +31,9 @@ DELIVER_MOST = 15
 RECONCILE_EVERY = 60.0
 """Seconds between two looks at what marketplaces have."""
 
+LOOK_AFTER_EVERY = 300.0
+"""Seconds between two reviews of gold and of workers' skills."""
+
 PRUNE_EVERY = 3600.0
 """Seconds between two looks for rendered photos that nobody will see again."""
 
@@ -65,6 +68,12 @@ def begin_rounds() -> None:
 def sweep_leases() -> None:
     """Release the HITs whose lease has run out."""
     leases.sweep(at=timezone.now())
+
+
+@task(name="maskgrove.look_after")
+def look_after() -> None:
+    """Review the gold of open projects, and learn the skills of their workers."""
+    leases.look_after(at=timezone.now())
 
 
 @task(name="maskgrove.prune_crops")
@@ -121,6 +130,7 @@ def look_around(sender: Celery, **_signal: Any) -> None:
         sender.add_periodic_task(LOOK_EVERY, repeated.s(), expires=LOOK_EVERY, queue="io")
     sender.add_periodic_task(LOOK_EVERY, deliver_actions.s(), expires=LOOK_EVERY, queue="io")
     sender.add_periodic_task(RECONCILE_EVERY, reconcile_marketplaces.s(), expires=RECONCILE_EVERY, queue="io")
+    sender.add_periodic_task(LOOK_AFTER_EVERY, look_after.s(), expires=LOOK_AFTER_EVERY, queue="io")
     sender.add_periodic_task(PRUNE_EVERY, prune_crops.s(), expires=PRUNE_EVERY, queue="io")
 
 

@@ -67,7 +67,14 @@ class Project(models.Model):
     hit_size = models.PositiveIntegerField(default=50, help_text="Questions on a page of work.")
     gold_share = models.FloatField(default=0.1, validators=SHARE, help_text="Of a HIT, hidden in it.")
     lease_minutes = models.PositiveIntegerField(default=30)
-    judgments_per_question = models.PositiveSmallIntegerField(default=1)
+    judgments_per_question = models.PositiveSmallIntegerField(
+        default=1, help_text="Votes on each question, an odd number; only majority looks at it."
+    )
+    aggregation = models.CharField(
+        max_length=40,
+        default="majority",
+        help_text="Whether votes are counted, or asked for and weighed where a decision hangs on them.",
+    )
 
     most_rounds = models.PositiveSmallIntegerField(
         default=1,

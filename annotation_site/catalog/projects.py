@@ -13,6 +13,7 @@ from django.db import models, transaction
 from django.utils.text import slugify
 
 from annotation_site.catalog.models import Category, Project
+from pipeline.aggregation import AGGREGATIONS
 from pipeline.coco import CocoCategory, CocoError, read_categories
 from pipeline.decisions import RULES
 from pipeline.detection import DETECTORS
@@ -24,6 +25,7 @@ PARAMETERS = (
     "description", "instructions", "seed", "generated", "k_iou", "k_a", "k_pa", "n_s", "min_size",
     "confidence", "strategy", "rule", "worker_accuracy", "linkage", "feature", "use_score", "detector",
     "detector_options", "hit_size", "gold_share", "lease_minutes", "judgments_per_question",
+    "aggregation",
     "most_rounds", "least_gain", "long_tail",
 )  # fmt: skip
 """What may be chosen of a project; the model's fields say what each means and its default."""
@@ -31,6 +33,7 @@ PARAMETERS = (
 CHOICES: Mapping[str, Collection[str]] = {
     "strategy": STRATEGIES,
     "rule": RULES,
+    "aggregation": AGGREGATIONS,
     "linkage": METHODS,
     "feature": FEATURE_KINDS,
     "detector": DETECTORS,

@@ -122,7 +122,7 @@ class JoinLink(models.Model):
 
 
 class GoldItem(OutlinedObject):
-    """A mask with a known answer: an annotation, a held-out prediction, or either spoiled on purpose."""
+    """A mask with a known answer: of a held-out image, maybe spoiled; marked by an admin; or agreed on."""
 
     class Origin(models.TextChoices):
         ANNOTATION = "annotation"
@@ -132,6 +132,8 @@ class GoldItem(OutlinedObject):
         SHIFTED = "shifted"
         MERGED = "merged"
         WRONG_CATEGORY = "wrong_category"
+        MARKED = "marked", "marked by an admin"
+        AGREED = "agreed", "agreed on by proven workers"
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="gold")
     category = models.ForeignKey(Category, models.CASCADE, related_name="gold")
@@ -140,7 +142,9 @@ class GoldItem(OutlinedObject):
     iou = models.FloatField(help_text="With the ground truth; 0 where the category is wrong.")
     is_correct = models.BooleanField(help_text="The right answer.")
     source_id = models.BigIntegerField(help_text="The annotation or mask that it was made of.")
+    added_by = models.CharField(max_length=150, blank=True, help_text="Who marked it; empty: the site.")
     retired_at = models.DateTimeField(null=True, blank=True)
+    retired_because = models.CharField(max_length=200, blank=True)
 
     class Meta:
         constraints: ClassVar = [

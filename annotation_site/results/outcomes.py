@@ -21,10 +21,11 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from annotation_site.catalog.models import Project, Role, Tree
+from annotation_site.verification.ground import opinions_of
 from annotation_site.verification.models import Decision, Overruling, SearchRules
 from annotation_site.verification.questions import Asked, asked_within
 from annotation_site.verification.yields import replaced_in
-from pipeline.aggregation import Majority
+from pipeline.aggregation import Aggregation
 from pipeline.intervals import innermost
 
 
@@ -211,20 +212,20 @@ def outcome_of(tree: Tree) -> TreeOutcome:
     decided = standing.filter(verdict__in=[Decision.Verdict.ACCEPT, Decision.Verdict.REJECT])
     by_hand = Overruling.objects.standing().verdicts().filter(tree=tree).select_related("by").order_by("pk")
     rules = SearchRules.objects.filter(round=tree.round_id).first()
-    majority = Majority(rules.judgments_per_question if rules else 1)
+    opinions = opinions_of(rules)
     return TreeOutcome(
         tree=tree,
         decided=sorted(decided.select_related("cluster"), key=lambda decision: decision.cluster.lo),
-        answers={asked.position: _answer(asked, majority) for asked in asked_within(tree.pk, [(0, tree.n)])},
+        answers={asked.position: _answer(asked, opinions) for asked in asked_within(tree.pk, [(0, tree.n)])},
         overruled=[one for one in by_hand if one.size > 1],
         ruled={one.lo: one for one in by_hand if one.size == 1},
         replaced=replaced_in(tree),
     )
 
 
-def _answer(asked: Asked, majority: Majority) -> Answer:
+def _answer(asked: Asked, opinions: Aggregation) -> Answer:
     said = [judgment.says_yes for judgment in asked.judgments]
-    return Answer(majority.label(asked.judgments), said.count(True), said.count(False), said.count(None))
+    return Answer(opinions.label(asked.judgments), said.count(True), said.count(False), said.count(None))
 
 
 @contextmanager

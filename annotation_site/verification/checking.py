@@ -21,7 +21,7 @@ from annotation_site.verification.by_hand import by_hand_in
 from annotation_site.verification.fold import Derived, fold
 from annotation_site.verification.ground import Ground, ground_of
 from annotation_site.verification.models import Assignment, Cluster, Decision
-from annotation_site.verification.planning import holds, labels, weigh
+from annotation_site.verification.planning import Rested, answers_of, holds, weigh
 from annotation_site.verification.questions import Asked
 from annotation_site.verification.withdrawing import is_current
 from pipeline.decisions import Verdict
@@ -66,12 +66,13 @@ def _undecided_are_unsettled(project: Project) -> Iterator[str]:
 
 def _decisions_hold(project: Project) -> Iterator[str]:
     for tree, ground, _, asked in _trees(project):
-        answers, by_hand = labels(ground, questions.by_position(asked)), by_hand_in(tree.pk)
-        for node, verdict, yes, no in _in_force(tree).values_list("cluster__node", "verdict", "yes", "no"):
-            now = weigh(ground, node, answers)
+        answers, by_hand = answers_of(ground, questions.by_position(asked)), by_hand_in(tree.pk)
+        decisions = _in_force(tree).values_list("cluster__node", "verdict", "yes", "no", "rests_on")
+        for node, verdict, yes, no, last in decisions:
             above = int(ground.tree.lo[node]), int(ground.tree.hi[node])
             kept = verdict == Decision.Verdict.SPLIT and by_hand.keeps_split(*above)
-            if not kept and not holds(verdict, yes, no, now):
+            if not kept and not holds(ground, node, Rested(verdict, yes, no, last), answers):
+                now = weigh(ground, node, answers)
                 yield f"cluster {node} of tree {tree.pk} stands {verdict}, what remains says {now.verdict}"
 
 

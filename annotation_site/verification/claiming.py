@@ -17,6 +17,7 @@ from annotation_site.people.models import Membership, Standing
 from annotation_site.people.qualification.policy import admit
 from annotation_site.people.standing import WorkerStopped, hold_membership
 from annotation_site.verification.gold_questions import gold_for
+from annotation_site.verification.gold_review import masks_seen_as_gold
 from annotation_site.verification.locks import hold_worker
 from annotation_site.verification.models import Assignment, AssignmentQuerySet, Cluster, Item
 
@@ -54,7 +55,7 @@ WITH waiting AS (
   WHERE q.project_id = %(project)s AND q.wanted > q.taken AND NOT EXISTS (
     SELECT 1 FROM verification_judgment j
     WHERE j.question_id = q.id AND j.worker_id = %(worker)s AND j.retracted_at IS NULL AND NOT j.of_gold
-  ) AND q.id <> ALL(%(held)s)
+  ) AND q.id <> ALL(%(held)s) AND q.mask_id <> ALL(%(known)s)
   ORDER BY q.project_id, q.turn, q.priority DESC, q.rank, q.id LIMIT %(horizon)s
 ), spread AS (
   SELECT id, turn, priority, rank,
@@ -129,8 +130,9 @@ def _open_hit(membership: Membership, project: Project, at: datetime, rng: np.ra
         raise NothingToAsk(project, later=_anything_open(project))
     room = min(size - len(real), _rounded_at_random(len(real) * share / (1 - share), rng))
     categories = {category for _, category in real}
-    gold = gold_for(membership, count=room, categories=categories, rng=rng)
-    return _write(membership, project, budget, [question for question, _ in real] + gold, at, rng)
+    asked = [question for question, _ in real]
+    gold = gold_for(membership, count=room, categories=categories, beside=asked, rng=rng)
+    return _write(membership, project, budget, asked + gold, at, rng)
 
 
 def _gold_share(membership: Membership, project: Project) -> float:
@@ -147,14 +149,18 @@ def _rounded_at_random(number: float, rng: np.random.Generator) -> int:
 def _claim(project: Project, worker_id: int, *, limit: int) -> list[tuple[int, int]]:
     """Take up to `limit` questions for a worker, best first: (question, category)."""
     claimed: list[tuple[int, int]] = []
+    known = masks_seen_as_gold(project_id=project.pk, worker_id=worker_id)
     for _ in range(TRIES):
         missing = limit - len(claimed)
         if missing:
-            claimed.extend(_claim_once(project, worker_id, missing, [question for question, _ in claimed]))
+            held = [question for question, _ in claimed]
+            claimed.extend(_claim_once(project, worker_id, missing, held, known))
     return claimed
 
 
-def _claim_once(project: Project, worker_id: int, limit: int, held: Sequence[int]) -> list[tuple[int, int]]:
+def _claim_once(
+    project: Project, worker_id: int, limit: int, held: Sequence[int], known: Sequence[int]
+) -> list[tuple[int, int]]:
     with connection.cursor() as cursor:
         cursor.execute(
             CLAIM,
@@ -162,6 +168,7 @@ def _claim_once(project: Project, worker_id: int, limit: int, held: Sequence[int
                 "project": project.pk,
                 "worker": worker_id,
                 "held": list(held),
+                "known": list(known),
                 "horizon": HORIZON * project.hit_size,
                 "most": max(1, -(-project.hit_size // SPREAD)),
                 "least": min(limit, -(-project.hit_size // LEAST) - len(held)),

@@ -15,9 +15,18 @@ from annotation_site.verification import questions
 from annotation_site.verification.by_hand import by_hand_in
 from annotation_site.verification.ground import Ground, ground_of
 from annotation_site.verification.models import Cluster, Decision
-from annotation_site.verification.planning import Place, Planned, labels, places, queue, unfold
+from annotation_site.verification.planning import (
+    Answers,
+    Place,
+    Planned,
+    answers_of,
+    places,
+    queue,
+    unfold,
+    weigh_sample,
+)
 from annotation_site.verification.questions import Asked, Move
-from pipeline.decisions import Evidence, Verdict
+from pipeline.decisions import Verdict
 
 BATCH = 5000
 
@@ -58,15 +67,22 @@ def settle(cluster: OpenCluster, *, at: datetime, returned: int | None = None) -
     """
     ground = ground_of(cluster.tree_id)
     asked = questions.asked_for(cluster.pk)
-    evidence = _evidence(ground, cluster, asked)
-    verdict = ground.decide(evidence)
-    if verdict is Verdict.ASK:
-        _requeue(ground, cluster, asked, evidence, returned)
+    answers = answers_of(ground, questions.by_position(asked))
+    planned = weigh_sample(
+        ground,
+        cluster.node,
+        np.array([question.position for question in asked], dtype=np.int64),
+        answers,
+        sample=cluster.sample_size,
+        size=cluster.hi - cluster.lo,
+    )
+    if planned.verdict is Verdict.ASK:
+        _requeue(ground, cluster, planned, asked, answers, returned)
     else:
-        if verdict is Verdict.SPLIT:
+        if planned.verdict is Verdict.SPLIT:
             _hold_below(cluster)
         write(cluster.tree_id, [cluster.node], at=at, returned=returned)
-    return verdict
+    return planned.verdict
 
 
 def _hold_below(cluster: OpenCluster) -> None:
@@ -79,18 +95,16 @@ def _hold_below(cluster: OpenCluster) -> None:
     list(held.values_list("pk", flat=True))
 
 
-def _evidence(ground: Ground, cluster: OpenCluster, asked: Sequence[Asked]) -> Evidence:
-    answers = [ground.label(question.judgments) for question in asked]
-    return Evidence(answers.count(True), answers.count(False), cluster.sample_size, cluster.hi - cluster.lo)
-
-
 def _requeue(
-    ground: Ground, cluster: OpenCluster, asked: Sequence[Asked], evidence: Evidence, returned: int | None
+    ground: Ground,
+    cluster: OpenCluster,
+    planned: Planned,
+    asked: Sequence[Asked],
+    answers: Answers,
+    returned: int | None,
 ) -> None:
     """Ask what an open cluster still needs."""
-    positions = np.array([question.position for question in asked], dtype=np.int64)
-    planned = Planned(cluster.node, None, positions, evidence, Verdict.ASK)
-    wanted = dict(places(ground, planned, questions.by_position(asked)))
+    wanted = dict(places(ground, planned, answers.judgments))
     clusters = {cluster.node: (cluster.pk, cluster.priority)}
     questions.move(_moves(asked, wanted, clusters, returned))
 
@@ -109,9 +123,10 @@ def write(tree_id: int, start: Sequence[int], *, at: datetime, returned: int | N
     intervals = list(zip(ground.tree.lo[nodes].tolist(), ground.tree.hi[nodes].tolist(), strict=True))
     asked = questions.asked_within(tree_id, intervals)
     judgments = questions.by_position(asked)
-    planned = unfold(ground, labels(ground, judgments), start, by_hand_in(tree_id))
+    answers = answers_of(ground, judgments)
+    planned = unfold(ground, answers, start, by_hand_in(tree_id))
     clusters = _write_clusters(tree_id, ground, planned, at)
-    decided = _write_decisions(tree_id, ground, planned, clusters, at)
+    decided = _write_decisions(tree_id, ground, planned, clusters, answers, at)
     wanted = queue(ground, planned, judgments)
     keys = {node: (cluster.pk, cluster.priority) for node, cluster in clusters.items()}
     questions.move(_moves(asked, wanted, keys, returned))
@@ -207,7 +222,12 @@ def _set_open(planned: Iterable[Planned], found: Mapping[int, Cluster]) -> None:
 
 
 def _write_decisions(
-    tree_id: int, ground: Ground, planned: Iterable[Planned], clusters: Mapping[int, Cluster], at: datetime
+    tree_id: int,
+    ground: Ground,
+    planned: Iterable[Planned],
+    clusters: Mapping[int, Cluster],
+    answers: Answers,
+    at: datetime,
 ) -> int:
     """A decision for each settled cluster; their number."""
     decisions = [
@@ -220,6 +240,7 @@ def _write_decisions(
             no=one.evidence.no,
             sample=one.evidence.sample,
             rule=ground.rule_name,
+            rests_on=answers.last(one.positions.tolist()),
             at=at,
         )
         for one in planned

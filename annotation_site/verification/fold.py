@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from annotation_site.verification.by_hand import NOTHING, ByHand
 from annotation_site.verification.ground import Ground
-from annotation_site.verification.planning import Place, Planned, labels, queue, weigh
+from annotation_site.verification.planning import Place, Planned, answers_of, queue, weigh
 from pipeline.aggregation import Judgment
 from pipeline.decisions import Verdict
 from pipeline.search import open_clusters
@@ -41,7 +41,7 @@ def fold(
     judgments : leaf position -> the judgments that count, in the order they were given
     by_hand : what admins said; nothing that a verdict of theirs covers is open
     """
-    answers = labels(ground, judgments)
+    answers = answers_of(ground, judgments)
     planned = [weigh(ground, node, answers) for node in open_nodes(ground, decided, by_hand)]
     return Derived({one.node: one for one in planned}, queue(ground, planned, judgments))
 

@@ -9,11 +9,17 @@ import numpy as np
 from django.db.models import Count
 
 from annotation_site.people.models import GoldItem, Membership
+from annotation_site.verification.gold_review import gold_seen_as_masks
 from annotation_site.verification.models import Judgment, Question
 
 
 def gold_for(
-    membership: Membership, *, count: int, categories: Collection[int], rng: np.random.Generator
+    membership: Membership,
+    *,
+    count: int,
+    categories: Collection[int],
+    beside: Collection[int] = (),
+    rng: np.random.Generator,
 ) -> list[int]:
     """Questions about gold for a HIT: half of them correct masks, each half those that the worker saw least.
 
@@ -21,9 +27,15 @@ def gold_for(
     ----------
     count : how many; fewer where the project has less gold
     categories : of the HIT's other questions; gold of these goes first, since it stands out least
+    beside : those questions: no mask is shown twice to a worker, once as gold
     """
     seen = _times_seen(membership)
     in_use = GoldItem.objects.filter(project=membership.project_id, retired_at__isnull=True)
+    in_use = in_use.exclude(
+        pk__in=gold_seen_as_masks(
+            project_id=membership.project_id, worker_id=membership.worker_id, also=beside
+        )
+    )
     pool = list(in_use.defer("counts").order_by("pk"))
     shuffled = [pool[place] for place in rng.permutation(len(pool)).tolist()]
     shuffled.sort(key=lambda gold: (seen.get(gold.pk, 0), gold.category_id not in categories))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import TypeAlias
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from annotation_site.catalog.held import Held
 from annotation_site.catalog.models import Project, Round, Tree
 from annotation_site.verification.models import SearchRules
-from pipeline.aggregation import Aggregation, Judgment, Majority
+from pipeline.aggregation import AGGREGATIONS, DEFAULT_AGGREGATION, Aggregation, Judgment
 from pipeline.calibration import PAPER_K_PA, Calibration
 from pipeline.decisions import RULES, Evidence, Rule, Thresholds, Verdict, fewest_missing
 from pipeline.dendrogram import Dendrogram
@@ -82,6 +82,10 @@ class Ground:
         """So many questions may be out at the same time without any answer being in vain."""
         return fewest_missing(self.rule, evidence, self.thresholds)
 
+    def again(self, asked: Mapping[int, Sequence[Judgment]], evidence: Evidence) -> frozenset[int]:
+        """The answered questions on which somebody else is asked before the cluster is decided."""
+        return self.opinions.again(asked, evidence, self.decide)
+
     def label(self, judgments: Sequence[Judgment]) -> bool | None:
         """The answer that judgments on one mask come to; None while it is open."""
         return self.opinions.label(judgments)
@@ -113,13 +117,24 @@ def rules_of(project: Project, round_: Round) -> SearchRules:
     InvalidThresholds, KeyError, ValueError
         When a parameter of the project is out of range or unknown.
     """
-    RULES[project.rule], STRATEGIES[project.strategy], Majority(project.judgments_per_question)
+    RULES[project.rule], STRATEGIES[project.strategy]
+    AGGREGATIONS[project.aggregation](project.judgments_per_question, project.worker_accuracy)
     return SearchRules(
         round=round_,
         thresholds=asdict(thresholds_of(project, round_)),
         rule=project.rule,
         strategy=project.strategy,
         judgments_per_question=project.judgments_per_question,
+        aggregation=project.aggregation,
+    )
+
+
+def opinions_of(rules: SearchRules | None) -> Aggregation:
+    """How the answers of a round are read; one vote a question where it was never opened."""
+    if rules is None:
+        return AGGREGATIONS[DEFAULT_AGGREGATION](1, 1.0)
+    return AGGREGATIONS[rules.aggregation](
+        rules.judgments_per_question, Thresholds(**rules.thresholds).accuracy
     )
 
 
@@ -138,7 +153,7 @@ def _load(tree_id: int) -> Ground:
         rule=RULES[rules.rule],
         rule_name=rules.rule,
         strategy=STRATEGIES[rules.strategy],
-        opinions=Majority(rules.judgments_per_question),
+        opinions=opinions_of(rules),
     )
 
 

@@ -1,4 +1,4 @@
-"""Leases run out: the HIT is released, and its worker's standing reviewed as after any other."""
+"""What is done while people work: leases run out, gold and skills are looked at anew."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from datetime import datetime
 
 from django.db import transaction
 
+from annotation_site.catalog.models import Project
+from annotation_site.verification.gold_review import review_gold
 from annotation_site.verification.models import Assignment, AssignmentQuerySet
 from annotation_site.verification.releasing import release
+from annotation_site.verification.skills import learn_skills
 from annotation_site.verification.trust import review_standing
 
 logger = logging.getLogger(__name__)
@@ -22,6 +25,13 @@ def sweep(*, at: datetime) -> int:
     """
     keys = list(_expired(at).order_by("expires_at").values_list("pk", flat=True))
     return sum(_swept(key, at) for key in keys)
+
+
+def look_after(*, at: datetime) -> None:
+    """What open projects need now and then: gold reviewed, skills learnt where votes are weighed."""
+    for project in Project.objects.filter(state=Project.State.OPEN):
+        review_gold(project=project, at=at)
+        learn_skills(project=project, at=at)
 
 
 def _expired(at: datetime) -> AssignmentQuerySet:

@@ -15,8 +15,25 @@ from django.contrib.postgres.fields import IntegerRangeField, RangeOperators
 from django.db import models
 from django.db.models import Exists, F, Func, OuterRef, Q, Value
 
-from annotation_site.catalog.models import Category, Mask, Project, Round, Tree
+from annotation_site.catalog.models import SHARE, Category, Mask, Project, Round, Tree
 from annotation_site.people.models import GoldItem, Worker
+
+
+class Skill(models.Model):
+    """How often a worker is right, as the answers about a tree are weighed; estimated anew at times.
+
+    One for each tree, so that a tree's answers are all read by the same estimates while it is held.
+    """
+
+    tree = models.ForeignKey(Tree, models.CASCADE, related_name="skills", db_index=False)
+    worker = models.ForeignKey(Worker, models.CASCADE, related_name="skills", db_index=False)
+    sensitivity = models.FloatField(validators=SHARE)
+    specificity = models.FloatField(validators=SHARE)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["tree", "worker"], name="one_skill_per_tree_and_worker"),
+        ]
 
 
 class SearchRules(models.Model):
@@ -27,6 +44,7 @@ class SearchRules(models.Model):
     rule = models.CharField(max_length=40)
     strategy = models.CharField(max_length=40)
     judgments_per_question = models.PositiveSmallIntegerField(default=1)
+    aggregation = models.CharField(max_length=40, default="majority")
     long_tail = models.BooleanField(
         default=False, help_text="Trees without a candidate cluster are asked about mask by mask."
     )
@@ -91,6 +109,9 @@ class Decision(models.Model):
     no = models.PositiveIntegerField()
     sample = models.PositiveIntegerField(help_text="Size of the cluster's whole sample.")
     rule = models.CharField(max_length=40)
+    rests_on = models.BigIntegerField(
+        null=True, blank=True, help_text="The last judgment that was known when it was taken."
+    )
     at = models.DateTimeField()
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     withdrawn_because = models.CharField(max_length=200, blank=True)
@@ -317,6 +338,8 @@ class Says(models.TextChoices):
     UNSURE = "unsure", "cannot tell"
 
 
+SET_ASIDE = "reopened by hand"
+"""How the reason of a judgment begins that an admin set aside to have its mask asked about again."""
 UNDONE = "undone by the worker"
 """Why a judgment is retracted that its worker took back."""
 

@@ -22,6 +22,7 @@ from annotation_site.verification.fold import open_nodes
 from annotation_site.verification.ground import ground_of, leaves_of
 from annotation_site.verification.locks import hold_trees
 from annotation_site.verification.models import (
+    SET_ASIDE,
     Assignment,
     Cluster,
     Decision,
@@ -229,7 +230,7 @@ def _trees_of(live: Sequence[Assignment]) -> list[int]:
 
 def _mark(overruling: Overruling) -> str:
     """How judgments say which reopening set them aside."""
-    return f"reopened by hand, number {overruling.pk}:"
+    return f"{SET_ASIDE}, number {overruling.pk}:"
 
 
 def _set_aside(made: Overruling, positions: Sequence[int], at: datetime) -> None:

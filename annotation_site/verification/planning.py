@@ -13,7 +13,6 @@ from annotation_site.verification.by_hand import NOTHING, ByHand
 from annotation_site.verification.ground import Ground
 from pipeline.aggregation import Judgment
 from pipeline.decisions import Evidence, Verdict
-from pipeline.search import UNANSWERED, evidence_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +24,7 @@ class Planned:
     parent : node of the cluster whose split opened it; None when the search began with it
     positions : its own sample, in the order of asking
     verdict : ASK while it is open, or covered
+    again : of its sample, answered masks about which somebody else is asked: its decision hangs on them
     covered : an admin's verdict lies over it: nobody is asked
     """
 
@@ -33,6 +33,7 @@ class Planned:
     positions: NDArray[np.int64]
     evidence: Evidence
     verdict: Verdict
+    again: frozenset[int] = frozenset()
     covered: bool = False
 
     @property
@@ -51,42 +52,98 @@ class Place:
     turn: int
 
 
-def labels(ground: Ground, judgments: Mapping[int, Sequence[Judgment]]) -> NDArray[np.int8]:
-    """Judgments by leaf position -> (n,) int8: 1 yes, 0 no, UNANSWERED."""
-    answers = np.full(ground.tree.n, UNANSWERED, dtype=np.int8)
-    for position, given in judgments.items():
-        label = ground.label(given)
-        if label is not None:
-            answers[position] = label
-    return answers
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Judgments by leaf position, and the labels that those of them come to that are settled."""
+
+    judgments: Mapping[int, Sequence[Judgment]]
+    labels: Mapping[int, bool]
+
+    def last(self, positions: Iterable[int]) -> int:
+        """The largest number of a judgment about some masks; 0 without any."""
+        return max((j.number for at in positions for j in self.judgments.get(at, ())), default=0)
+
+    def up_to(self, number: int, ground: Ground, positions: Iterable[int]) -> Answers:
+        """Those about some masks that were there when judgment `number` was the last one."""
+        known = {
+            position: [judgment for judgment in self.judgments.get(position, ()) if judgment.number <= number]
+            for position in positions
+        }
+        return answers_of(ground, known)
 
 
-def weigh(ground: Ground, node: int, answers: NDArray[np.int8], *, parent: int | None = None) -> Planned:
+def answers_of(ground: Ground, judgments: Mapping[int, Sequence[Judgment]]) -> Answers:
+    """Judgments by leaf position, read."""
+    labels = {position: ground.label(given) for position, given in judgments.items() if given}
+    settled = {position: label for position, label in labels.items() if label is not None}
+    return Answers(judgments, settled)
+
+
+def weigh(ground: Ground, node: int, answers: Answers, *, parent: int | None = None) -> Planned:
     """What the answers make of one cluster."""
     positions = ground.sample(node)
-    evidence = evidence_of(positions, answers, size=int(ground.tree.size(node)))
-    return Planned(node, parent, positions, evidence, ground.decide(evidence))
+    size = int(ground.tree.size(node))
+    return weigh_sample(ground, node, positions, answers, sample=len(positions), size=size, parent=parent)
 
 
-def holds(verdict: str, yes: int, no: int, now: Planned) -> bool:
-    """Whether a decision that rested on `yes` and `no` answers stands on what counts now.
+def weigh_sample(
+    ground: Ground,
+    node: int,
+    positions: NDArray[np.int64],
+    answers: Answers,
+    *,
+    sample: int,
+    size: int,
+    parent: int | None = None,
+) -> Planned:
+    """What the answers to some masks make of a cluster of `size` masks, `sample` of which are asked about."""
+    sampled = positions.tolist()
+    found = [answers.labels[position] for position in sampled if position in answers.labels]
+    evidence = Evidence(found.count(True), found.count(False), sample, size)
+    verdict = ground.decide(evidence)
+    again: frozenset[int] = frozenset()
+    if verdict is not Verdict.ASK:
+        told = {at: answers.judgments[at] for at in sampled if at in answers.labels}
+        again = ground.again(told, evidence)
+    return Planned(node, parent, positions, evidence, Verdict.ASK if again else verdict, again)
+
+
+@dataclass(frozen=True, slots=True)
+class Rested:
+    """What a decision says, and the answers it rested on: their counts, and the number of the last one."""
+
+    verdict: str
+    yes: int
+    no: int
+    last: int | None
+
+
+def holds(ground: Ground, node: int, decision: Rested, answers: Answers) -> bool:
+    """Whether a decision stands on what counts now.
 
     It falls when answers it rested on are gone and the rest says otherwise. Answers that came after it do not
-    reopen it, though a rule that stops early might have wavered.
+    reopen it, though a rule that stops early might have wavered, or second opinions changed a label.
     """
-    return verdict == now.verdict or (now.evidence.yes >= yes and now.evidence.no >= no)
+    now = weigh(ground, node, answers)
+    more = now.evidence.yes >= decision.yes and now.evidence.no >= decision.no
+    if decision.verdict == now.verdict or more:
+        return True
+    if decision.last is None:
+        return False
+    then = answers.up_to(decision.last, ground, now.positions.tolist())
+    return decision.verdict == weigh(ground, node, then).verdict
 
 
 def _cover(ground: Ground, planned: Planned, by_hand: ByHand) -> Planned:
     """The same, left as it is where an admin's verdict lies over it."""
     node = planned.node
     if by_hand.covers(int(ground.tree.lo[node]), int(ground.tree.hi[node])):
-        return replace(planned, verdict=Verdict.ASK, covered=True)
+        return replace(planned, verdict=Verdict.ASK, again=frozenset(), covered=True)
     return planned
 
 
 def unfold(
-    ground: Ground, answers: NDArray[np.int8], start: Iterable[int], by_hand: ByHand = NOTHING
+    ground: Ground, answers: Answers, start: Iterable[int], by_hand: ByHand = NOTHING
 ) -> list[Planned]:
     """The clusters to start with, and all below them that splits open; parents come before children.
 
@@ -109,12 +166,15 @@ def places(
 ) -> Iterator[tuple[int, Place]]:
     """(position, place) of a cluster's sample.
 
-    The first unanswered masks, as many as cannot be in vain, are at turn 0. The others of an open cluster
-    are wanted too, but only when nothing else is to be asked.
+    The first unanswered masks, as many as cannot be in vain, are at turn 0, and so are those on which a
+    decision hangs. The others of an open cluster are wanted too, but only when nothing else is to be asked.
     """
     safe = ground.fewest_missing(planned.evidence) if planned.is_open else 0
     for rank, position in enumerate(planned.positions.tolist()):
         wanted = ground.wanted(judgments.get(position, ())) if planned.is_open else 0
+        if position in planned.again:
+            yield position, Place(planned.node, rank, 1, 0)
+            continue
         turn = int(wanted > 0 and safe <= 0)
         safe -= wanted > 0
         yield position, Place(planned.node, rank, wanted, turn)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
 
@@ -11,6 +12,7 @@ from annotation_site.catalog.models import Mask, Tree
 from annotation_site.verification.models import Says
 from annotation_site.verification.planning import Place
 from pipeline.aggregation import Judgment
+from pipeline.skills import Skill
 
 SAYS_YES: Mapping[str, bool | None] = {Says.YES: True, Says.NO: False, Says.UNSURE: None}
 
@@ -45,9 +47,13 @@ class Move:
 READ = """
 SELECT q.id, q.position, q.cluster_id, q.rank, q.priority, q.wanted, q.turn,
   array_agg(j.worker_id ORDER BY j.id) FILTER (WHERE j.id IS NOT NULL),
-  array_agg(j.says::text ORDER BY j.id) FILTER (WHERE j.id IS NOT NULL)
+  array_agg(j.says::text ORDER BY j.id) FILTER (WHERE j.id IS NOT NULL),
+  array_agg(j.id ORDER BY j.id) FILTER (WHERE j.id IS NOT NULL),
+  array_agg(s.sensitivity ORDER BY j.id) FILTER (WHERE j.id IS NOT NULL),
+  array_agg(s.specificity ORDER BY j.id) FILTER (WHERE j.id IS NOT NULL)
 FROM {source}
 LEFT JOIN verification_judgment j ON j.question_id = q.id AND j.retracted_at IS NULL
+LEFT JOIN verification_skill s ON s.tree_id = q.tree_id AND s.worker_id = j.worker_id
 WHERE {which} GROUP BY q.id ORDER BY q.rank, q.id
 """
 
@@ -103,14 +109,32 @@ def asked_at(tree_id: int, positions: Collection[int]) -> list[Asked]:
 def _read(source: str, which: str, parameters: list[int | list[int]]) -> list[Asked]:
     with connection.cursor() as cursor:
         cursor.execute(READ.format(source=source, which=which), parameters)
-        return [
-            Asked(key, position, cluster, rank, priority, wanted, turn, _judgments(workers or (), says or ()))
-            for key, position, cluster, rank, priority, wanted, turn, workers, says in cursor.fetchall()
-        ]
+        return [_asked(*row) for row in cursor.fetchall()]
 
 
-def _judgments(workers: Iterable[int], says: Iterable[str]) -> tuple[Judgment, ...]:
-    return tuple(Judgment(worker, SAYS_YES[said]) for worker, said in zip(workers, says, strict=True))
+def _asked(
+    key: int, position: int, cluster: int, rank: int, priority: float, wanted: int, turn: int, *given: Any
+) -> Asked:
+    judgments = _judgments(*(column or () for column in given))
+    return Asked(key, position, cluster, rank, priority, wanted, turn, judgments)
+
+
+def _judgments(
+    workers: Iterable[int],
+    says: Iterable[str],
+    numbers: Iterable[int],
+    sensitivities: Iterable[float | None],
+    specificities: Iterable[float | None],
+) -> tuple[Judgment, ...]:
+    given = zip(workers, says, numbers, sensitivities, specificities, strict=True)
+    return tuple(
+        Judgment(worker, SAYS_YES[said], number, _skill(sensitivity, specificity))
+        for worker, said, number, sensitivity, specificity in given
+    )
+
+
+def _skill(sensitivity: float | None, specificity: float | None) -> Skill | None:
+    return None if sensitivity is None or specificity is None else Skill(sensitivity, specificity)
 
 
 def by_position(questions: Iterable[Asked]) -> dict[int, tuple[Judgment, ...]]:

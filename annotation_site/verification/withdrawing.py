@@ -8,7 +8,7 @@ from datetime import datetime
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from annotation_site.budget.terms import Partial
 from annotation_site.catalog.models import Round, Tree
@@ -18,6 +18,7 @@ from annotation_site.verification.by_hand import by_hand_in
 from annotation_site.verification.ground import Ground, ground_of
 from annotation_site.verification.locks import hold_trees
 from annotation_site.verification.models import (
+    SET_ASIDE,
     UNDONE,
     Assignment,
     Cluster,
@@ -25,7 +26,7 @@ from annotation_site.verification.models import (
     Judgment,
     Question,
 )
-from annotation_site.verification.planning import holds, labels, weigh
+from annotation_site.verification.planning import Rested, answers_of, holds
 from annotation_site.verification.releasing import held_live, release
 
 
@@ -72,20 +73,20 @@ def retract_worker(
 def restore_worker(*, membership: Membership, at: datetime) -> int:
     """Judgments that stopped counting with their worker count again; their number. Repeating changes nothing.
 
-    What the worker took back themselves stays so, and so does what they answered anew since. Open clusters
-    are weighed again; decisions that others took meanwhile stand.
+    What the worker took back themselves stays so, and what an admin set aside, and what was answered anew
+    since. Open clusters are weighed again; decisions that others took meanwhile stand.
     """
     gone = Judgment.objects.filter(
         worker=membership.worker_id, question__project=membership.project_id, of_gold=False
     ).filter(retracted_at__isnull=False)
-    gone = gone.exclude(retracted_because=UNDONE)
+    gone = gone.exclude(retracted_because=UNDONE).exclude(retracted_because__startswith=SET_ASIDE)
     trees = sorted(gone.values_list("question__tree_id", flat=True).order_by().distinct())
     hold_trees(trees, alone=True)
     restored = 0
     for tree_id in trees:
         latest = gone.filter(question__tree=tree_id).order_by("question", "-pk").distinct("question")
         answered = Judgment.objects.counting().filter(
-            worker=membership.worker_id, question=OuterRef("question")
+            Q(item=OuterRef("item")) | Q(worker=membership.worker_id, question=OuterRef("question"))
         )
         again = dict(latest.values_list("pk", "question__position"))
         back = Judgment.objects.filter(pk__in=again).filter(~Exists(answered))
@@ -111,7 +112,7 @@ def reconsider(tree_id: int, positions: Collection[int], *, because: str, at: da
     ground = ground_of(tree_id)
     concerned = list(_concerned(ground, tree_id, positions))
     sampled = {position for one in concerned for position in one.sample}
-    answers = labels(ground, questions.by_position(questions.asked_at(tree_id, sampled)))
+    answers = answers_of(ground, questions.by_position(questions.asked_at(tree_id, sampled)))
     by_hand = by_hand_in(tree_id)
     withdrawn, again, closed_until = 0, [], 0
     for one in concerned:
@@ -121,9 +122,9 @@ def reconsider(tree_id: int, positions: Collection[int], *, because: str, at: da
         if one.cluster.is_open:
             again.append(node)
         elif one.decision and not (
-            holds(*one.decision, weigh(ground, node, answers))
+            holds(ground, node, one.decision, answers)
             or (
-                one.decision[0] == Decision.Verdict.SPLIT
+                one.decision.verdict == Decision.Verdict.SPLIT
                 and by_hand.keeps_split(one.cluster.lo, one.cluster.hi)
             )
         ):
@@ -137,10 +138,10 @@ def reconsider(tree_id: int, positions: Collection[int], *, because: str, at: da
 
 @dataclass(frozen=True, slots=True)
 class _Concerned:
-    """A cluster that is open, or decided (verdict, yes, no), and the masks of its own sample."""
+    """A cluster that is open, or decided, and the masks of its own sample."""
 
     cluster: Cluster
-    decision: tuple[str, int, int] | None
+    decision: Rested | None
     sample: list[int]
 
 
@@ -151,7 +152,7 @@ def _concerned(ground: Ground, tree_id: int, positions: Collection[int]) -> Iter
         return
     clusters = Cluster.objects.filter(tree=tree_id, lo__lte=int(sought[-1]), hi__gt=int(sought[0]))
     standing = Decision.objects.in_force().filter(cluster__in=clusters)
-    decisions = {d.cluster_id: (d.verdict, d.yes, d.no) for d in standing}
+    decisions = {d.cluster_id: Rested(d.verdict, d.yes, d.no, d.rests_on) for d in standing}
     for cluster in clusters.order_by("node"):
         first, last = np.searchsorted(sought, [cluster.lo, cluster.hi])
         if (cluster.is_open or cluster.pk in decisions) and first < last:

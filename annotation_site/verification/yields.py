@@ -25,12 +25,14 @@ from django.db.models import Count, Q, Sum
 
 from annotation_site.catalog.models import Project, Replacement, Tree
 from annotation_site.verification.models import Judgment, Says
-from pipeline.aggregation import PATIENCE
+from pipeline.aggregation import MOST_ACCURATE, PATIENCE
 
 DECIDED = f"""
 tree AS (
   SELECT t.id, t.category_id, rd.project_id, rd.number AS round_number,
-    coalesce(rules.judgments_per_question, 1) AS of
+    coalesce(rules.judgments_per_question, 1) AS of,
+    coalesce(rules.aggregation, 'majority') AS aggregation,
+    coalesce((rules.thresholds->>'accuracy')::float8, 1) AS accuracy
   FROM catalog_tree t
   JOIN catalog_round rd ON rd.id = t.round_id
   LEFT JOIN verification_searchrules rules ON rules.round_id = rd.id
@@ -51,25 +53,45 @@ tree AS (
   GROUP BY said.id
 ), standing AS (
   SELECT said.id, said.tree_id, said.verdict, said.at, tree.project_id, tree.round_number,
-    tree.category_id, tree.of,
+    tree.category_id, tree.of, tree.aggregation, least(tree.accuracy, {MOST_ACCURATE}) AS accuracy,
     said.overruling IS NOT NULL AND upper(said.interval) - lower(said.interval) = 1 AS of_one, said.interval,
     int4multirange(said.interval) - coalesce(overlaid.interval, int4multirange()) AS extent
   FROM said JOIN tree ON tree.id = said.tree_id LEFT JOIN overlaid ON overlaid.id = said.id
 ), voted AS (
-  SELECT s.id AS decision_id, s.of, j.question_id, j.says, j.id,
+  SELECT s.id AS decision_id, s.of, s.aggregation, s.accuracy, j.question_id, j.says, j.id,
+    coalesce(skill.sensitivity, s.accuracy) AS sensitivity,
+    coalesce(skill.specificity, s.accuracy) AS specificity,
     row_number() OVER (PARTITION BY j.question_id, j.says ORDER BY j.id) AS nth
   FROM standing s
   JOIN verification_question q ON q.tree_id = s.tree_id
     AND q.position >= lower(s.interval) AND q.position < upper(s.interval) AND s.extent @> q.position::int
   JOIN verification_judgment j ON j.question_id = q.id AND j.retracted_at IS NULL
+  LEFT JOIN verification_skill skill ON skill.tree_id = s.tree_id AND skill.worker_id = j.worker_id
+    AND s.aggregation = 'accuracy_weighted'
   WHERE s.verdict = 'accept' AND NOT s.of_one
 ), settled AS (
   SELECT DISTINCT ON (question_id) decision_id, question_id, says FROM voted
-  WHERE nth = CASE says WHEN '{Says.UNSURE.value}' THEN of + {PATIENCE} ELSE of / 2 + 1 END
+  WHERE aggregation = 'majority'
+    AND nth = CASE says WHEN '{Says.UNSURE.value}' THEN of + {PATIENCE} ELSE of / 2 + 1 END
   ORDER BY question_id, id
+), weighed AS (
+  SELECT decision_id, question_id,
+    sum(CASE says WHEN 'yes' THEN 1 WHEN 'no' THEN -1 ELSE 0 END) AS surplus,
+    sum(CASE WHEN aggregation <> 'accuracy_weighted' OR says = '{Says.UNSURE.value}' THEN 0
+      WHEN says = '{Says.YES.value}' THEN ln(sensitivity / (1 - specificity))
+      ELSE ln((1 - sensitivity) / specificity) END) AS weight,
+    count(*) FILTER (WHERE says = '{Says.UNSURE.value}') AS unsure, min(aggregation) AS aggregation
+  FROM voted WHERE aggregation <> 'majority' GROUP BY 1, 2
+), heavier AS (
+  SELECT decision_id, question_id,
+    CASE aggregation WHEN 'accuracy_weighted' THEN weight ELSE surplus END AS total, unsure
+  FROM weighed
 ), refusals AS (
-  SELECT x.decision_id, q.mask_id FROM settled x JOIN verification_question q ON q.id = x.question_id
-  WHERE x.says <> '{Says.YES.value}'
+  SELECT x.decision_id, q.mask_id FROM (
+    SELECT decision_id, question_id FROM settled WHERE says <> '{Says.YES.value}'
+    UNION ALL
+    SELECT decision_id, question_id FROM heavier WHERE total < 0 OR (total = 0 AND unsure > {PATIENCE})
+  ) x JOIN verification_question q ON q.id = x.question_id
 ), refused AS (
   SELECT decision_id, count(*) AS masks FROM refusals GROUP BY 1
 ), replacing AS (
@@ -99,7 +121,7 @@ tree AS (
 admin: id, project_id, round_number, category_id, tree_id, verdict, at, and how many masks it made `accepted`
 and `rejected`; those that a later round replaced are neither. Of what verdicts by hand lie over, those count
 alone, the innermost first. `settled` is the answer to a question, as `pipeline.aggregation.Majority` derives
-it: the side whose last needed vote came first.
+it: the side whose last needed vote came first. `heavier` is it, above 0 for yes, as `WhereItMatters` does.
 """
 
 MASKS = f"""

@@ -15,6 +15,7 @@ from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.claiming import NoHit
 from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Item, Says
+from annotation_site.verification.skills import learn_skills
 from annotation_site.verification.withdrawing import retract_worker
 from tests.site.campaigns import Person, add_tree, items, opened, project_with_tree, truth
 
@@ -88,6 +89,8 @@ class Walk:
         (2, {"judgments_per_question": 3}),
         (3, {"rule": "sequential"}),
         (4, {"rule": "paper"}),
+        (5, {"aggregation": "second_opinions", "worker_accuracy": 0.8}),
+        (6, {"aggregation": "accuracy_weighted", "worker_accuracy": 0.8}),
     ],
 )
 def test_the_state_follows_from_the_facts_after_every_step(seed: int, parameters: dict[str, object]) -> None:
@@ -95,4 +98,6 @@ def test_the_state_follows_from_the_facts_after_every_step(seed: int, parameters
     assert check_campaign(walk.project) == []
     for step in range(60):
         walk.step()
+        if step % 9 == 0:
+            learn_skills(project=walk.project, at=walk.clock())
         assert step % 4 or check_campaign(walk.project) == []

@@ -26,6 +26,7 @@ from annotation_site.verification.leases import sweep
 from annotation_site.verification.locks import hold_trees
 from annotation_site.verification.models import Assignment, Cluster, Decision, Item, Judgment, Question, Says
 from annotation_site.verification.releasing import release_live
+from annotation_site.verification.skills import learn_skills
 from annotation_site.verification.trust import stop_worker
 from annotation_site.verification.withdrawing import retract_worker
 from pipeline.decisions import Verdict
@@ -108,16 +109,31 @@ def _decided(project: Project) -> list[dict[tuple[int, int], str]]:
     return found
 
 
-@pytest.mark.parametrize("judgments", [1, 3])
-def test_answers_undone_given_late_and_retracted_at_once_keep_the_state_sound(judgments: int) -> None:
-    project = campaign(judgments_per_question=judgments)
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"judgments_per_question": 1},
+        {"judgments_per_question": 3},
+        {"aggregation": "accuracy_weighted", "worker_accuracy": 0.8},
+    ],
+)
+def test_answers_undone_given_late_and_retracted_at_once_keep_the_state_sound(
+    chosen: dict[str, object],
+) -> None:
+    project = campaign(**chosen)
     people = everyone(project)
     jobs = [partial(restless, person, seed) for seed, person in enumerate(people)]
     jobs += [partial(sweeps, 30), partial(retractions, people[0], people[1])]
+    jobs += [partial(learning, project, 10)]
     outcomes = together(jobs)
     assert [outcome for outcome in outcomes if isinstance(outcome, BaseException)] == []
     sweep(at=NOON + timedelta(days=1))
     assert check_campaign(project) == []
+
+
+def learning(project: Project, times: int) -> None:
+    for _ in range(times):
+        learn_skills(project=project, at=NOON)
 
 
 def restless(person: Person, seed: int) -> int:

@@ -11,8 +11,10 @@ from annotation_site.dashboards.overview import overview
 from annotation_site.results.outcomes import outcome_of, trees_of
 from annotation_site.results.reporting import report
 from annotation_site.verification.answering import undo_answer
+from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.claiming import NoHit
 from annotation_site.verification.models import Item, Says
+from annotation_site.verification.skills import learn_skills
 from annotation_site.verification.status import status
 from annotation_site.verification.withdrawing import retract_worker
 from annotation_site.verification.yields import (
@@ -24,7 +26,7 @@ from annotation_site.verification.yields import (
     questions_by_category,
     questions_by_project,
 )
-from tests.factories import ProjectFactory
+from tests.factories import NOON, ProjectFactory
 from tests.site.campaigns import Person, counted_queries, items, opened, project_with_clusters
 from tests.site.verified_projects import verified
 
@@ -61,10 +63,26 @@ def test_masks_that_people_refused_inside_an_accepted_cluster_are_rejected() -> 
     assert masks_of(project) == Masks(accepted=64 - refused, rejected=refused)
 
 
-@pytest.mark.parametrize(("votes", "people", "seed"), [(1, 1, 0), (1, 2, 1), (3, 4, 2), (3, 6, 3), (5, 8, 4)])
-def test_the_database_counts_what_the_rule_of_aggregation_says(votes: int, people: int, seed: int) -> None:
-    project = project_with_clusters([0.9] * 4, k_a=0.6, judgments_per_question=votes)
+@pytest.mark.parametrize(
+    ("aggregation", "votes", "people", "seed"),
+    [
+        ("majority", 1, 1, 0),
+        ("majority", 1, 2, 1),
+        ("majority", 3, 4, 2),
+        ("majority", 3, 6, 3),
+        ("majority", 5, 8, 4),
+        ("second_opinions", 1, 6, 5),
+        ("accuracy_weighted", 1, 6, 6),
+    ],
+)
+def test_the_database_counts_what_the_rule_of_aggregation_says(
+    aggregation: str, votes: int, people: int, seed: int
+) -> None:
+    chosen = {"aggregation": aggregation, "judgments_per_question": votes, "worker_accuracy": 0.8}
+    project = project_with_clusters([0.9] * 4, k_a=0.6, **chosen)
     answered_at_random(opened(project), people=people, seed=seed)
+    learn_skills(project=project, at=NOON)
+    assert check_campaign(project) == []
     assert masks_of(project).accepted == accepted_by_outcomes(project) > 0
 
 

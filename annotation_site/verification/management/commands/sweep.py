@@ -7,13 +7,18 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from annotation_site.verification.leases import sweep
+from annotation_site.verification.leases import look_after, sweep
 
 
 class Command(BaseCommand):
     """`verification.leases` does it."""
 
-    help = "Return the questions of HITs whose lease has run out, and settle what was answered of them."
+    help = (
+        "Return the questions of HITs whose lease has run out and settle what was answered of them; retire"
+        " gold that proven workers fail; learn workers' accuracies where votes are weighed by them."
+    )
 
     def handle(self, *_arguments: Any, **_options: Any) -> None:
-        self.stdout.write(self.style.SUCCESS(f"{sweep(at=timezone.now())} leases had run out."))
+        ended = sweep(at=timezone.now())
+        look_after(at=timezone.now())
+        self.stdout.write(self.style.SUCCESS(f"{ended} leases had run out."))

@@ -1,0 +1,219 @@
+"""Trying to tell gold from real masks, channel by channel, with all that a worker's browser ever gets.
+
+Each channel is a function from one item, as a browser sees it, to something that might differ. Where it is a
+constant, gold and real must show the same values; where it varies, gold must not be where real masks are not:
+a rank test over many pages, on fixed seeds. What a mask shows, a crop of its own, is no channel.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import pytest
+from django.core.files.storage import storages
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from PIL import Image as Picture
+from scipy.stats import mannwhitneyu
+
+from annotation_site.catalog.models import Project
+from annotation_site.people.models import Standing
+from annotation_site.verification.claiming import claim_hit
+from annotation_site.verification.models import Assignment, Item
+from tests.factories import MembershipFactory
+from tests.scene_campaigns import scene_campaign
+
+pytestmark = pytest.mark.django_db
+
+HIT = re.compile(r'<script id="hit" type="application/json">(.*?)</script>', re.DOTALL)
+PAGES = 4
+UNLIKELY = 0.002
+"""A p-value below says that a channel tells gold: one test of many on fixed seeds."""
+
+
+@dataclass
+class Seen:
+    """All that a browser gets of one item.
+
+    Attributes
+    ----------
+    place : of the card in the page, from 0 to 1
+    card : its entry in the page's JSON
+    crop, whole : headers and bytes of the two photos
+    kept : files that the first look at the crop left in the cache
+    statements : that the server ran for the crop: what its time depends on
+    answer, undo, again : status, headers and body of an answer, its undo, and the same answer once more
+    """
+
+    is_gold: bool
+    place: float
+    card: dict[str, object]
+    crop: tuple[dict[str, str], bytes] = ({}, b"")
+    whole: tuple[dict[str, str], bytes] = ({}, b"")
+    kept: int = 0
+    statements: list[str] = field(default_factory=list)
+    answer: tuple[int, dict[str, str], dict[str, object]] = (0, {}, {})
+    undo: tuple[int, dict[str, str], dict[str, object]] = (0, {}, {})
+    again: tuple[int, dict[str, str], dict[str, object]] = (0, {}, {})
+
+    @property
+    def key(self) -> str:
+        return str(self.card["key"])
+
+
+@pytest.fixture
+def pages(client: Client, tmp_path, settings) -> list[list[Seen]]:
+    """What the browsers of several workers get of a page each, half of it gold, all of it answered."""
+    settings.ANSWER_SLOT_MS = 0
+    asked = {"rule": "paper", "n_s": 60, "hit_size": 24, "gold_share": 0.5}
+    campaign = scene_campaign(tmp_path, scenes=24, gold=48, seed=5, **asked)
+    return [_page(client, campaign.project, seed) for seed in range(PAGES)]
+
+
+def _page(client: Client, project: Project, seed: int) -> list[Seen]:
+    member = MembershipFactory(project=project, standing=Standing.QUALIFIED)
+    hit = claim_hit(membership=member, at=timezone.now(), rng=np.random.default_rng(seed))
+    content = client.get(f"/w/{member.secret}/verify/").content.decode()
+    told = json.loads(HIT.search(content)[1])
+    kinds = {str(key): gold is not None for key, gold in _kinds(hit)}
+    assert len(told["items"]) == len(kinds)
+    return [
+        _seen(client, told, Seen(kinds[card["key"]], place / (len(kinds) - 1), card))
+        for place, card in enumerate(told["items"])
+    ]
+
+
+def _kinds(hit: Assignment) -> list[tuple[UUID, int | None]]:
+    return list(Item.objects.filter(assignment=hit).values_list("key", "question__gold"))
+
+
+def _seen(client: Client, told: dict, item: Seen) -> Seen:
+    files = storages["crops"]
+    before = _files(files)
+    with CaptureQueriesContext(connection) as captured:
+        item.crop = _got(client, item.card["crop"])
+    item.kept = len(_files(files)) - len(before)
+    item.statements = [_shape(query["sql"]) for query in captured.captured_queries]
+    item.whole = _got(client, item.card["whole"])
+    if item.place < 1:  # The last one ends the HIT, and nothing of it can be undone then.
+        item.answer = _sent(client, told, item, "answer")
+        item.undo = _sent(client, told, item, "undo")
+        item.again = _sent(client, told, item, "answer")
+    return item
+
+
+def _files(files) -> set[str]:
+    return {str(path) for path in Path(files.location).rglob("*") if path.is_file()}
+
+
+def _shape(sql: str) -> str:
+    """A statement without its values."""
+    return re.sub(r"'[^']*'|\b\d+\b", "?", sql)
+
+
+def _got(client: Client, url: object) -> tuple[dict[str, str], bytes]:
+    response = client.get(str(url))
+    assert response.status_code == 200
+    return dict(response.headers), response.content
+
+
+def _sent(client: Client, told: dict, item: Seen, verb: str) -> tuple[int, dict[str, str], dict[str, object]]:
+    body = {"says": "yes", "elapsed_ms": 1400} if verb == "answer" else {}
+    response = client.post(
+        f"{told['api']}{item.key}/{verb}",
+        json.dumps(body),
+        content_type="application/json",
+        headers={"Authorization": f"Worker {told['token']}"},
+    )
+    return response.status_code, dict(response.headers), {**response.json(), "remaining": None}
+
+
+def without_key(text: object, item: Seen) -> str:
+    return str(text).replace(item.key, "KEY").replace(item.key.replace("-", ""), "KEY")
+
+
+def headers(response: tuple, item: Seen) -> str:
+    """Of a response, without what every photo has of its own."""
+    found = next(part for part in response if isinstance(part, dict))
+    return without_key(sorted((k, v) for k, v in found.items() if k != "Content-Length"), item)
+
+
+def picture(content: bytes) -> Picture.Image:
+    return Picture.open(io.BytesIO(content))
+
+
+def path_shape(item: Seen) -> str:
+    """The commands and the number of decimals of an outline, each once."""
+    outline = str(item.card["outline"])
+    decimals = {len(number.partition(".")[2]) for number in re.findall(r"-?\d+(?:\.\d+)?", outline)}
+    commands = set(re.sub(r"[-\d., ]", "", outline))
+    return f"{sorted(commands)} {sorted(decimals)}"
+
+
+CONSTANT: dict[str, Callable[[Seen], object]] = {
+    "fields of the JSON": lambda item: [(name, type(value).__name__) for name, value in item.card.items()],
+    "addresses": lambda item: without_key([item.card["crop"], item.card["whole"]], item),
+    "kind of key": lambda item: (len(item.key), UUID(item.key).version, UUID(item.key).variant),
+    "standing answer": lambda item: item.card["answer"],
+    "outline": path_shape,
+    "headers of the crop": lambda item: headers(item.crop, item),
+    "headers of the whole photo": lambda item: headers(item.whole, item),
+    "compression": lambda item: [
+        (p.format, p.mode, sorted(p.info), str(p.quantization))  # type: ignore[attr-defined]
+        for p in map(picture, (item.crop[1], item.whole[1]))
+    ],
+    "announced size is the crop's": lambda item: tuple(item.card["size"]) == picture(item.crop[1]).size,
+    "metadata": lambda item: dict(picture(item.crop[1]).getexif()),
+    "what is kept after the first look": lambda item: item.kept,
+    "statements behind a crop": lambda item: item.statements,
+    "answer": lambda item: (item.answer[0], item.answer[2], headers(item.answer, item)),
+    "undo": lambda item: (item.undo[0], item.undo[2], headers(item.undo, item)),
+    "answer again": lambda item: (item.again[0], item.again[2], headers(item.again, item)),
+}
+
+VARYING: dict[str, Callable[[Seen], float]] = {
+    "place": lambda item: item.place,
+    "bytes a pixel": lambda item: len(item.crop[1]) / np.prod(picture(item.crop[1]).size),
+    "size of the crop": lambda item: float(np.prod(picture(item.crop[1]).size)),
+    "size of the whole photo": lambda item: float(np.prod(item.card["image"])),
+    "share of the photo": lambda item: float(np.prod(item.card["box"][2:]) / np.prod(item.card["image"])),
+}
+
+
+def test_no_channel_tells_gold_from_real_masks(pages: list[list[Seen]]) -> None:
+    seen = [item for page in pages for item in page]
+    gold = [item for item in seen if item.is_gold and item.place < 1]
+    real = [item for item in seen if not item.is_gold and item.place < 1]
+    assert min(len(gold), len(real)) >= 40
+    assert _differ(lambda item: item.is_gold, gold, real)  # The test of the tests: they see what there is.
+    assert _lie_apart(lambda item: item.place + item.is_gold, gold, real)
+    assert [name for name, channel in CONSTANT.items() if _differ(channel, gold, real)] == []
+    assert [name for name, channel in VARYING.items() if _lie_apart(channel, gold, real)] == []
+    _shares_nothing(seen)
+    assert {len(page) for page in pages} == {24}
+
+
+def _differ(channel: Callable[[Seen], object], gold: list[Seen], real: list[Seen]) -> bool:
+    return {repr(channel(item)) for item in gold} != {repr(channel(item)) for item in real}
+
+
+def _lie_apart(channel: Callable[[Seen], float], gold: list[Seen], real: list[Seen]) -> bool:
+    first, second = [channel(item) for item in gold], [channel(item) for item in real]
+    return len({*first, *second}) > 1 and mannwhitneyu(first, second).pvalue < UNLIKELY
+
+
+def _shares_nothing(seen: list[Seen]) -> None:
+    """Gold comes to one worker after the other: neither its address nor its key nor its cache may say so."""
+    assert len({item.key[:6] for item in seen}) > 0.9 * len(seen)
+    assert len({item.crop[0]["ETag"] for item in seen}) == len(seen)
+    keys = [int(item.key.replace("-", ""), 16) for item in seen]
+    assert keys != sorted(keys)
