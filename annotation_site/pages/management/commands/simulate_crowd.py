@@ -13,6 +13,7 @@ from annotation_site.budget.ledger import budget_of
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.progress import terminal_progress
 from annotation_site.catalog.rounds import UnknownProject, find_project
+from annotation_site.pages.crowd.caught import caught, told, worth_of
 from annotation_site.pages.crowd.crowd import Tally, recruit, run_crowd
 from annotation_site.pages.crowd.own_site import own_site
 from annotation_site.pages.crowd.population import Behaviour, InvalidPopulation, honest, read_population
@@ -62,6 +63,7 @@ class Command(BaseCommand):
                 f"{stop} Every answer is kept: run it again to go on.", returncode=STOPPED_BY_CTRL_C
             ) from stop
         self._report(tallies)
+        self._report_caught(project, recruited)
 
     def _population(self, options: dict[str, Any]) -> list[Behaviour]:
         if options["population"]:
@@ -96,3 +98,14 @@ class Command(BaseCommand):
             )
         total = sum(tallies.values(), Tally())
         self.stdout.write(self.style.SUCCESS(f"{total.answers} answers in all."))
+
+    def _report_caught(self, project: Project, recruited: list[tuple[Membership, Behaviour]]) -> None:
+        self.stdout.write("What quality control made of them:")
+        for found in caught(recruited):
+            self.stdout.write(f"  {told(found)}")
+        worth = worth_of(project)
+        precision = "" if worth.precision is None else f", {worth.precision:.1%} of them correct"
+        self.stdout.write(
+            f"  {worth.accepted} accepted masks of known truth{precision}; "
+            f"{worth.withdrawn} decisions withdrawn"
+        )

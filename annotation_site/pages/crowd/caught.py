@@ -1,0 +1,135 @@
+"""What quality control made of a simulated crowd: who was stopped, after how much, and what it was worth."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from django.db import connection
+
+from annotation_site.catalog.models import Project
+from annotation_site.pages.crowd.population import Behaviour
+from annotation_site.people.models import Membership, Standing, StandingChange
+from annotation_site.verification.models import Decision, Judgment
+from annotation_site.verification.records import gold_record
+from annotation_site.verification.yields import ACCEPTED_MASKS
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """What became of the workers of one behaviour.
+
+    Attributes
+    ----------
+    standings : how many of them ended in each standing
+    answers, counting : that they gave to real masks, and those of them that decisions rest on
+    gold_right, gold : their answers to gold
+    until_stopped : the middle one of how many answers, gold included, those who were stopped gave before
+    because : what they were stopped for, each once, without its figures
+    """
+
+    name: str
+    standings: Counter[str]
+    answers: int
+    counting: int
+    gold_right: int
+    gold: int
+    until_stopped: float | None
+    because: list[str]
+
+    @property
+    def workers(self) -> int:
+        return sum(self.standings.values())
+
+    @property
+    def stopped(self) -> int:
+        return self.standings[Standing.STOPPED]
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What the campaign came to.
+
+    Attributes
+    ----------
+    accepted, correct : accepted masks whose IoU with the truth is known, and those that reach K_iou
+    withdrawn : decisions that fell with answers they rested on
+    """
+
+    accepted: int
+    correct: int
+    withdrawn: int
+
+    @property
+    def precision(self) -> float | None:
+        """Share of correct masks; None without any."""
+        return self.correct / self.accepted if self.accepted else None
+
+
+def caught(recruited: Sequence[tuple[Membership, Behaviour]]) -> Iterator[Caught]:
+    """By behaviour, in the order of the population."""
+    for name in dict.fromkeys(behaviour.name for _, behaviour in recruited):
+        members = [member.pk for member, behaviour in recruited if behaviour.name == name]
+        yield _caught(name, list(Membership.objects.filter(pk__in=members)))
+
+
+def _caught(name: str, members: list[Membership]) -> Caught:
+    workers = [member.worker_id for member in members]
+    given = Judgment.objects.given().filter(
+        worker__in=workers, of_gold=False, question__project=members[0].project_id
+    )
+    records = [gold_record(project_id=m.project_id, worker_id=m.worker_id) for m in members]
+    stops = list(StandingChange.objects.filter(membership__in=members, after=Standing.STOPPED))
+    before = [
+        Judgment.objects.given().filter(worker=stop.membership.worker_id, at__lte=stop.at).count()
+        for stop in stops
+    ]
+    return Caught(
+        name=name,
+        standings=Counter(member.standing for member in members),
+        answers=given.count(),
+        counting=given.counting().count(),
+        gold_right=sum(record.right for record in records),
+        gold=sum(record.answered for record in records),
+        until_stopped=median(before) if before else None,
+        because=sorted({reason for stop in stops for reason in _kinds(stop.reason)}),
+    )
+
+
+def _given_before(stop: StandingChange) -> int:
+    return Judgment.objects.given().filter(worker=stop.membership.worker_id, at__lte=stop.at).count()
+
+
+KINDS = {"gold": "gold answers right", "agreement": "agrees with proven workers", "speed": "answers in"}
+"""How the reasons of `people.standing` begin or go on."""
+
+
+def _kinds(reason: str) -> Iterator[str]:
+    return (kind for kind, said in KINDS.items() if said in reason)
+
+
+CORRECT = f"""
+SELECT count(*), count(*) FILTER (WHERE mask.iou >= %(k_iou)s)
+FROM ({ACCEPTED_MASKS}) accepted JOIN catalog_mask mask ON mask.id = accepted.id WHERE mask.iou IS NOT NULL
+"""
+
+
+def worth_of(project: Project) -> Worth:
+    """What a project's accepted masks are worth, as far as their true IoU is known."""
+    with connection.cursor() as cursor:
+        cursor.execute(CORRECT, {"projects": [project.pk], "k_iou": project.k_iou})
+        accepted, correct = cursor.fetchone()
+    fallen = Decision.objects.filter(tree__round__project=project, withdrawn_at__isnull=False)
+    return Worth(accepted, correct, fallen.count())
+
+
+def told(found: Caught) -> str:
+    """A line for people."""
+    standings = ", ".join(f"{count} {standing}" for standing, count in sorted(found.standings.items()))
+    line = f"{found.name}: {standings}; gold {found.gold_right}/{found.gold}"
+    line += f"; {found.counting} of {found.answers} answers count"
+    if found.until_stopped is not None:
+        line += f"; stopped after {found.until_stopped:.0f} answers by {', '.join(found.because)}"
+    return line
