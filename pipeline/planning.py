@@ -16,6 +16,7 @@ from pipeline.calibration import Calibration
 from pipeline.decisions import DEFAULT_RULE, Thresholds, Verdict
 from pipeline.dendrogram import Dendrogram
 from pipeline.imagining import imagine
+from pipeline.progress import Progress, silent, tracked
 from pipeline.sampling import leaf_keys
 from pipeline.search import search
 from pipeline.simulation import noisy_answers
@@ -66,6 +67,7 @@ def plan(
     accuracy: float = 1.0,
     budget: int | None = None,
     draws: int = DRAWS,
+    progress: Progress = silent,
 ) -> Plan:
     """Run the search on `draws` imagined truths.
 
@@ -76,7 +78,7 @@ def plan(
     """
     courses = [
         _imagined_course(trees, calibration, thresholds, rng, rule, strategy, accuracy, budget)
-        for _ in range(draws)
+        for _ in tracked(range(draws), draws, progress, "Imagining campaigns")
     ]
     longest = max((int(course[0, -1]) for course in courses), default=0)
     grid = np.unique(np.linspace(0, longest, POINTS).astype(np.int64))
