@@ -57,6 +57,11 @@ def run_stage(round_: Round, stage: StageRun.Stage) -> None:
     send(f"maskgrove.{stage}", round_.pk, queue=QUEUES[stage], expires=HINT_LIFE)
 
 
+def write_export(export_id: int) -> None:
+    """Let a worker write an export that waits."""
+    send("maskgrove.write_export", export_id, expires=HINT_LIFE)
+
+
 def send(task: str, *arguments: Any, queue: str = "io", expires: float | None = None) -> None:
     """Queue a task once the transaction at hand is committed; after `expires` seconds it is dropped."""
     transaction.on_commit(lambda: _send(task, arguments, queue=queue, expires=expires))

@@ -281,6 +281,12 @@ def polygons(rle: Rle) -> list[list[float]]:
     return [_seamed(rings).ravel().tolist() for rings in _rings(rle)]
 
 
+def one_polygon(rle: Rle) -> list[float]:
+    """The mask as a single polygon [x0, y0, …], parts joined by seams like holes; empty for an empty mask."""
+    rings = [ring for part in _rings(rle) for ring in part]
+    return _seamed(rings).ravel().tolist() if rings else []
+
+
 def _seamed(rings: list[Floats]) -> Floats:
     if len(rings) == 1:
         return rings[0][:-1]

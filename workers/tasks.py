@@ -17,6 +17,8 @@ from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import StageBusy, StageFailed, StageNotReady
 from annotation_site.marketplaces import outbox, reconciling
 from annotation_site.marketplaces.seam import News
+from annotation_site.results import export_files
+from annotation_site.results.models import ExportFile
 from annotation_site.verification import leases, next_round
 from annotation_site.verification.carrying_on import carry_out, due, wanted_rounds
 from workers.celery import app
@@ -101,6 +103,20 @@ def look_at_posting(external_id: str) -> None:
     reconciling.hear([News(external_id)], at=timezone.now())
 
 
+@task(name="maskgrove.write_export")
+def write_export(export_id: int) -> None:
+    """Write an export, unless it was deleted or somebody is at it."""
+    if export := ExportFile.objects.select_related("project").filter(pk=export_id).first():
+        export_files.write_export(export)
+
+
+@task(name="maskgrove.resume_exports")
+def resume_exports() -> None:
+    """Queue the exports that nobody is at: also what a worker that died, or a lost message, left behind."""
+    for export in export_files.waiting_exports():
+        enqueue.write_export(export.pk)
+
+
 def carry_out_stage(stage: StageRun.Stage, round_id: int) -> None:
     """Carry out one stage of a round, then look what follows."""
     round_ = Round.objects.select_related("project").get(pk=round_id)
@@ -126,7 +142,7 @@ STAGE_TASKS = {stage: _stage_task(stage) for stage in StageRun.Stage}
 @app.on_after_finalize.connect
 def look_around(sender: Celery, **_signal: Any) -> None:
     """What beat repeats; a look that nobody was free for is dropped."""
-    for repeated in (resume_pipelines, sweep_leases, begin_rounds):
+    for repeated in (resume_pipelines, resume_exports, sweep_leases, begin_rounds):
         sender.add_periodic_task(LOOK_EVERY, repeated.s(), expires=LOOK_EVERY, queue="io")
     sender.add_periodic_task(LOOK_EVERY, deliver_actions.s(), expires=LOOK_EVERY, queue="io")
     sender.add_periodic_task(RECONCILE_EVERY, reconcile_marketplaces.s(), expires=RECONCILE_EVERY, queue="io")

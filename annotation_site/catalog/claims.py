@@ -30,6 +30,7 @@ class Kind(IntEnum):
     STAGE = 1
     SHARD = 2
     IMPORT = 3
+    EXPORT = 4
 
 
 class Claims:

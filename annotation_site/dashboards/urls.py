@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from annotation_site.dashboards import launching, looking_urls, people, team, views
+from annotation_site.dashboards import exports, launching, looking_urls, people, team, views
 
 app_name = "dashboards"
 urlpatterns = [
@@ -40,5 +40,9 @@ urlpatterns = [
     path("projects/<slug:slug>/team/<int:pk>/", team.change_member, name="team-member"),
     path("projects/<slug:slug>/team/codes/", team.new_code, name="team-code"),
     path("projects/<slug:slug>/team/codes/<int:pk>/revoke/", team.revoke_code, name="team-revoke-code"),
+    path("projects/<slug:slug>/exports/", exports.exports, name="exports"),
+    path("projects/<slug:slug>/exports/new/", exports.ask, name="ask_for_export"),
+    path("projects/<slug:slug>/exports/<int:pk>/", exports.download, name="download"),
+    path("projects/<slug:slug>/exports/<int:pk>/end/", exports.end, name="end_export"),
     *looking_urls.urlpatterns,
 ]

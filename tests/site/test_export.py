@@ -266,7 +266,7 @@ class TestCommand:
     def test_it_writes_and_says_what(self, tmp_path):
         project = verified([True] * 16)
         out = self.run(project.slug, tmp_path / "out.json", "--include", "all", "--segmentation", "polygon")
-        assert "Wrote 16 masks in 16 images" in out
+        assert "Wrote 16 masks to" in out
         assert (tmp_path / "out.json").exists()
 
     def test_errors_end_it_with_a_message(self, tmp_path):

@@ -1,0 +1,93 @@
+"""Pages that take the data out: exports asked for, watched, downloaded."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib.auth.models import User
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from annotation_site import enqueue
+from annotation_site.catalog.models import Project
+from annotation_site.catalog.storage import artifacts
+from annotation_site.dashboards.access import admins, viewers
+from annotation_site.results.export_files import ask_for_export, delete_export, stop_export
+from annotation_site.results.exporting import INCLUDE
+from annotation_site.results.formats import FORMATS
+from annotation_site.results.formats.choice import Choice
+from annotation_site.results.models import ExportFile
+
+MOST = 50
+"""Exports on a page."""
+
+
+class ExportForm(forms.Form):
+    """What to export."""
+
+    format = forms.ChoiceField(choices=[(name, row.label) for name, row in FORMATS.items()])
+    include = forms.ChoiceField(choices=[(name, name) for name in INCLUDE])
+    round_number = forms.IntegerField(min_value=1, required=False)
+    every_image = forms.BooleanField(required=False)
+
+
+@viewers
+@require_GET
+def exports(request: HttpRequest, project: Project) -> HttpResponse:
+    """What was exported, newest first, and a form to ask for more."""
+    before = request.GET.get("before", "")
+    found = ExportFile.objects.filter(project=project).select_related("asked_by")
+    rows = list((found.filter(pk__lt=int(before)) if before.isdecimal() else found)[: MOST + 1])
+    for export in rows:
+        export.label = FORMATS[export.format].label  # type: ignore[attr-defined]
+    context = {
+        "project": project,
+        "section": "exports",
+        "exports": rows[:MOST],
+        "older": rows[MOST - 1].pk if len(rows) > MOST else None,
+        "formats": FORMATS,
+        "include": list(INCLUDE),
+        "rounds": list(project.rounds.values_list("number", flat=True)),
+    }
+    name = "dashboards/exports_list.html" if "list" in request.GET else "dashboards/exports.html"
+    return render(request, name, context)
+
+
+@admins
+@require_POST
+def ask(request: HttpRequest, project: Project) -> HttpResponse:
+    """Ask for an export; a worker writes it."""
+    form = ExportForm(request.POST)
+    if form.is_valid():
+        asked = form.cleaned_data
+        export = ask_for_export(
+            project=project,
+            format_name=asked["format"],
+            choice=Choice(asked["include"], asked["round_number"], asked["every_image"]),
+            by=request.user if isinstance(request.user, User) else None,
+            at=timezone.now(),
+        )
+        enqueue.write_export(export.pk)
+    return redirect("dashboards:exports", slug=project.slug)
+
+
+@admins
+@require_POST
+def end(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Stop an export that is being written, or delete one."""
+    found = get_object_or_404(ExportFile, pk=pk, project=project)
+    verb = stop_export if request.POST.get("verb") == "stop" else delete_export
+    verb(found)
+    return redirect("dashboards:exports", slug=project.slug)
+
+
+@viewers
+@require_GET
+def download(_request: HttpRequest, project: Project, pk: int) -> FileResponse:
+    """The file of a finished export."""
+    found = get_object_or_404(ExportFile, pk=pk, project=project, state=ExportFile.State.DONE)
+    if not artifacts().exists(found.path):
+        raise Http404
+    name = found.path.rsplit("/", 1)[-1]
+    return FileResponse(artifacts().open(found.path), as_attachment=True, filename=name)

@@ -1,0 +1,49 @@
+"""Exports that were asked for, and what became of them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from annotation_site.catalog.models import Project
+
+
+class ExportFile(models.Model):
+    """A dataset as a file in the artifacts storage, with what made it. Kept until somebody deletes it."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running"
+        STOPPED = "stopped"
+        FAILED = "failed"
+        DONE = "done"
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="exports", db_index=False)
+    format = models.CharField(max_length=20)
+    include = models.CharField(max_length=10, default="accepted")
+    round_number = models.PositiveIntegerField(null=True, blank=True)
+    every_image = models.BooleanField(default=False)
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    asked_at = models.DateTimeField()
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
+    done = models.PositiveBigIntegerField(default=0)
+    total = models.PositiveBigIntegerField(default=0)
+    error = models.TextField(blank=True)
+    stop_requested = models.BooleanField(default=False)
+    begun_at = models.DateTimeField(null=True, blank=True, help_text="Facts are as of this moment.")
+    finished_at = models.DateTimeField(null=True, blank=True)
+    path = models.CharField(max_length=300, blank=True, help_text="In the artifacts storage.")
+    entries = models.PositiveBigIntegerField(null=True, blank=True)
+    size = models.PositiveBigIntegerField(null=True, blank=True, help_text="Bytes.")
+    sha256 = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+        indexes: ClassVar = [models.Index(fields=["project", "-id"], name="exports_newest_first")]
+
+    def __str__(self) -> str:
+        return f"{self.format} of {self.project}"

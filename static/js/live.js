@@ -1,0 +1,37 @@
+// Keeps a part of a page as the server has it: swaps in the children that changed, every moment or so.
+
+const LIVE_MS = 1500;
+
+// Replace only the sections whose markup changed, so that focus and selection elsewhere stay.
+function swap(live, html) {
+  const wanted = [...new DOMParser().parseFromString(html, "text/html").body.children];
+  const known = new Map([...live.children].map((section) => [section.id, section]));
+  let changed = false;
+  for (const [place, section] of wanted.entries()) {
+    const old = known.get(section.id);
+    known.delete(section.id);
+    if (old?.outerHTML === section.outerHTML) continue;
+    changed = true;
+    if (old) old.replaceWith(section);
+    else live.insertBefore(section, live.children[place] ?? null);
+  }
+  for (const gone of known.values()) gone.remove();
+  return changed;
+}
+
+async function refresh(live, changed) {
+  if (document.visibilityState !== "visible") return;
+  const response = await fetch(live.dataset.live);
+  if (response.redirected) location.reload();
+  else if (response.ok && swap(live, await response.text())) await changed();
+}
+
+// `live` names in data-live where its children come from; each has an id. `changed` is called after a swap.
+export async function keepLive(live, changed = async () => {}) {
+  try {
+    await refresh(live, changed);
+  } catch {
+    // The site is away for a moment; the next round asks again.
+  }
+  setTimeout(keepLive, LIVE_MS, live, changed);
+}
