@@ -14,7 +14,7 @@ from annotation_site.catalog.models import Project
 from annotation_site.results.exporting import OWN, SEGMENTATIONS, Export
 from annotation_site.results.formats.choice import Choice
 from annotation_site.results.outcomes import one_moment
-from annotation_site.results.rows import ImageTable
+from annotation_site.results.rows import ImageTable, ReplacedMasks
 from pipeline.coco import replacing_bytes
 from pipeline.progress import Progress
 
@@ -58,6 +58,7 @@ def write(project: Project, choice: Choice, path: Path, _at: datetime, progress:
             outcomes=choice.outcomes(project),
             images=ImageTable.of(project),
             progress=progress,
+            replaces=ReplacedMasks.of(project),
         )
         rows = _rows(export, dict(project.categories.values_list("coco_id", "name")))
         with replacing_bytes(path) as file, parquet.ParquetWriter(file, schema) as out:
