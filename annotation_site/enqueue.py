@@ -8,6 +8,7 @@ changes nothing.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -36,6 +37,9 @@ up while workers are busy. What is still due then was queued again."""
 IMPATIENT = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "socket_connect_timeout": 2}
 """A request does not wait for a broker that is away."""
 
+ANSWER_WITHIN = 1.0
+"""Seconds in which a worker says that it is alive."""
+
 log = logging.getLogger(__name__)
 
 
@@ -60,6 +64,34 @@ def run_stage(round_: Round, stage: StageRun.Stage) -> None:
 def write_export(export_id: int) -> None:
     """Let a worker write an export that waits."""
     send("maskgrove.write_export", export_id, expires=HINT_LIFE)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerProcess:
+    """A Celery worker that answers: its name, queues, GPUs, and the tasks that it is at."""
+
+    name: str
+    queues: list[str]
+    gpus: list[str]
+    tasks: list[str]
+
+
+def workers() -> list[WorkerProcess]:
+    """The workers that answer within a second, by name; none where the broker is away."""
+    look = client().control.inspect(timeout=ANSWER_WITHIN)
+    try:
+        served, active, gpus = (look.active_queues() or {}, look.active() or {}, look._request("gpus") or {})
+    except (OperationalError, OSError):
+        return []
+    return [
+        WorkerProcess(
+            name=name,
+            queues=sorted(queue["name"] for queue in served[name]),
+            gpus=gpus.get(name, []),
+            tasks=[task["name"] for task in active.get(name, [])],
+        )
+        for name in sorted(served)
+    ]
 
 
 def send(task: str, *arguments: Any, queue: str = "io", expires: float | None = None) -> None:

@@ -1,7 +1,7 @@
 """Accepted masks to a file: masks a second and the peak of memory, each format in a process of its own.
 
-Seeds a database of its own with accepted masks of real outlines' size. The rival reads the same masks as model
-instances and writes one document with json.dump, as a script beside the site would.
+Seeds a database of its own with accepted masks of real outlines' size. The rival reads the same masks as
+model instances and writes one document with json.dump, as a script beside the site would.
 
     python benchmarks/exports.py --masks 1000000 --json exports.json
 """
@@ -66,7 +66,9 @@ def seed(masks: int) -> None:
     for number, lo in enumerate(range(0, masks, LEAVES), start=1):
         n = min(LEAVES, masks - lo)
         category = Category.objects.create(project=project, coco_id=number, name=f"thing {number}")
-        tree = round_.trees.create(category=category, role=Role.POOL, n=n, linkage="complete", seed=1, packed=b"")
+        tree = round_.trees.create(
+            category=category, role=Role.POOL, n=n, linkage="complete", seed=1, packed=b""
+        )
         plant(tree.pk, n, keys, counts, rng)
         cluster = Cluster.objects.create(
             tree=tree, node=0, lo=0, hi=n, mean_score=0.9, priority=0.9, sample_size=15, is_open=False,

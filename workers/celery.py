@@ -14,6 +14,7 @@ django.setup()
 app = Celery("maskgrove")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["workers"], force=True)
+app.autodiscover_tasks(["workers"], related_name="gpus", force=True)
 
 
 @celeryd_init.connect

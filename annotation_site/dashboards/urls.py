@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from annotation_site.dashboards import exports, launching, looking_urls, people, team, views
+from annotation_site.dashboards import exports, health, launching, looking_urls, people, system, team, views
 
 app_name = "dashboards"
 urlpatterns = [
     path("", views.projects, name="projects"),
-    path("healthz", views.healthz, name="healthz"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+    path("system/", system.system, name="system"),
+    path("system/stages/<int:pk>/retry/", system.retry, name="retry_stage"),
     path("invitations/<str:secret>/", people.invitation, name="invitation"),
     path("projects/<slug:slug>/", views.project, name="project"),
     path("projects/<slug:slug>/live/", views.live, name="live"),

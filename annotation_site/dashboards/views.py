@@ -127,9 +127,3 @@ def change_state(request: HttpRequest, found: Project) -> HttpResponse:
         is_open = found.state == Project.State.OPEN
         messages.success(request, _("Workers may answer.") if is_open else _("Workers are kept out."))
     return redirect("dashboards:project", slug=found.slug)
-
-
-@require_GET
-def healthz(_request: HttpRequest) -> JsonResponse:
-    """The process answers."""
-    return JsonResponse({"status": "ok", "at": timezone.now().isoformat()})

@@ -19,6 +19,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
+from annotation_site.dashboards import health
 from annotation_site.people.models import Membership, Standing
 from annotation_site.people.standing import change_standing
 from annotation_site.verification import tokens
@@ -80,6 +81,10 @@ ANSWER = {"says": "yes", "elapsed_ms": 900}
 TABLE = {
     "": Row(LOGIN, LOGIN, LOGIN, OK),
     "healthz": public(),
+    "readyz": public(),
+    "metrics": public(FORBIDDEN),
+    "system/": Row(LOGIN, LOGIN, LOGIN, FORBIDDEN, FORBIDDEN),
+    "system/stages/<int:pk>/retry/": Row(LOGIN, LOGIN, LOGIN, FORBIDDEN, FORBIDDEN, "post"),
     "login/": Row(OK, OK, OK, LOGIN, LOGIN),
     "logout/": public(LOGIN, "post"),
     "account/new/": Row(OK, OK, OK, LOGIN, LOGIN),
@@ -239,7 +244,8 @@ def test_every_route_says_who_may_reach_it() -> None:
 
 
 @pytest.mark.parametrize("visitor", VISITORS)
-def test_nobody_reaches_what_is_not_theirs(visitor: str) -> None:
+def test_nobody_reaches_what_is_not_theirs(visitor: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(health.CHECKS, "broker", lambda: None)
     ground = Ground.laid()
     before = list(Assignment.objects.order_by("pk").values())
     got, expected = {}, {}

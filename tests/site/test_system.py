@@ -1,0 +1,121 @@
+"""What machines and superusers are told of the site itself."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from pythonjsonlogger.json import JsonFormatter
+
+from annotation_site import enqueue, requests
+from annotation_site.catalog.models import StageRun
+from annotation_site.dashboards import health, system
+from tests.factories import RoundFactory
+from tests.site.verified_projects import verified
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def root(client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("root"))
+    return client
+
+
+class TestHealth:
+    def test_a_site_with_all_it_needs_is_ready(self, client: Client, monkeypatch):
+        monkeypatch.setitem(health.CHECKS, "broker", lambda: None)
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+
+    def test_one_without_says_what_is_missing_and_no_more(self, client: Client, monkeypatch):
+        def away() -> None:
+            raise OSError("secret://host")
+
+        monkeypatch.setitem(health.CHECKS, "broker", away)
+        answer = client.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.json() == {
+            "status": "not ready",
+            "database": "ok",
+            "migrations": "ok",
+            "broker": "away",
+        }
+        assert client.get("/healthz").status_code == 200
+
+    def test_missing_migrations_are_told(self, client: Client, monkeypatch):
+        monkeypatch.setattr(health.MigrationExecutor, "migration_plan", lambda *_: ["one"])
+        assert client.get("/readyz").json()["migrations"] == "migrations are missing"
+
+
+class TestMetrics:
+    def test_facts_are_told_by_project(self, root: Client):
+        project = verified([True] * 32)
+        told = root.get("/metrics").content.decode()
+        assert f'maskgrove_accepted_masks{{project="{project.slug}"}} 32.0' in told
+        assert f'maskgrove_open_clusters{{project="{project.slug}"}} 0.0' in told
+        assert f'maskgrove_answers_total{{project="{project.slug}"}} ' in told
+        assert "maskgrove_database_bytes" in told
+
+    @pytest.mark.parametrize(("given", "status"), [("right", 200), ("wrong", 403), ("", 403)])
+    def test_a_token_lets_prometheus_in(self, client: Client, settings, given: str, status: int):
+        settings.METRICS_TOKEN = "right"
+        answer = client.get("/metrics", headers={"Authorization": f"Bearer {given}"})
+        assert answer.status_code == status
+
+    def test_without_one_an_empty_token_opens_nothing(self, client: Client, settings):
+        settings.METRICS_TOKEN = ""
+        assert client.get("/metrics", headers={"Authorization": "Bearer "}).status_code == 403
+
+
+class TestSystemPage:
+    def test_it_shows_who_works_and_what_failed(self, root: Client, monkeypatch):
+        worker = enqueue.WorkerProcess("gpu@one", ["gpu"], ["A100, 80 GB"], ["maskgrove.train"])
+        monkeypatch.setattr(system.enqueue, "workers", lambda: [worker])
+        monkeypatch.setattr(system, "queues", lambda: {"gpu": 3})
+        StageRun.objects.create(round=RoundFactory(), stage="train", state="failed", error="No room.")
+        page = root.get("/system/").content.decode()
+        for said in ("gpu@one", "A100, 80 GB", "maskgrove.train", "No room.", "Retry"):
+            assert said in page
+
+    def test_a_failed_stage_is_tried_again(self, root: Client, monkeypatch):
+        run = StageRun.objects.create(round=RoundFactory(), stage="train", state="failed", error="No room.")
+        root.post(reverse("dashboards:retry_stage", args=[run.pk]))
+        run.refresh_from_db()
+        assert (run.state, run.round.carry_on_to) == ("waiting", "open")
+
+    def test_it_says_so_when_the_broker_is_away(self, root: Client, monkeypatch, settings):
+        settings.REDIS_URL = "redis://localhost:1/0"
+        monkeypatch.setattr(system.enqueue, "workers", list)
+        page = root.get("/system/", {"live": ""}).content.decode()
+        assert "the broker is away" in page
+        assert "No worker answers" in page
+
+
+class TestRequestIds:
+    def test_each_response_has_its_own(self, client: Client):
+        first, second = (client.get("/healthz").headers["X-Request-ID"] for _ in range(2))
+        assert first != second
+
+    @pytest.mark.parametrize(("given", "kept"), [("abc-1", True), ("a b\nc", False), ("x" * 65, False)])
+    def test_a_proxys_is_kept_if_it_can_stand_in_a_log(self, client: Client, given: str, kept: bool):
+        answer = client.get("/healthz", headers={"X-Request-ID": given.replace("\n", "")})
+        assert (answer.headers["X-Request-ID"] == given) is kept
+
+    def test_lines_of_a_log_carry_it(self):
+        out = io.StringIO()
+        handler = logging.StreamHandler(out)
+        handler.addFilter(requests.RequestIdFilter())
+        handler.setFormatter(JsonFormatter("{request_id}{message}", style="{"))
+        log = logging.Logger("one")
+        log.addHandler(handler)
+        token = requests.current.set("abc")
+        log.warning("said")
+        requests.current.reset(token)
+        log.warning("later")
+        assert [json.loads(line)["request_id"] for line in out.getvalue().splitlines()] == ["abc", "-"]
