@@ -1,4 +1,4 @@
-"""A request's id: in every line that is logged for it, and in the response; the proxy's where that gives one."""
+"""A request's id: in each line that is logged for it, and in the response; a proxy's where it gives one."""
 
 from __future__ import annotations
 
