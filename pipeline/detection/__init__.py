@@ -78,11 +78,18 @@ def _fake() -> Detector:
 def _maskrcnn(size: str) -> Callable[[], Detector]:
     def make() -> Detector:
         from pipeline.detection.architectures import ARCHITECTURES
-        from pipeline.detection.maskrcnn import MaskRCNNDetector
+        from pipeline.detection.network_detector import NetworkDetector
 
-        return MaskRCNNDetector(ARCHITECTURES[size])
+        return NetworkDetector(ARCHITECTURES[size])
 
     return make
+
+
+def _pointrend() -> Detector:
+    from pipeline.detection.network_detector import NetworkDetector
+    from pipeline.detection.pointrend.designs import FULL
+
+    return NetworkDetector(FULL)
 
 
 _VISION = "pip install 'maskgrove[vision]'."
@@ -95,6 +102,11 @@ DETECTORS: dict[str, Entry] = {
     ),
     "maskrcnn-r50-fpn": Entry(
         "Mask R-CNN, ResNet-50-FPN, from COCO weights: for a GPU.", _maskrcnn("maskrcnn-r50-fpn"), _VISION
+    ),
+    "pointrend": Entry(
+        "PointRend, ResNet-50-FPN, from COCO weights (detectron2): the paper's own, for a GPU.",
+        _pointrend,
+        "install it as docs/how-to/own-model.md says, or let MASKGROVE_DETECTRON2 name a checkout of it.",
     ),
     "fake": Entry("Colour blobs, no network: for tests and for trying the site out.", _fake),
 }

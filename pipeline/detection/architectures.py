@@ -14,11 +14,13 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import MultiScaleRoIAlign
 
-from pipeline.detection.bodies import BODIES, LEVELS, group_norm
+from pipeline.detection.bodies import BODIES, LEVELS, LOADERS, group_norm, has_imagenet_weights
 from pipeline.detection.features import PROJECTION_SEED, MaskFeatures
 from pipeline.detection.mask_iou import MaskIoUHead
+from pipeline.detection.network import AT_LEAST, DetectionNetwork, Target
+from pipeline.detection.options import InvalidOption, PredictOptions
 from pipeline.detection.proposal_sampling import ShareKeepingSampler
-from pipeline.detection.roi_heads import ForgivingRPN, QualityHeads, Target
+from pipeline.detection.roi_heads import ForgivingRPN, QualityHeads
 
 DIVISIBLE = 32
 """Padded sides of a batch are multiples of this, for the pyramid's strides."""
@@ -47,6 +49,8 @@ class Architecture:
     iterations, batch_size, learning_rate, decay, short_side : of training
     body_rate : learning rate of a pretrained body, in those of the rest
     adaptive : trained by AdamW, else by SGD with momentum
+    scales : of an image in training, the least and the greatest, in the short side
+    light : the most that its brightness changes by, as a share
     """
 
     name: str
@@ -70,6 +74,26 @@ class Architecture:
     body_rate: float
     adaptive: bool
     short_side: int
+    scales: tuple[float, float]
+    light: float
+
+    def choose_weights(self, wanted: str) -> str:
+        """Satisfies Design; "auto" does without ImageNet's weights, but not without COCO's."""
+        known = list(self.bodies)
+        if wanted != "auto" and wanted not in known:
+            raise InvalidOption(f"{self.name} starts from {' or '.join(known)}, not {wanted}.")
+        if wanted == "auto" and known[0] == "imagenet" and not has_imagenet_weights():
+            return "none"
+        return known[0] if wanted == "auto" else wanted
+
+    def body_of(self, weights: str) -> str:
+        return self.bodies[weights]
+
+    def build(self, *, classes: int, body: str) -> DetectionNetwork:
+        return build(self, classes=classes, body=body)
+
+    def fill(self, network: DetectionNetwork, weights: str) -> None:
+        LOADERS[weights](network)
 
 
 SMALL = Architecture(
@@ -89,11 +113,13 @@ SMALL = Architecture(
     proposals=(200, 100),
     iterations=400,
     batch_size=4,
-    learning_rate=1.5e-3,
+    learning_rate=3e-3,
     decay=0.02,
     body_rate=0.3,
     adaptive=True,
     short_side=192,
+    scales=(1.0, 1.0),
+    light=0.0,
 )
 
 FULL = Architecture(
@@ -118,17 +144,15 @@ FULL = Architecture(
     body_rate=1.0,
     adaptive=False,
     short_side=640,
+    scales=(0.8, 1.25),
+    light=0.1,
 )
 
 ARCHITECTURES: dict[str, Architecture] = {architecture.name: architecture for architecture in (SMALL, FULL)}
 
 
-class Network(nn.Module):
-    """A Mask R-CNN over images that were resized before; its state has torchvision's names.
-
-    Trained it returns losses by name, else a dict of tensors per image (see `QualityHeads`), boxes in
-    pixels of the resized image.
-    """
+class Network(DetectionNetwork):
+    """A Mask R-CNN over images that were resized before; its state has torchvision's names."""
 
     mean: Tensor
     deviation: Tensor
@@ -150,7 +174,6 @@ class Network(nn.Module):
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
 
     def forward(self, images: list[Tensor], targets: list[Target] | None = None) -> object:
-        """images : (3, h, w) uint8 on the network's device, of any sizes."""
         batch = self._batched(images)
         features = self.backbone(batch.tensors)
         proposals, proposal_losses = self.rpn(batch, features, targets)
@@ -159,6 +182,11 @@ class Network(nn.Module):
             return detections
         objectness, offsets = proposal_losses.values()
         return {"proposal": objectness, "proposal_box": offsets, **losses}
+
+    def keep(self, options: PredictOptions) -> None:
+        self.roi_heads.kinds = frozenset(options.features)
+        self.roi_heads.score_thresh = options.min_confidence - AT_LEAST
+        self.roi_heads.detections_per_img = options.max_masks
 
     def _batched(self, images: list[Tensor]) -> ImageList:
         """Normalised images in one tensor, padded with zeros on the right and at the bottom."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -20,6 +20,7 @@ from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastL
 
 from pipeline.detection import lite
 from pipeline.detection.detector import WeightsUnavailable
+from pipeline.detection.weights import load_fitting
 
 LEVELS = ("0", "1", "2", "3")
 """Names of the pyramid's levels at strides 4, 8, 16 and 32; one more, "pool", follows at 64."""
@@ -149,13 +150,6 @@ def load_coco(network: nn.Module) -> None:
             f"{torch.hub.get_dir()}/checkpoints, or train with weights=none, which needs far more images."
         ) from error
     load_fitting(network, state)
-
-
-def load_fitting(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Load what is of the same size; what depends on the number of categories may not be."""
-    own = network.state_dict()
-    fitting = {name: value for name, value in state.items() if own[name].shape == value.shape}
-    network.load_state_dict(fitting, strict=False)
 
 
 LOADERS: dict[str, Callable[[nn.Module], None]] = {

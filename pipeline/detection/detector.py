@@ -44,7 +44,8 @@ class AnnotatedImage:
     categories : (k,) int32 COCO category ids
     masks : k RLEs of that height and width
     crowd : (k,) bool, regions of many objects: neither learnt nor taken as background
-    ignored : RLEs that are not taken as background either, such as masks predicted but not verified
+    ignored : RLEs that are not taken as background either, such as masks predicted but not accepted
+    ignored_scores : their scores s, by which `FitOptions.ignored_score` chooses among them; none: all count
     sparse : whether the image may hold objects that are not annotated
     """
 
@@ -56,12 +57,18 @@ class AnnotatedImage:
     crowd: NDArray[np.bool_]
     ignored: Sequence[Rle] = ()
     sparse: bool = False
+    ignored_scores: Sequence[float] = ()
 
     def __post_init__(self) -> None:
         if not len(self.categories) == len(self.masks) == len(self.crowd):
             raise ValueError(
                 f"{self.source.name}: {len(self.categories)} categories, {len(self.masks)} masks and "
                 f"{len(self.crowd)} crowd flags; one of each per object is needed."
+            )
+        if len(self.ignored_scores) not in (0, len(self.ignored)):
+            raise ValueError(
+                f"{self.source.name}: {len(self.ignored)} ignored masks and {len(self.ignored_scores)} "
+                "scores; one for each is needed, or none."
             )
         wrong = [
             rle["size"] for rle in (*self.masks, *self.ignored) if rle["size"] != [self.height, self.width]
@@ -179,11 +186,18 @@ class Detector(Protocol):
         """
 
 
+def ignored_from(image: AnnotatedImage, score: float) -> list[Rle]:
+    """The ignored masks of an image that count: those of at least that score, or whose score is not known."""
+    scores = image.ignored_scores or [score] * len(image.ignored)
+    return [rle for rle, its in zip(image.ignored, scores, strict=True) if its >= score]
+
+
 def fingerprint(images: Iterable[AnnotatedImage], *extra: object) -> str:
     """A digest of what is learned from: the images' names, sizes and annotations, and `extra` by its repr."""
     digest = hashlib.sha256(repr(extra).encode())
     for image in images:
-        digest.update(repr((image.source.name, image.height, image.width, image.sparse)).encode())
+        facts = (image.source.name, image.height, image.width, image.sparse, tuple(image.ignored_scores))
+        digest.update(repr(facts).encode())
         digest.update(image.categories.astype(np.int64).tobytes() + image.crowd.tobytes())
         for rle in (*image.masks, b"", *image.ignored):
             digest.update(rle["counts"] if isinstance(rle, dict) else b"|")

@@ -25,6 +25,13 @@ def gaussian_projection(inputs: int, *, seed: int) -> Tensor:
     return torch.from_numpy(drawn / np.sqrt(PROJECTED, dtype=np.float32))
 
 
+def resized(shapes: Tensor, side: int) -> Tensor:
+    """(n, 1, m, m) -> (n, 1, side, side): means of what falls together, or interpolated in between."""
+    if shapes.shape[-1] >= side:
+        return functional.adaptive_avg_pool2d(shapes, side)
+    return functional.interpolate(shapes, size=side, mode="bilinear", align_corners=False)
+
+
 class MaskFeatures(nn.Module):
     """Feature vectors of masks, with the fixed projections that are stored with the model.
 
@@ -47,7 +54,7 @@ class MaskFeatures(nn.Module):
         Parameters
         ----------
         regions : (n, channels, 14, 14) features of the region
-        probabilities : (n, 28, 28) predicted mask of its class, in [0, 1]
+        probabilities : (n, m, m) predicted mask of its class, in [0, 1]
         judged : (n, hidden) the mask-IoU head's second last layer
 
         Returns
@@ -64,8 +71,7 @@ class MaskFeatures(nn.Module):
         region = functional.adaptive_avg_pool2d(regions.float(), REGION_SIDE)
         found: dict[str, Tensor] = {}
         if "mask" in kinds:
-            mask = functional.interpolate(probabilities, size=MASK_SIDE, mode="bilinear", align_corners=False)
-            found["mask"] = mask.flatten(1) @ self.on_mask
+            found["mask"] = resized(probabilities, MASK_SIDE).flatten(1) @ self.on_mask
         if "backbone" in kinds:
             found["backbone"] = region.flatten(1) @ self.on_region
         if "mask_iou" in kinds:

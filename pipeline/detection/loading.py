@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline import masks
-from pipeline.detection.detector import AnnotatedImage
+from pipeline.detection.detector import AnnotatedImage, ignored_from
 from pipeline.pictures import ImageSource, UnreadableImage, pixels, read_upright
 from pipeline.predictions import Rle
 
@@ -79,7 +79,9 @@ def read_resized(source: ImageSource, *, short_side: int) -> Resized:
     return Resized(channels_first, picture.height, picture.width)
 
 
-def read_sample(image: AnnotatedImage, *, short_side: int, category_ids: tuple[int, ...]) -> Sample:
+def read_sample(
+    image: AnnotatedImage, *, short_side: int, category_ids: tuple[int, ...], ignored_score: float = 0.0
+) -> Sample:
     """An annotated image as the network learns from it; objects of other categories are left out.
 
     Raises
@@ -103,7 +105,7 @@ def read_sample(image: AnnotatedImage, *, short_side: int, category_ids: tuple[i
         image=resized.image,
         labels=np.array([labels[row] for row in learnt], dtype=np.int64)[visible],
         masks=shapes[visible],
-        ignored=_shrunk([*crowd, *image.ignored], size),
+        ignored=_shrunk([*crowd, *ignored_from(image, ignored_score)], size),
         sparse=image.sparse,
     )
 
@@ -127,6 +129,44 @@ def flipped(sample: Sample) -> Sample:
         np.ascontiguousarray(sample.ignored[:, :, ::-1]),
         sample.sparse,
     )
+
+
+def jittered(
+    sample: Sample, rng: np.random.Generator, *, scales: tuple[float, float], light: float
+) -> Sample:
+    """The sample seen from nearer or farther, and in another light.
+
+    Parameters
+    ----------
+    scales : the least and the greatest factor of its size
+    light : the most that brightness changes by, as a share; a third of it for each colour
+    """
+    factor = rng.uniform(*scales)
+    height, width = (max(1, round(side * factor)) for side in sample.image.shape[1:])
+    picture = _resized(np.ascontiguousarray(sample.image.transpose(1, 2, 0)), height, width)
+    gain = rng.uniform(1 - light, 1 + light) * rng.uniform(1 - light / 3, 1 + light / 3, 3)
+    lit = np.clip(picture * gain + 0.5, 0, 255).astype(np.uint8)
+    masks_then = _all_resized(sample.masks, height, width)
+    visible = masks_then.any(axis=(1, 2))
+    return Sample(
+        np.ascontiguousarray(lit.transpose(2, 0, 1)),
+        sample.labels[visible],
+        masks_then[visible],
+        _all_resized(sample.ignored, height, width),
+        sample.sparse,
+    )
+
+
+def _resized(values: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(values).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _all_resized(shapes: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """(k, h, w) masks of 0 and 1 at another size."""
+    found = np.zeros((len(shapes), height, width), dtype=np.uint8)
+    for row, shape in zip(found, shapes, strict=True):
+        row[:] = _resized(shape * np.uint8(255), height, width) >= 128
+    return found
 
 
 def boxes_of(shapes: NDArray[np.uint8]) -> NDArray[np.float32]:

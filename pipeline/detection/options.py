@@ -48,8 +48,11 @@ class FitOptions:
     learning_rate : its peak, after warming up
     short_side : pixels the shorter image side is resized to, with the longer one at most 1.67 times that
     seed : of initial weights, order, augmentation and sampling
-    weights : "auto" (the best that the detector can start from), "imagenet", "coco", "none"
+    weights : "auto" (the best that the detector can start from), or a name that it knows, such as "imagenet",
+        "coco" or "none"
     start_from : a model of an earlier round to continue from instead
+    ignored_overlap : share of a proposal's area in the box of an ignored mask from which it is no background
+    ignored_score : ignored masks of a lower score count for nothing; those without a score all count
     checkpoint_every : iterations between checkpoints
     hardware : see `Hardware`; never changes what is learned, only how fast
     """
@@ -61,6 +64,8 @@ class FitOptions:
     seed: int = 0
     weights: str = "auto"
     start_from: Path | None = None
+    ignored_overlap: float = 0.5
+    ignored_score: float = 0.0
     checkpoint_every: int = 100
     hardware: Hardware = field(default_factory=Hardware)
 
@@ -71,8 +76,10 @@ class FitOptions:
         _at_least(32, short_side=self.short_side)
         if self.learning_rate is not None and not 0 < self.learning_rate < 10:
             raise InvalidOption(f"learning_rate is {self.learning_rate}, not between 0 and 10.")
-        if self.weights not in ("auto", "imagenet", "coco", "none"):
-            raise InvalidOption(f"weights is {self.weights!r}, not one of auto, imagenet, coco, none.")
+        if not 0 < self.ignored_overlap <= 1:
+            raise InvalidOption(f"ignored_overlap is {self.ignored_overlap}, not above 0 and at most 1.")
+        if not 0 <= self.ignored_score <= 1:
+            raise InvalidOption(f"ignored_score is {self.ignored_score}, not between 0 and 1.")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> FitOptions:

@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline import masks
-from pipeline.detection.architectures import Network
 from pipeline.detection.detector import Detection
 from pipeline.detection.device import Machine
 from pipeline.detection.loading import Resized, ahead, read_resized
+from pipeline.detection.network import DetectionNetwork
 from pipeline.detection.options import PredictOptions
 from pipeline.detection.pasting import encode_window, paste
 from pipeline.pictures import ImageSource, UnreadableImage
@@ -36,20 +36,27 @@ class _Found:
 
 
 class MaskPredictor:
-    """Satisfies Predictor: a network with its categories, ready on its device."""
+    """Satisfies Predictor: a network with its categories, ready on its device.
+
+    Attributes
+    ----------
+    network, machine, batch_size : what predicts, where, and how many images at a time
+    """
 
     def __init__(
-        self, network: Network, *, category_ids: tuple[int, ...], short_side: int, options: PredictOptions
+        self,
+        network: DetectionNetwork,
+        *,
+        category_ids: tuple[int, ...],
+        short_side: int,
+        options: PredictOptions,
     ) -> None:
-        self._machine = Machine.choose(options.hardware)
-        self._network = network.to(self._machine.device).to(memory_format=torch.channels_last).eval()
-        heads = self._network.roi_heads
-        heads.kinds = frozenset(options.features)
-        heads.score_thresh = options.min_confidence - 1e-6  # torchvision asks for more than, we for at least
-        heads.detections_per_img = options.max_masks
+        self.machine = Machine.choose(options.hardware)
+        self.network = network.to(self.machine.device).to(memory_format=torch.channels_last).eval()
+        self.network.keep(options)
         self._category_ids = category_ids
         self._short_side = short_side
-        self._batch_size = options.batch_size or (4 if self._machine.device.type == "cpu" else 8)
+        self.batch_size = options.batch_size or (4 if self.machine.device.type == "cpu" else 8)
         self._options = options
 
     @property
@@ -59,9 +66,9 @@ class MaskPredictor:
     def predict(self, images: Iterable[ImageSource], *, progress: Progress = silent) -> Iterator[Detection]:
         """Yield a Detection for every image, in order: decoding runs ahead of the network, drawing behind."""
         total = len(images) if isinstance(images, Sized) else 0
-        threads, size = self._machine.loaders, self._batch_size
+        threads, size = self.machine.loaders, self.batch_size
         read = partial(read_resized, short_side=self._short_side)
-        with self._machine.threads_set():
+        with self.machine.threads_set():
             done = 0
             progress(done, total, "Detecting")
             readings = ahead(images, read, threads=threads, waiting=2 * size)
@@ -78,19 +85,19 @@ class MaskPredictor:
                 batch.append(_Found(source, reading.result(), {}))
             except UnreadableImage as error:
                 batch.append(_Found(source, None, {}, str(error)))
-            if len(batch) == self._batch_size:
+            if len(batch) == self.batch_size:
                 yield from self._infer(batch)
                 batch = []
         yield from self._infer(batch)
 
     @torch.inference_mode()
     def _infer(self, batch: list[_Found]) -> list[_Found]:
-        device = self._machine.device
+        device = self.machine.device
         readable = [found.resized.image for found in batch if found.resized is not None]
         if not readable:
             return batch
-        with self._machine.autocast():
-            outputs = self._network([torch.from_numpy(image).to(device) for image in readable])
+        with self.machine.autocast():
+            outputs = self.network([torch.from_numpy(image).to(device) for image in readable])
         arrays = iter([{name: tensor.cpu().numpy() for name, tensor in output.items()} for output in outputs])
         return [
             found if found.resized is None else _Found(found.source, found.resized, next(arrays))

@@ -12,25 +12,47 @@ MEMORY = 0.02
 """Weight of one fully annotated image in the running share of negatives."""
 
 
-class ShareKeepingSampler(nn.Module):
-    """Torchvision's balanced sampler, but with fewer negatives in sparsely annotated images.
+class NegativesShare(nn.Module):
+    """How many negatives a positive has in fully annotated images, and what that leaves in sparse ones.
 
-    Such an image has fewer positives than it has objects, so its usual number of negatives would outweigh
-    them. It gets as many negatives a positive as fully annotated images have (the paper's training on sparse
-    annotations); without a single positive it teaches nothing of background.
+    A sparsely annotated image has fewer positives than it has objects, so its usual number of negatives would
+    outweigh them. It gets as many negatives a positive as fully annotated images have (the paper's training
+    on sparse annotations); without a single positive it teaches nothing of background.
 
     Attributes
     ----------
     ratio : () float32, negatives a positive, the running mean of fully annotated images; kept in the model
-    sparse : whether each image of the next batch is sparsely annotated
     """
 
     ratio: Tensor
 
+    def __init__(self, *, positive_fraction: float) -> None:
+        super().__init__()
+        self.register_buffer("ratio", torch.tensor((1 - positive_fraction) / positive_fraction))
+
+    def learn(self, *, positives: int, negatives: int) -> None:
+        """Take one fully annotated image into account."""
+        if positives:
+            self.ratio.lerp_(torch.full_like(self.ratio, negatives / positives), MEMORY)
+
+    def of(self, positives: int) -> int:
+        """Negatives for so many positives of a sparsely annotated image."""
+        return round(float(self.ratio) * positives)
+
+
+class ShareKeepingSampler(nn.Module):
+    """Torchvision's balanced sampler, but with fewer negatives in sparsely annotated images.
+
+    Attributes
+    ----------
+    share : see `NegativesShare`
+    sparse : whether each image of the next batch is sparsely annotated
+    """
+
     def __init__(self, *, size: int, positive_fraction: float) -> None:
         super().__init__()
         self._balanced = BalancedPositiveNegativeSampler(size, positive_fraction)
-        self.register_buffer("ratio", torch.tensor((1 - positive_fraction) / positive_fraction))
+        self.share = NegativesShare(positive_fraction=positive_fraction)
         self.sparse: Sequence[bool] = ()
 
     def forward(self, labels: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
@@ -46,10 +68,11 @@ class ShareKeepingSampler(nn.Module):
         """
         positives, negatives = self._balanced(labels)
         for image, (positive, negative) in enumerate(zip(positives, negatives, strict=True)):
+            count = int(positive.sum())
             if self.sparse and self.sparse[image]:
-                _keep_some(negative, round(float(self.ratio) * int(positive.sum())))
-            elif positive.any():
-                self.ratio.lerp_(negative.sum() / positive.sum(), MEMORY)
+                _keep_some(negative, self.share.of(count))
+            else:
+                self.share.learn(positives=count, negatives=int(negative.sum()))
         return positives, negatives
 
     def would_choose(self, labels: list[Tensor]) -> bool:

@@ -11,25 +11,11 @@ from torchvision.models.detection import roi_heads as torchvision_heads
 from torchvision.models.detection.rpn import RegionProposalNetwork
 from torchvision.ops import boxes as box_ops
 
+from pipeline.detection.background import near_ignored, would_mislead
 from pipeline.detection.features import MaskFeatures
 from pipeline.detection.mask_iou import MaskIoUHead, relaxed_iou
+from pipeline.detection.network import Target
 from pipeline.detection.proposal_sampling import ShareKeepingSampler
-
-Target = dict[str, Tensor]
-"""boxes (k, 4) x0 y0 x1 y1; labels (k,) from 1; masks (k, h, w) uint8; ignored (j, 4) boxes; sparse ()."""
-
-IGNORED_OVERLAP = 0.5
-
-
-def near_ignored(proposals: Tensor, ignored: Tensor, *, overlap: float = IGNORED_OVERLAP) -> Tensor:
-    """(n,) bool: proposals with at least `overlap` of their area in one of the (j, 4) ignored boxes."""
-    if not len(ignored):
-        return torch.zeros(len(proposals), dtype=torch.bool, device=proposals.device)
-    top_left = torch.maximum(proposals[:, None, :2], ignored[None, :, :2])
-    bottom_right = torch.minimum(proposals[:, None, 2:], ignored[None, :, 2:])
-    shared = (bottom_right - top_left).clamp(min=0).prod(dim=2)
-    share: Tensor = shared.amax(dim=1) / box_ops.box_area(proposals).clamp(min=1e-6)
-    return share >= overlap
 
 
 class ForgivingRPN(RegionProposalNetwork):  # type: ignore[misc]
@@ -43,7 +29,8 @@ class ForgivingRPN(RegionProposalNetwork):  # type: ignore[misc]
         self.fg_bg_sampler.sparse = [bool(target["sparse"]) for target in targets]
         labels, matched = super().assign_targets_to_anchors(anchors, targets)
         for label, anchor, target in zip(labels, anchors, targets, strict=True):
-            label[(label == 0) & near_ignored(anchor, target["ignored"])] = -1
+            near = near_ignored(anchor, target["ignored"], overlap=target["overlap"])
+            label[(label == 0) & near] = -1
         return labels, matched
 
     def compute_loss(
@@ -85,23 +72,15 @@ class QualityHeads(torchvision_heads.RoIHeads):  # type: ignore[misc]
     def select_training_samples(
         self, proposals: list[Tensor], targets: list[Target]
     ) -> tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]:
+        matched_from = self.proposal_matcher.low_threshold
         kept = [
-            proposal[~self._would_mislead(proposal, target)]
+            proposal[~would_mislead(proposal, target, matched_from=matched_from)]
             for proposal, target in zip(proposals, targets, strict=True)
         ]
         self.fg_bg_sampler.sparse = [bool(target["sparse"]) for target in targets]
         chosen: tuple[list[Tensor], list[Tensor], list[Tensor], list[Tensor]]
         chosen = super().select_training_samples(kept, targets)
         return chosen
-
-    def _would_mislead(self, proposals: Tensor, target: Target) -> Tensor:
-        """Proposals in an ignored box that match no object: they would be learnt as background."""
-        inside = near_ignored(proposals, target["ignored"])
-        if not len(target["boxes"]):
-            return inside
-        best: Tensor = box_ops.box_iou(target["boxes"], proposals).amax(dim=0)
-        unmatched: Tensor = best < self.proposal_matcher.low_threshold
-        return inside & unmatched
 
     def _losses(
         self,

@@ -19,12 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.detection.architectures import Architecture, Network
 from pipeline.detection.detector import AnnotatedImage, DetectionError, NothingToLearn, Step
 from pipeline.detection.device import Machine
-from pipeline.detection.loading import Sample, ahead, boxes_of, flipped, read_sample
+from pipeline.detection.loading import Sample, ahead, boxes_of, flipped, jittered, read_sample
+from pipeline.detection.network import Design, DetectionNetwork, Target
 from pipeline.detection.options import FitOptions
-from pipeline.detection.roi_heads import Target
 from pipeline.pictures import UnreadableImage
 from pipeline.progress import Progress, StopRequested
 
@@ -49,18 +48,26 @@ class Plan:
     decay: float
     body_rate: float
     adaptive: bool
+    ignored_overlap: float
+    ignored_score: float
+    scales: tuple[float, float]
+    light: float
 
     @classmethod
-    def of(cls, options: FitOptions, architecture: Architecture, *, pretrained: bool = False) -> Plan:
+    def of(cls, options: FitOptions, design: Design, *, pretrained: bool = False) -> Plan:
         return cls(
-            iterations=options.iterations or architecture.iterations,
-            batch_size=options.batch_size or architecture.batch_size,
-            learning_rate=options.learning_rate or architecture.learning_rate,
-            short_side=options.short_side or architecture.short_side,
+            iterations=options.iterations or design.iterations,
+            batch_size=options.batch_size or design.batch_size,
+            learning_rate=options.learning_rate or design.learning_rate,
+            short_side=options.short_side or design.short_side,
             seed=options.seed,
-            decay=architecture.decay,
-            body_rate=architecture.body_rate if pretrained else 1.0,
-            adaptive=architecture.adaptive,
+            decay=design.decay,
+            body_rate=design.body_rate if pretrained else 1.0,
+            adaptive=design.adaptive,
+            ignored_overlap=options.ignored_overlap,
+            ignored_score=options.ignored_score,
+            scales=design.scales,
+            light=design.light,
         )
 
     def rate(self, iteration: int) -> float:
@@ -96,14 +103,15 @@ class Reader:
     bytes_kept: int = 0
 
     def batch(self, iteration: int) -> list[Sample | UnreadableImage]:
-        """The samples of an iteration, each as it is or in a mirror; an error in place of a broken one."""
+        """The samples of an iteration, each as the plan varies it; an error in place of a broken one."""
         rng = np.random.default_rng([self.plan.seed, 2, iteration])
         mirrors = rng.random(self.plan.batch_size) < 0.5
         found: list[Sample | UnreadableImage] = []
         for row, mirror in zip(self.plan.batch(iteration, len(self.images)), mirrors, strict=True):
             try:
                 sample = self._sample(row)
-                found.append(flipped(sample) if mirror else sample)
+                varied = jittered(sample, rng, scales=self.plan.scales, light=self.plan.light)
+                found.append(flipped(varied) if mirror else varied)
             except UnreadableImage as error:
                 found.append(error)
         return found
@@ -112,7 +120,10 @@ class Reader:
         if row in self.kept:
             return self.kept[row]
         sample = read_sample(
-            self.images[row], short_side=self.plan.short_side, category_ids=self.category_ids
+            self.images[row],
+            short_side=self.plan.short_side,
+            category_ids=self.category_ids,
+            ignored_score=self.plan.ignored_score,
         )
         size = sample.image.nbytes + sample.masks.nbytes + sample.ignored.nbytes
         if self.bytes_kept + size <= CACHE_BYTES:
@@ -121,14 +132,15 @@ class Reader:
         return sample
 
 
-def on_device(sample: Sample, device: torch.device) -> tuple[Tensor, Target]:
-    """A sample as the network takes it."""
+def on_device(sample: Sample, device: torch.device, *, overlap: float) -> tuple[Tensor, Target]:
+    """A sample as the network takes it; `overlap` as in `Target`."""
     arrays = {
         "boxes": boxes_of(sample.masks),
         "labels": sample.labels,
         "masks": sample.masks,
         "ignored": boxes_of(sample.ignored[sample.ignored.any(axis=(1, 2))]),
         "sparse": np.array(sample.sparse),
+        "overlap": np.array(overlap, dtype=np.float32),
     }
     target = {name: torch.from_numpy(array).to(device, non_blocking=True) for name, array in arrays.items()}
     return torch.from_numpy(sample.image).to(device, non_blocking=True), target
@@ -137,7 +149,7 @@ def on_device(sample: Sample, device: torch.device) -> tuple[Tensor, Target]:
 class Run:
     """A training in progress: the network, its optimizer, and how far it is."""
 
-    def __init__(self, network: Network, plan: Plan, machine: Machine) -> None:
+    def __init__(self, network: DetectionNetwork, plan: Plan, machine: Machine) -> None:
         self.network = network.to(machine.device).to(memory_format=torch.channels_last).train()
         self.plan = plan
         self.machine = machine
@@ -165,7 +177,13 @@ class Run:
         return self.iteration == self.plan.iterations
 
     def _learn(self, samples: Sequence[Sample]) -> None:
-        images, targets = zip(*(on_device(sample, self.machine.device) for sample in samples), strict=True)
+        images, targets = zip(
+            *(
+                on_device(sample, self.machine.device, overlap=self.plan.ignored_overlap)
+                for sample in samples
+            ),
+            strict=True,
+        )
         with self.machine.autocast():
             losses = self.network(list(images), list(targets))
         total = sum(losses.values())
@@ -222,10 +240,10 @@ class Run:
         return True
 
 
-def _optimizer(network: Network, plan: Plan) -> torch.optim.Optimizer:
+def _optimizer(network: DetectionNetwork, plan: Plan) -> torch.optim.Optimizer:
     learnt = {name: value for name, value in network.named_parameters() if value.requires_grad}
-    body = [value for name, value in learnt.items() if name.startswith("backbone.body.")]
-    rest = [value for name, value in learnt.items() if not name.startswith("backbone.body.")]
+    body = [value for name, value in learnt.items() if name.startswith(network.pretrained_part)]
+    rest = [value for name, value in learnt.items() if not name.startswith(network.pretrained_part)]
     groups = [{"params": body, "share": plan.body_rate}, {"params": rest, "share": 1.0}]
     if plan.adaptive:
         return torch.optim.AdamW(groups, lr=plan.learning_rate, weight_decay=plan.decay)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipeline.linkage.exact import exact_linkage
 from pipeline.linkage.memory import exact_limit
 from pipeline.linkage.methods import METHODS
-from pipeline.linkage.partitioned import partitioned_linkage
+from pipeline.linkage.partitioned import Share, partitioned_linkage, with_nobody
 from pipeline.linkage.points import InvalidFeatures, frame_of, refuse_unfit
 from pipeline.progress import Progress, silent
 from pipeline.rows import Rows
@@ -33,6 +33,7 @@ def linkage(
     threads: int | None = None,
     exact_up_to: int | None = None,
     folder: Path | None = None,
+    share: Share = with_nobody,
     progress: Progress = silent,
 ) -> NDArray[np.float64]:
     """Merge n masks into one binary tree: exactly, or in blocks when they are too many for that.
@@ -49,6 +50,7 @@ def linkage(
     threads : by itself the cores this process may use, or OMP_NUM_THREADS if that is less
     exact_up_to : by itself the n whose distances (2 n² bytes) fit the memory that is there
     folder : where a tree in blocks keeps its pieces, to go on with them when started again
+    share : is told of the pieces of a tree in blocks, so that others may do some of them
     progress : is told of the masks done, for a tree in blocks
 
     Returns
@@ -69,8 +71,9 @@ def linkage(
     n, dimensions = features.shape
     if n > (exact_limit(dimensions=dimensions) if exact_up_to is None else exact_up_to):
         return partitioned_linkage(
-            features, scores, method=method, seed=seed, folder=folder, threads=threads, progress=progress
-        )
+            features, scores, method=method, seed=seed, folder=folder, threads=threads, share=share,
+            progress=progress,
+        )  # fmt: skip
     held = features[0:n]
     for start in range(0, n, _PIECE):
         fit = np.isfinite(held[start : start + _PIECE]).all(axis=1)

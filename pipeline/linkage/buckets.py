@@ -26,33 +26,53 @@ Split = Callable[[NDArray[np.floating], NDArray[np.int64]], NDArray[np.integer]]
 
 @dataclass(frozen=True, slots=True)
 class Buckets:
-    """Files `rows/K` (int64 row numbers) and `features/K` (as in the source) in a folder."""
+    """Files `rows/K` (int64 row numbers), `scores/K` (float64), `features/K` (as in the source) in a folder.
+
+    Attributes
+    ----------
+    width, dtype : of the features
+    scored : whether there are scores
+    """
 
     folder: Path
     width: int
     dtype: np.dtype[Any]
+    scored: bool
 
     def clear(self) -> None:
         """Remove what an interrupted pass left behind."""
-        for part in ("rows", "features", "trees"):
+        for part in ("rows", "scores", "features", "trees"):
             (self.folder / part).mkdir(parents=True, exist_ok=True)
             for file in (self.folder / part).iterdir():
                 file.unlink()
 
-    def append(self, bucket: int, rows: NDArray[np.int64], features: NDArray[np.floating]) -> None:
+    def append(
+        self,
+        bucket: int,
+        rows: NDArray[np.int64],
+        scores: NDArray[np.floating] | None,
+        features: NDArray[np.floating],
+    ) -> None:
         """Add rows to a bucket."""
-        for part, values in (("rows", rows), ("features", features)):
+        parts: dict[str, NDArray[Any]] = {"rows": rows, "features": features}
+        if scores is not None:
+            parts["scores"] = scores.astype(np.float64)
+        for part, values in parts.items():
             with (self.folder / part / str(bucket)).open("ab") as file:
                 values.tofile(file)
 
     def drop(self, bucket: int) -> None:
         """Remove a bucket."""
-        for part in ("rows", "features"):
-            (self.folder / part / str(bucket)).unlink()
+        for part in ("rows", "scores", "features"):
+            (self.folder / part / str(bucket)).unlink(missing_ok=True)
 
     def rows(self, bucket: int) -> NDArray[np.int64]:
         """Row numbers of a bucket as they came."""
         return np.fromfile(self.folder / "rows" / str(bucket), np.int64)
+
+    def scores(self, bucket: int) -> NDArray[np.float64] | None:
+        """Scores of a bucket as they came; None where there are none."""
+        return np.fromfile(self.folder / "scores" / str(bucket), np.float64) if self.scored else None
 
     def features(self, bucket: int, start: int = 0, count: int = -1) -> NDArray[np.floating]:
         """Feature vectors of a bucket as they came, from the `start`-th on."""
@@ -109,7 +129,7 @@ def fill(
     """
     n = features.shape[0]
     nearest = _by_centres(features, scores, None, frame, n // wanted, rng)
-    counts = _sorted(features, np.arange(n), nearest, 0, buckets, crew, progress)
+    counts = _sorted(features, scores, np.arange(n), nearest, 0, buckets, crew, progress)
     bucket = 0
     while bucket < len(counts):
         if counts[bucket] > most:
@@ -134,13 +154,14 @@ def _split(
     """Sort a bucket that is too large into new ones, numbered from `first`."""
     source, rows = _Bucket(buckets, bucket, (count, buckets.width)), buckets.rows(bucket)
     nearest = _by_centres(source, scores, rows, frame, count // wanted, rng)
-    counts = _sorted(source, rows, nearest, first, buckets, crew, silent)
+    counts = _sorted(source, scores, rows, nearest, first, buckets, crew, silent)
     if max(counts) < count:
         return counts
     buckets.drop(first + int(np.argmax(counts)))  # all are alike: any parts are as good
     by_number = np.sort(rows)
     return _sorted(
         source,
+        scores,
         rows,
         lambda _, numbers: np.searchsorted(by_number, numbers) // wanted,
         first,
@@ -174,6 +195,7 @@ def _by_centres(
 
 def _sorted(
     features: Rows,
+    scores: NDArray[np.floating] | None,
     rows: NDArray[np.int64],
     split: Split,
     first: int,
@@ -194,7 +216,8 @@ def _sorted(
                 if bucket >= len(counts):
                     counts.append(0)
                 if len(places):
-                    buckets.append(first + bucket, numbers[places], piece[places])
+                    at = numbers[places]
+                    buckets.append(first + bucket, at, None if scores is None else scores[at], piece[places])
                 counts[bucket] += len(places)
             progress(sum(counts), len(rows), "Sorting masks into buckets")
 

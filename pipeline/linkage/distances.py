@@ -61,14 +61,14 @@ def condensed_distances(
     squares = np.einsum("ij,ij->i", points.vectors, points.vectors)
     products = [np.empty(_ROWS * _COLUMNS, np.float32) for _ in range(crew.threads)]
 
-    def measure(tile: tuple[int, int], thread: int) -> None:
-        top, left = tile
-        rows, columns = points.vectors[top : top + _ROWS], points.vectors[left : left + _COLUMNS]
+    def measure(tile: tuple[int, int, int], thread: int) -> None:
+        top, left, right = tile
+        rows, columns = points.vectors[top : min(top + _ROWS, right)], points.vectors[left:right]
         product = products[thread][: len(rows) * len(columns)].reshape(len(rows), len(columns))
         np.dot(rows, columns.T, out=product)
         _store_tile(
             product, top, left, points.vectors, squares, points.gaps, points.sizes, points.rooted, ward,
-            distances, nearest.distance[thread], nearest.item[thread], nearest.bound[thread],
+            distances, nearest.distance[thread], nearest.item[thread], nearest.bound,
         )  # fmt: skip
 
     crew.run(measure, _tiles(m))
@@ -76,21 +76,26 @@ def condensed_distances(
 
 
 def _buffer(length: int) -> NDArray[np.float32]:
-    """Uninitialised float32 memory in ordinary pages.
+    """Uninitialised float32 memory in ordinary pages of this process alone.
 
     numpy would ask for huge pages, which take twice as long to be zeroed and bring nothing here,
-    as all access is in tiles or along rows.
+    as all access is in tiles or along rows. Shared pages, what `mmap` gives by itself, take longer as well.
     """
     if length < _HUGE:
         return np.empty(length, np.float32)
-    return np.frombuffer(mmap.mmap(-1, 4 * length), np.float32)
+    return np.frombuffer(mmap.mmap(-1, 4 * length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), np.float32)
 
 
-def _tiles(m: int) -> Iterator[tuple[int, int]]:
-    """Top left corners of the tiles that hold any pair i < j."""
+def _tiles(m: int) -> Iterator[tuple[int, int, int]]:
+    """Tops, lefts and rights of the tiles that hold any pair i < j.
+
+    From the diagonal upwards: near items stand together, so that lists are soon full of near ones and most
+    of what passes afterwards is above their bounds.
+    """
     for left in range(0, m, _COLUMNS):
-        for top in range(0, min(m, left + _COLUMNS), _ROWS):
-            yield top, left
+        right = min(m, left + _COLUMNS)
+        for top in reversed(range(0, right, _ROWS)):
+            yield top, max(top, left), right
 
 
 @compiled

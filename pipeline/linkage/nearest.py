@@ -20,7 +20,9 @@ class Nearest:
     ----------
     distance : (threads, m, k) float32, inf where fewer were seen
     item : (threads, m, k) int32, m where fewer were seen
-    bound : (threads, m) float32, the last of each row of `distance`: what is no less need not be offered
+    bound : (m,) float32, no less than the k-th smallest distance any thread has seen: what is above it need
+        not be offered. It is shared, so that what one thread has found spares the others their search; an
+        update that two threads lose to each other leaves it larger than need be, never wrong
     """
 
     distance: NDArray[np.float32]
@@ -33,14 +35,15 @@ class Nearest:
         return cls(
             np.full((threads, m, k), np.inf, np.float32),
             np.full((threads, m, k), m, np.int32),
-            np.full((threads, m), np.inf if k else -np.inf, np.float32),
+            np.full(m, np.inf if k else -np.inf, np.float32),
         )
 
     def joined(self) -> Nearest:
         """The lists of all threads as one; equal whoever saw what."""
         for thread in range(1, len(self.distance)):
-            _join(self.distance[0], self.item[0], self.bound[0], self.distance[thread], self.item[thread])
-        return Nearest(self.distance[:1], self.item[:1], self.bound[:1])
+            _join(self.distance[0], self.item[0], self.distance[thread], self.item[thread])
+        bound = self.distance[0, :, -1].copy() if self.distance.shape[2] else self.bound
+        return Nearest(self.distance[:1], self.item[:1], bound)
 
 
 @compiled
@@ -54,7 +57,7 @@ def offer(
 ) -> None:
     """Offer item `row` the items from `first` on at the distances `values`, and each of them `row`.
 
-    `distance`, `item` and `bound` are those of one thread.
+    `distance` and `item` are those of one thread, `bound` that of all.
     """
     for start in range(0, len(values), _CHUNK):
         chunk = values[start : start + _CHUNK]
@@ -69,10 +72,10 @@ def offer(
             other = first + start + j
             if chunk[j] <= bound[row]:
                 insert(chunk[j], other, distance[row], item[row])
-                bound[row] = distance[row, -1]
+                bound[row] = min(bound[row], distance[row, -1])
             if chunk[j] <= theirs[j]:
                 insert(chunk[j], row, distance[other], item[other])
-                bound[other] = distance[other, -1]
+                bound[other] = min(bound[other], distance[other, -1])
 
 
 @compiled
@@ -91,7 +94,6 @@ def insert(value: np.float32, other: int, distance: NDArray[np.float32], item: N
 def _join(
     distance: NDArray[np.float32],
     item: NDArray[np.int32],
-    bound: NDArray[np.float32],
     more_distance: NDArray[np.float32],
     more_item: NDArray[np.int32],
 ) -> None:
@@ -99,4 +101,3 @@ def _join(
     for row in range(m):
         for j in range(k):
             insert(more_distance[row, j], more_item[row, j], distance[row], item[row])
-        bound[row] = distance[row, k - 1]

@@ -8,6 +8,7 @@ file                 what
 ===================  ==============================================================================
 ``partition.npz``    parameters, frame and bucket sizes; written last: where it is, the pass is done
 ``rows/K``           int64 row numbers of bucket K, in any order
+``scores/K``         their scores, float64, in the same order; no such files without scores
 ``features/K``       their feature vectors, in the same order, as in the source
 ``trees/K.npz``      the merges found within bucket K, and what is left of it: its blocks
 ===================  ==============================================================================
@@ -24,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.linkage.buckets import Buckets, fill
+from pipeline.linkage.distances import Points
 from pipeline.linkage.files import write_arrays
 from pipeline.linkage.points import Frame, frame_of, refuse_unfit
 from pipeline.linkage.threads import Crew
@@ -80,11 +82,12 @@ class Partition:
         """Where the merges of a bucket are, once they are found."""
         return self.buckets.folder / "trees" / f"{bucket}.npz"
 
-    def load(self, bucket: int) -> tuple[NDArray[np.int64], NDArray[np.floating]]:
-        """Row numbers, ascending, and feature vectors of a bucket."""
-        rows = self.buckets.rows(bucket)
+    def load(self, bucket: int) -> tuple[NDArray[np.int64], Points]:
+        """Row numbers of a bucket, ascending, and its masks as points."""
+        rows, scores = self.buckets.rows(bucket), self.buckets.scores(bucket)
         order = np.argsort(rows)
-        return rows[order], self.buckets.features(bucket)[order]
+        features = self.buckets.features(bucket)[order]
+        return rows[order], self.frame.points(features, None if scores is None else scores[order])
 
 
 def partition(
@@ -114,7 +117,7 @@ def partition(
     wanted = {"method": method, "block": block, "seed": seed, "shape": features.shape}
     wanted |= {"sample": _digest(sample, sample_scores)}
     if not (folder / "partition.npz").exists():
-        buckets = Buckets(folder, features.shape[1], features.dtype)
+        buckets = Buckets(folder, features.shape[1], features.dtype, scores is not None)
         buckets.clear()
         frame = frame_of(sample, sample_scores, method=method, seed=seed)
         with Crew(threads) as crew:
@@ -122,7 +125,7 @@ def partition(
                 features, scores, frame, buckets=buckets, wanted=_WANTED_BLOCKS * block,
                 most=_MOST_BLOCKS * block, rng=rng, crew=crew, progress=progress,
             )  # fmt: skip
-        _write(folder, frame, wanted, features.dtype, counts)
+        _write(folder, frame, wanted, buckets, counts)
     _refuse_other(folder, wanted)
     return open_partition(folder)
 
@@ -141,7 +144,7 @@ def open_partition(folder: Path) -> Partition:
             joined=bool(held["joined"]),
         )
         return Partition(
-            buckets=Buckets(folder, int(held["shape"][1]), held["dtype"].dtype),
+            buckets=Buckets(folder, int(held["shape"][1]), held["dtype"].dtype, bool(held["scored"])),
             frame=frame,
             method=str(held["method"]),
             block=int(held["block"]),
@@ -157,7 +160,7 @@ def _digest(sample: NDArray[np.floating], scores: NDArray[np.floating] | None) -
 
 
 def _write(
-    folder: Path, frame: Frame, wanted: dict[str, Any], dtype: np.dtype[Any], counts: NDArray[np.int64]
+    folder: Path, frame: Frame, wanted: dict[str, Any], buckets: Buckets, counts: NDArray[np.int64]
 ) -> None:
     write_arrays(
         folder / "partition.npz",
@@ -165,7 +168,8 @@ def _write(
         units=np.array([frame.unit, frame.score_centre, frame.score_unit, frame.height_unit]),
         rooted=np.array(frame.rooted),
         joined=np.array(frame.joined),
-        dtype=np.empty(0, dtype),
+        dtype=np.empty(0, buckets.dtype),
+        scored=np.array(buckets.scored),
         counts=counts,
         **{name: np.array(value) for name, value in wanted.items()},
     )

@@ -1,12 +1,14 @@
 """Trees of any number of masks: exact within blocks of near ones, one linkage of the blocks above.
 
 Memory holds a bucket per thread and, at the end, the merges. Every bucket is a piece of work of its
-own (`cluster_bucket`); `linkage_of_partition` puts the pieces together.
+own, for this process (`cluster_bucket`) or any other that sees the folder (`cluster_if_pending`);
+`linkage_of_partition` puts the pieces together.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,11 +23,18 @@ from pipeline.linkage.files import write_arrays
 from pipeline.linkage.kmeans import blocks
 from pipeline.linkage.merges import numbered
 from pipeline.linkage.methods import COMPLETE, METHODS
-from pipeline.linkage.partition import BLOCK, Partition, partition
+from pipeline.linkage.partition import BLOCK, Partition, open_partition, partition
 from pipeline.linkage.points import coordinates, distinct
 from pipeline.linkage.threads import Crew
 from pipeline.progress import Progress, silent
 from pipeline.rows import Rows
+
+Share = Callable[[Path, Sequence[int]], None]
+"""Is told the folder of a partition and the buckets to be done: whoever hears of it may do some."""
+
+
+def with_nobody(_folder: Path, _buckets: Sequence[int]) -> None:
+    """A `Share` that leaves all buckets to the process that asks for the tree."""
 
 
 class BucketMissing(FileNotFoundError):
@@ -60,48 +69,67 @@ def partitioned_linkage(
     folder: Path | None = None,
     block: int = BLOCK,
     threads: int | None = None,
+    share: Share = with_nobody,
     progress: Progress = silent,
 ) -> NDArray[np.float64]:
     """`pipeline.linkage.linkage` in pieces, by way of a folder (a temporary one if none is given).
 
-    Started again with the same folder and arguments, it goes on where it was stopped.
+    Started again with the same folder and arguments, it goes on where it was stopped. It begins with the
+    buckets of most masks and offers them to `share` from the other end, so that a bucket is done twice at
+    most where the two meet.
     """
     if folder is None:
         with TemporaryDirectory(prefix="linkage-") as temporary:
             return partitioned_linkage(
                 features, scores, method=method, seed=seed, folder=Path(temporary), block=block,
-                threads=threads, progress=progress,
+                threads=threads, share=share, progress=progress,
             )  # fmt: skip
     found = partition(
         features, scores, folder=folder, method=method, seed=seed, block=block, threads=threads,
         progress=progress,
     )  # fmt: skip
-    done, lock = [found.n - sum(int(found.counts[bucket]) for bucket in found.pending)], threading.Lock()
+    pending = found.pending
+    done, lock = [found.n - sum(int(found.counts[bucket]) for bucket in pending)], threading.Lock()
+    share(folder, pending[::-1])
 
     def work(bucket: int, _: int) -> None:
-        cluster_bucket(found, bucket, scores)
+        if not found.tree(bucket).exists():
+            cluster_bucket(found, bucket)
         with lock:
             done[0] += int(found.counts[bucket])
             progress(done[0], found.n, "Clustering buckets")
 
     with Crew(threads) as crew:
-        crew.run(work, found.pending)
+        crew.run(work, pending)
         return linkage_of_partition(found, crew=crew)
 
 
-def cluster_bucket(found: Partition, bucket: int, scores: NDArray[np.floating] | None) -> None:
+def cluster_bucket(found: Partition, bucket: int) -> None:
     """Cluster the blocks of one bucket and write its merges; done again it writes the same.
 
-    Parameters
-    ----------
-    scores : (n,) of all masks of the partition
+    All it needs is in the folder, so that it may be done on any machine that sees it.
     """
-    rows, features = found.load(bucket)
-    points = found.frame.points(features, None if scores is None else scores[rows])
-    del features
+    rows, points = found.load(bucket)
     rng = np.random.default_rng([found.seed, bucket])
     part = _clustered(points, rows, found, rng)
     write_arrays(found.tree(bucket), **{name: getattr(part, name) for name in _Part.__slots__})
+
+
+def cluster_if_pending(folder: Path, bucket: int) -> bool:
+    """Cluster a bucket of somebody else's partition; False where it was done by then, or all is over.
+
+    Who asked for the tree may have put it together meanwhile and cleared the folder away.
+    """
+    try:
+        found = open_partition(folder)
+        if found.tree(bucket).exists():
+            return False
+        cluster_bucket(found, bucket)
+    except FileNotFoundError:
+        if (folder / "partition.npz").exists():
+            raise
+        return False
+    return True
 
 
 def _clustered(points: Points, rows: NDArray[np.int64], found: Partition, rng: np.random.Generator) -> _Part:

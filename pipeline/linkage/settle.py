@@ -93,7 +93,7 @@ def settle(
         item=nearest.item[0],
         stamp=np.zeros(nearest.item[0].shape, np.int32),
         held=np.count_nonzero(nearest.item[0] < m, axis=1).astype(np.int32),
-        bound=nearest.bound[0],
+        bound=nearest.bound,
         waits=np.zeros(m, np.bool_),
     )
     merges = _settle(level)

@@ -63,7 +63,7 @@ def squeeze(
         bottom = min(count, top + _PANEL)
 
         def make(g: int, thread: int, top: int = top, bottom: int = bottom) -> None:
-            near = nearest.distance[thread], nearest.item[thread], nearest.bound[thread]
+            near = nearest.distance[thread], nearest.item[thread], nearest.bound
             _make_rows(squeezing, g, min(g + _PIECE, bottom), panel[g - top :], *near)
 
         crew.run(make, range(top, bottom, _PIECE))

@@ -31,7 +31,7 @@ def nearest_of(condensed: NDArray[np.float32], k: int) -> Nearest:
     np.fill_diagonal(square, np.inf)
     item = np.argsort(square, axis=1, kind="stable")[:, :k].astype(np.int32)
     distance = np.take_along_axis(square, item, axis=1)
-    return Nearest(distance[None].copy(), item[None].copy(), distance[None, :, -1].copy())
+    return Nearest(distance[None].copy(), item[None].copy(), distance[:, -1].copy())
 
 
 def by_levels(condensed: NDArray[np.float32], n: int, method: int, *, k: int = 4, threads: int = 1) -> Merges:

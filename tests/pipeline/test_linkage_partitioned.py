@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from pipeline.linkage.partition import OtherPartition, open_partition, partition
 from pipeline.linkage.partitioned import (
     BucketMissing,
     cluster_bucket,
+    cluster_if_pending,
     linkage_of_partition,
     partitioned_linkage,
 )
@@ -90,7 +92,7 @@ def test_a_bucket_of_most_masks_is_sorted_again(tmp_path: Path) -> None:
     assert np.array_equal(np.sort(rows), np.arange(4400))
     for bucket in found.filled:
         rows, held = found.load(bucket)
-        assert np.array_equal(held, features[rows])
+        assert np.array_equal(held.vectors, found.frame.points(features[rows], None).vectors)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
@@ -151,12 +153,43 @@ def test_buckets_are_pieces_of_work_of_their_own(tmp_path: Path) -> None:
     features, scores = groups(2000, 20)[0], np.random.default_rng(0).random(2000)
     partition(features, scores, folder=tmp_path, method="ward", seed=1, block=50)
     for bucket in reversed(open_partition(tmp_path).pending):
-        cluster_bucket(open_partition(tmp_path), bucket, scores)
-        cluster_bucket(open_partition(tmp_path), bucket, scores)
+        cluster_bucket(open_partition(tmp_path), bucket)
+        cluster_bucket(open_partition(tmp_path), bucket)
     with Crew(1) as crew:
         merges = linkage_of_partition(open_partition(tmp_path), crew=crew)
     assert np.array_equal(merges, partitioned_linkage(features, scores, method="ward", seed=1, block=50))
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_buckets_that_others_did_meanwhile_are_not_done_again(tmp_path: Path) -> None:
+    features, scores = groups(2000, 20)[0], np.random.default_rng(0).random(2000)
+    written: dict[Path, int] = {}
+
+    def others(folder: Path, buckets: Sequence[int]) -> None:
+        assert [open_partition(folder).counts[bucket] for bucket in buckets] == sorted(
+            open_partition(folder).counts[buckets]
+        )
+        assert all(cluster_if_pending(folder, bucket) for bucket in buckets[:5])
+        assert not cluster_if_pending(folder, buckets[0])
+        written.update({path: path.stat().st_mtime_ns for path in (folder / "trees").iterdir()})
+
+    arguments = {"method": "complete", "seed": 5, "block": 50}
+    merges = partitioned_linkage(features, scores, folder=tmp_path, share=others, **arguments)
+    assert len(written) == 5
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+    assert np.array_equal(merges, partitioned_linkage(features, scores, **arguments))
+
+
+def test_who_comes_to_help_when_all_is_over_has_nothing_to_do(tmp_path: Path) -> None:
+    assert not cluster_if_pending(tmp_path / "cleared away", 3)
+
+
+def test_a_bucket_whose_files_are_lost_is_no_bucket_that_is_over(tmp_path: Path) -> None:
+    found = partition(groups(2000, 20)[0], None, folder=tmp_path, method="complete", seed=0, block=50)
+    lost = found.pending[0]
+    found.buckets.drop(lost)
+    with pytest.raises(FileNotFoundError):
+        cluster_if_pending(tmp_path, lost)
 
 
 def test_a_tree_is_not_put_together_before_all_buckets_are_done(tmp_path: Path) -> None:

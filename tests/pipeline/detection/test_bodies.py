@@ -6,8 +6,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="pip install 'maskgrove[vision]'")
 
-from pipeline.detection.bodies import BODIES, LEVELS, imagenet_weights, load_fitting  # noqa: E402
+from pipeline.detection.bodies import BODIES, LEVELS, imagenet_weights  # noqa: E402
 from pipeline.detection.lite import EfficientNetLite0  # noqa: E402
+from pipeline.detection.weights import load_fitting  # noqa: E402
 
 
 @pytest.mark.parametrize("name", BODIES)

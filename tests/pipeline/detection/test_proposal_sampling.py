@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="pip install 'maskgrove[vision]'")
 from pipeline.detection import AnnotatedImage, FitOptions, Hardware  # noqa: E402
 from pipeline.detection.architectures import SMALL, build  # noqa: E402
 from pipeline.detection.loading import read_sample  # noqa: E402
-from pipeline.detection.maskrcnn import MaskRCNNDetector  # noqa: E402
+from pipeline.detection.network_detector import NetworkDetector  # noqa: E402
 from pipeline.detection.proposal_sampling import ShareKeepingSampler  # noqa: E402
 from pipeline.detection.training import load, on_device  # noqa: E402
 
@@ -46,10 +46,10 @@ def test_the_share_is_learnt_from_fully_annotated_images() -> None:
     sampler = ShareKeepingSampler(size=40, positive_fraction=0.25)
     for _ in range(400):
         counts(sampler, labels(objects=4, background=90))
-    assert sampler.ratio.item() == pytest.approx(9, rel=0.02)
+    assert sampler.share.ratio.item() == pytest.approx(9, rel=0.02)
     sampler.sparse = [True]
     assert counts(sampler, labels(objects=2, background=90)) == [(2, 18)]
-    assert sampler.ratio.item() == pytest.approx(9, rel=0.02)
+    assert sampler.share.ratio.item() == pytest.approx(9, rel=0.02)
 
 
 def test_a_sparse_image_without_a_known_object_teaches_nothing() -> None:
@@ -60,6 +60,7 @@ def test_a_sparse_image_without_a_known_object_teaches_nothing() -> None:
         "masks": torch.zeros((0, 64, 64), dtype=torch.uint8),
         "ignored": torch.zeros((0, 4)),
         "sparse": torch.tensor(True),
+        "overlap": torch.tensor(0.5),
     }
     losses = network([torch.zeros((3, 64, 64), dtype=torch.uint8)], [target])
     assert [loss.item() for loss in losses.values()] == [0] * 6
@@ -75,14 +76,16 @@ def test_unused_proposals_stay_unused() -> None:
 
 def test_the_share_is_part_of_the_models_state() -> None:
     state = build(SMALL, classes=2, body="resnet10").state_dict()
-    assert {"rpn.fg_bg_sampler.ratio", "roi_heads.fg_bg_sampler.ratio"} <= set(state)
+    assert {"rpn.fg_bg_sampler.share.ratio", "roi_heads.fg_bg_sampler.share.ratio"} <= set(state)
 
 
 def test_images_say_whether_they_are_sparse(initial: list[AnnotatedImage]) -> None:
     for sparse in (False, True):
         image = dataclasses.replace(initial[0], sparse=sparse)
         _, target = on_device(
-            read_sample(image, short_side=48, category_ids=(1, 2, 3, 4, 5)), torch.device("cpu")
+            read_sample(image, short_side=48, category_ids=(1, 2, 3, 4, 5)),
+            torch.device("cpu"),
+            overlap=0.5,
         )
         assert bool(target["sparse"]) == sparse
 
@@ -105,11 +108,11 @@ def test_sparse_images_with_ignored_masks_can_be_learnt(
     options = FitOptions(
         iterations=2, batch_size=2, short_side=64, hardware=Hardware(device="cpu", threads=1)
     )
-    training = MaskRCNNDetector(tiny).fit(
+    training = NetworkDetector(tiny).fit(
         images, category_ids=(1, 2, 3, 4, 5), folder=tmp_path, options=options
     )
     assert all(np.isfinite(step.losses["total"]) for step in training.history)
     content = load(training.model)
     assert content is not None
     untaught = (1 - tiny.objects_share) / tiny.objects_share  # no full image to learn it from
-    assert content["network"]["roi_heads.fg_bg_sampler.ratio"].item() == untaught
+    assert content["network"]["roi_heads.fg_bg_sampler.share.ratio"].item() == untaught

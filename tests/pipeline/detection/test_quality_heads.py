@@ -8,9 +8,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="pip install 'maskgrove[vision]'")
 
 from pipeline.detection.architectures import FULL, SMALL, Network, build  # noqa: E402
+from pipeline.detection.background import near_ignored  # noqa: E402
 from pipeline.detection.features import MaskFeatures, gaussian_projection  # noqa: E402
 from pipeline.detection.mask_iou import MaskIoUHead, relaxed_iou  # noqa: E402
-from pipeline.detection.roi_heads import _some_of, near_ignored  # noqa: E402
+from pipeline.detection.roi_heads import _some_of  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,7 @@ def target(
         "masks": shapes,
         "ignored": torch.tensor(ignored, dtype=torch.float32).reshape(-1, 4),
         "sparse": torch.tensor(False),
+        "overlap": torch.tensor(0.5),
     }
 
 
@@ -162,9 +164,9 @@ def test_proposals_within_an_ignored_box_are_known_by_their_share() -> None:
         [[0, 0, 10, 10], [5, 0, 15, 10], [6, 0, 16, 10], [30, 30, 40, 40]], dtype=torch.float32
     )
     ignored = torch.tensor([[0, 0, 10, 10]], dtype=torch.float32)
-    assert near_ignored(proposals, ignored).tolist() == [True, True, False, False]
+    assert near_ignored(proposals, ignored, overlap=0.5).tolist() == [True, True, False, False]
     assert near_ignored(proposals, ignored, overlap=0.9).tolist() == [True, False, False, False]
-    assert near_ignored(proposals, torch.zeros((0, 4))).tolist() == [False] * 4
+    assert near_ignored(proposals, torch.zeros((0, 4)), overlap=0.5).tolist() == [False] * 4
 
 
 def test_an_ignored_region_does_not_hide_an_object_in_it(network: Network) -> None:

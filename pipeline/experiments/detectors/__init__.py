@@ -1,0 +1,1 @@
+"""Experiments that train detectors, on generated scenes whose truth is exact."""
