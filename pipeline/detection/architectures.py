@@ -48,6 +48,7 @@ class Architecture:
     proposals : proposals kept of an image, in training and in prediction
     iterations, batch_size, learning_rate, decay, short_side : of training
     body_rate : learning rate of a pretrained body, in those of the rest
+    random_rate : learning rate from random weights, in those of pretrained ones
     adaptive : trained by AdamW, else by SGD with momentum
     scales : of an image in training, the least and the greatest, in the short side
     light : the most that its brightness changes by, as a share
@@ -72,6 +73,7 @@ class Architecture:
     learning_rate: float
     decay: float
     body_rate: float
+    random_rate: float
     adaptive: bool
     short_side: int
     scales: tuple[float, float]
@@ -116,6 +118,7 @@ SMALL = Architecture(
     learning_rate=3e-3,
     decay=0.02,
     body_rate=0.3,
+    random_rate=0.5,
     adaptive=True,
     short_side=192,
     scales=(1.0, 1.0),
@@ -142,6 +145,7 @@ FULL = Architecture(
     learning_rate=0.01,
     decay=1e-4,
     body_rate=1.0,
+    random_rate=1.0,
     adaptive=False,
     short_side=640,
     scales=(0.8, 1.25),

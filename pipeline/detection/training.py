@@ -55,10 +55,11 @@ class Plan:
 
     @classmethod
     def of(cls, options: FitOptions, design: Design, *, pretrained: bool = False) -> Plan:
+        usual = design.learning_rate * (1.0 if pretrained else design.random_rate)
         return cls(
             iterations=options.iterations or design.iterations,
             batch_size=options.batch_size or design.batch_size,
-            learning_rate=options.learning_rate or design.learning_rate,
+            learning_rate=options.learning_rate or usual,
             short_side=options.short_side or design.short_side,
             seed=options.seed,
             decay=design.decay,

@@ -40,7 +40,8 @@ class PointRendDesign:
     judged_regions : of these, at most so many of a batch teach the mask-IoU head
     proposals : proposals kept of an image, in training and in prediction
     overlap : IoU of boxes of one category from which the worse prediction is dropped
-    iterations, batch_size, learning_rate, decay, short_side, scales, light, adaptive, body_rate : of training
+    iterations, batch_size, learning_rate, decay, short_side, scales, light, adaptive, body_rate,
+    random_rate : of training
     """
 
     name: str = "pointrend"
@@ -67,6 +68,7 @@ class PointRendDesign:
     light: float = 0.1
     adaptive: bool = False
     body_rate: float = 1.0
+    random_rate: float = 1.0
     bodies: Mapping[str, str] = field(
         default_factory=lambda: {"coco": "resnet-frozen", "none": "resnet"}, hash=False
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +168,24 @@ def test_a_broken_image_costs_itself_only_when_predicting(
     assert third.predictions is not None
     assert second.predictions is None
     assert "broken.jpg" in second.problem
+
+
+def test_few_images_are_read_ahead_whatever_their_number(
+    detector: Detector, training: Training, pool: list[AnnotatedImage]
+) -> None:
+    taken = 0
+
+    def endless() -> Iterator[ImageSource]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield pool[0].source
+
+    options = dataclasses.replace(EVERYTHING, batch_size=1)
+    detections = detector.load(training.model, options=options).predict(endless())
+    for _ in range(3):
+        assert next(detections).predictions is not None
+    assert taken <= 3 + 8
 
 
 def test_no_images_no_detections(detector: Detector, training: Training) -> None:

@@ -13,7 +13,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="pip install 'maskgrove[vision]'")
 
 from pipeline.detection import (  # noqa: E402
+    AnnotatedImage,
     DetectorUnavailable,
+    FitOptions,
+    Hardware,
     InvalidOption,
     PredictOptions,
     WeightsUnavailable,
@@ -25,9 +28,11 @@ try:
 except DetectorUnavailable as missing:
     pytest.skip(str(missing), allow_module_level=True)
 
+from pipeline.detection.network_detector import NetworkDetector  # noqa: E402
 from pipeline.detection.pointrend.designs import FULL, TINY, configuration  # noqa: E402
 from pipeline.detection.pointrend.network import LOSSES, PointRendNetwork  # noqa: E402
 from pipeline.detection.pointrend.published import MODEL_ZOO, read_published  # noqa: E402
+from pipeline.detection.validation import validate  # noqa: E402
 
 SIDE = 96
 BOXES = [[10.0, 10.0, 50.0, 60.0], [56.0, 40.0, 92.0, 90.0]]
@@ -255,3 +260,16 @@ def test_an_option_of_the_design_reaches_detectron2() -> None:
     narrow = dataclasses.replace(TINY, regions=16, overlap=0.6)
     cfg = configuration(narrow, classes=2, body="resnet")
     assert (cfg.MODEL.ROI_HEADS.BATCH_SIZE_PER_IMAGE, cfg.MODEL.ROI_HEADS.NMS_THRESH_TEST) == (16, 0.6)
+
+
+@pytest.mark.slow
+def test_it_learns_a_few_scenes(initial: list[AnnotatedImage], tmp_path: Path) -> None:
+    cpu = Hardware(device="cpu")
+    detector = NetworkDetector(TINY)
+    options = FitOptions(iterations=150, batch_size=4, short_side=96, weights="none", hardware=cpu)
+    training = detector.fit(initial, category_ids=(1, 2, 3, 4, 5), folder=tmp_path, options=options)
+    predictor = detector.load(training.model, options=PredictOptions(hardware=cpu))
+    found = validate(predictor, initial, k_iou=0.75)
+    assert found.ap50 > 0.5
+    first, last = training.history[0].losses, training.history[-1].losses
+    assert last["mask_point"] < first["mask_point"] / 2

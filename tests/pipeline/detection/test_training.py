@@ -156,6 +156,12 @@ def test_it_learns(initial: list[AnnotatedImage], tmp_path: Path) -> None:
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
 
 
+def test_random_weights_learn_at_a_rate_of_their_own() -> None:
+    assert Plan.of(FitOptions(), SMALL).learning_rate == SMALL.random_rate * SMALL.learning_rate
+    assert Plan.of(FitOptions(), SMALL, pretrained=True).learning_rate == SMALL.learning_rate
+    assert Plan.of(FitOptions(learning_rate=0.1), SMALL).learning_rate == 0.1
+
+
 def test_the_caller_keeps_its_random_numbers_and_threads(
     initial: list[AnnotatedImage], tmp_path: Path
 ) -> None:
