@@ -297,9 +297,12 @@ def main() -> None:
 def run(options: argparse.Namespace) -> None:
     from django.core.management import call_command
     from django.db import connection
+    from django.utils import timezone
 
     from annotation_site.catalog.models import Project
+    from annotation_site.pages.way import Terms
     from annotation_site.people.members import join
+    from annotation_site.people.qualification.consent import agree
     from annotation_site.verification.checking import check_campaign
 
     global COUNTS
@@ -314,6 +317,9 @@ def run(options: argparse.Namespace) -> None:
     project = Project.objects.get()
     state = counts()
     people = [join(project=project, provider="load", external_id=str(n)) for n in range(options.workers)]
+    terms = Terms.of(project)
+    for member in people:  # As people who were there before.
+        agree(membership=member, version=terms.version, text=terms.text, language="en", at=timezone.now())
     call_command("collectstatic", interactive=False, verbosity=0)
     with serving(options) as url:
         figures = asyncio.run(crowd(url, [member.secret for member in people], options))

@@ -11,8 +11,10 @@ from factory.django import DjangoModelFactory
 from PIL import Image as Picture
 
 from annotation_site.catalog.models import Annotation, Category, Image, Mask, Project, Role, Round, Tree
+from annotation_site.pages.texts import consent_told
 from annotation_site.people.models import GoldItem, JoinLink, Membership, Worker
-from annotation_site.people.qualification.models import Lesson
+from annotation_site.people.qualification import consent
+from annotation_site.people.qualification.models import Consent, Lesson
 from pipeline import masks
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -148,6 +150,15 @@ class MembershipFactory(DjangoModelFactory[Membership]):
 
     project = factory.SubFactory(ProjectFactory)
     worker = factory.SubFactory(WorkerFactory)
+
+
+def agreeing(member: Membership) -> Membership:
+    """The member, who agreed to the text that comes with the site."""
+    told = consent_told(translated=False)
+    Consent.objects.create(
+        membership=member, version=consent.version_of(told), text=told, language="en", at=NOON
+    )
+    return member
 
 
 class JoinLinkFactory(DjangoModelFactory[JoinLink]):

@@ -13,6 +13,7 @@ from PIL import Image as Picture
 
 from annotation_site.catalog.models import Category, Image, Mask, Project, Role, Tree
 from annotation_site.people.models import GoldItem, Membership
+from annotation_site.people.qualification.lessons import make_lessons
 from annotation_site.verification.opening import open_campaign
 from pipeline import masks
 from pipeline.scenes import Scene, SceneOptions, generate
@@ -47,7 +48,18 @@ def scene_campaign(
         _tree(round_, category, outlined)
     _gold(painter, gold)
     open_campaign(project=project, at=NOON)
-    return Campaign(project, factories.MembershipFactory(project=project))
+    return Campaign(project, factories.agreeing(factories.MembershipFactory(project=project)))
+
+
+def learning_campaign(folder: Path, **parameters: object) -> Campaign:
+    """A campaign whose newcomers learn by lessons and take a test; its member is one of them."""
+    campaign = scene_campaign(folder, **parameters)
+    painter = _Painter(campaign.project, folder, 256, 1)
+    for _ in range(20):
+        for category, fields in painter.scene(Role.HELDOUT):
+            factories.AnnotationFactory(category=category, **fields)
+    make_lessons(project=campaign.project, rng=np.random.default_rng(0))
+    return Campaign(campaign.project, factories.MembershipFactory(project=campaign.project, standing="new"))
 
 
 @cache
@@ -60,14 +72,17 @@ def painted(side: int, seed: int, number: int) -> Scene:
 class _Painter:
     def __init__(self, project: Project, folder: Path, side: int, seed: int) -> None:
         self.project, self.folder, self.side, self.seed = project, folder, side, seed
-        self.categories = [factories.CategoryFactory(project=project, name=name) for name in SPECIES]
+        known = {category.name: category for category in project.categories.all()}
+        self.categories = [
+            known.get(name) or factories.CategoryFactory(project=project, name=name) for name in SPECIES
+        ]
         self.painted = 0
 
     def scene(self, role: Role) -> list[tuple[Category, dict[str, object]]]:
         """The objects of a new image."""
         scene = painted(self.side, self.seed, self.painted)
         self.painted += 1
-        path = self.folder / f"{self.project.slug}-{self.painted}.jpg"
+        path = self.folder / f"{self.project.slug}-{self.seed}-{self.painted}.jpg"
         Picture.fromarray(scene.image).save(path, quality=92)
         height, width = scene.image.shape[:2]
         image = factories.ImageFactory(

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from annotation_site.dashboards import exports, health, launching, looking_urls, people, system, team, views
+from annotation_site.dashboards import (
+    exports,
+    health,
+    instructions,
+    launching,
+    looking_urls,
+    people,
+    system,
+    team,
+    views,
+)
 
 app_name = "dashboards"
 urlpatterns = [
@@ -19,6 +29,10 @@ urlpatterns = [
     path("projects/<slug:slug>/live/", views.live, name="live"),
     path("projects/<slug:slug>/curve.json", views.curve, name="curve"),
     path("projects/<slug:slug>/decisions/", views.decisions, name="decisions"),
+    path("projects/<slug:slug>/instructions/", instructions.page, name="instructions"),
+    path("projects/<slug:slug>/instructions/preview/", instructions.preview, name="preview"),
+    path("projects/<slug:slug>/instructions/test/", instructions.test, name="test"),
+    path("projects/<slug:slug>/instructions/examples/<uuid:key>/", instructions.example, name="example"),
     path("projects/<slug:slug>/report/", views.report, name="report"),
     path("projects/<slug:slug>/masks/<int:pk>.jpg", views.thumbnail, name="thumbnail"),
     path("projects/<slug:slug>/state/", views.change_state, name="state"),

@@ -56,7 +56,7 @@ SCALES: Mapping[str, Scale] = {
         parameters={"detector": "maskrcnn-small", "rule": "sequential", "min_size": 8},
     ),
     "tiny": Scale(
-        images={"initial": 6, "heldout": 8, "pool": 24},
+        images={"initial": 6, "heldout": 24, "pool": 24},
         questions=300,
         parameters={
             "detector": "fake",

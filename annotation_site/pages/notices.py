@@ -13,6 +13,7 @@ STATUS = {
     "unknown-link": HTTPStatus.NOT_FOUND,
     "unknown-join-link": HTTPStatus.NOT_FOUND,
     "stopped": HTTPStatus.FORBIDDEN,
+    "not-passed": HTTPStatus.FORBIDDEN,
     "paused": HTTPStatus.OK,
     "nothing-yet": HTTPStatus.OK,
     "nothing-left": HTTPStatus.OK,

@@ -1,11 +1,13 @@
-"""The photos of the verify page, by the random key of their item and by nothing else."""
+"""The photos of workers' pages, by a random key and by nothing else."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.http import quote_etag
@@ -13,8 +15,8 @@ from django.views.decorators.http import condition, require_safe
 
 from annotation_site.catalog.photos import PhotoUnreadable
 from annotation_site.pages import crops
-from annotation_site.verification.hits import note_unseen
-from annotation_site.verification.models import Item
+from annotation_site.people.qualification import attempts
+from annotation_site.verification import hits
 
 logger = logging.getLogger(__name__)
 
@@ -29,24 +31,62 @@ def _tag(_request: HttpRequest, key: UUID) -> str:
 @require_safe
 @condition(etag_func=_tag)
 def crop(request: HttpRequest, key: UUID) -> HttpResponse:  # noqa: ARG001
-    """The object and its surroundings."""
-    return _jpeg(crops.crop, key)
+    """The object of a HIT's item and its surroundings."""
+    return _jpeg(crops.crop, key, crops.of_item, _unseen_item)
 
 
 @require_safe
 @condition(etag_func=_tag)
 def whole(request: HttpRequest, key: UUID) -> HttpResponse:  # noqa: ARG001
-    """The whole photo."""
-    return _jpeg(crops.whole, key)
+    """The whole photo of a HIT's item."""
+    return _jpeg(crops.whole, key, crops.of_item, _unseen_item)
 
 
-def _jpeg(photo: Callable[[UUID], bytes], key: UUID) -> HttpResponse:
+@require_safe
+@condition(etag_func=_tag)
+def test_crop(request: HttpRequest, key: UUID) -> HttpResponse:  # noqa: ARG001
+    """The object of a test's question and its surroundings."""
+    return _jpeg(crops.crop, key, crops.of_test, _unseen_question)
+
+
+@require_safe
+@condition(etag_func=_tag)
+def test_whole(request: HttpRequest, key: UUID) -> HttpResponse:  # noqa: ARG001
+    """The whole photo of a test's question."""
+    return _jpeg(crops.whole, key, crops.of_test, _unseen_question)
+
+
+@require_safe
+@condition(etag_func=_tag)
+def example(request: HttpRequest, key: UUID) -> HttpResponse:  # noqa: ARG001
+    """The object of an example and its surroundings."""
+    return _jpeg(crops.crop, key, crops.of_example, _ignored)
+
+
+def _jpeg(
+    photo: Callable[[UUID, crops.Find], bytes],
+    key: UUID,
+    find: crops.Find,
+    unseen: Callable[[UUID, datetime], None],
+) -> HttpResponse:
     try:
-        content = photo(key)
-    except Item.DoesNotExist as error:
+        content = photo(key, find)
+    except ObjectDoesNotExist as error:
         raise Http404("No such photo.") from error
     except PhotoUnreadable as error:
         logger.exception("A worker cannot see item %s", key)
-        note_unseen(key, at=timezone.now())
+        unseen(key, timezone.now())
         raise Http404("This photo cannot be shown.") from error
     return HttpResponse(content, "image/jpeg", headers={"Cache-Control": FOREVER})
+
+
+def _unseen_item(key: UUID, at: datetime) -> None:
+    hits.note_unseen(key, at=at)
+
+
+def _unseen_question(key: UUID, at: datetime) -> None:
+    attempts.note_unseen(key, at=at)
+
+
+def _ignored(key: UUID, at: datetime) -> None:
+    """Nothing hangs on an example."""

@@ -1,8 +1,31 @@
-"""What the verify page says from JavaScript, in the visitor's language."""
+"""What workers' pages say from JavaScript and by kind of lesson, in the visitor's language."""
 
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from annotation_site.people.models import GoldItem
+
+Origin = GoldItem.Origin
+
+CONSENT = (
+    gettext_noop(
+        "You look at outlines in photos and say whether they fit. We store each answer, when you gave it, how"
+        " long it took, and your name if you gave one. Some answers are checked."
+    ),
+    gettext_noop(
+        "The project’s team sees this, and makes a data set of the answers of many people that may be"
+        " published. Nothing in it says who answered."
+    ),
+    gettext_noop("You may stop whenever you like. What you answered until then is kept."),
+)
+"""What workers agree to where a project has no text of its own, in paragraphs."""
+
+
+def consent_told(*, translated: bool = True) -> str:
+    """The text that comes with the site, in the visitor's language; its English is its version."""
+    return "\n\n".join(_(paragraph) if translated else paragraph for paragraph in CONSENT)
 
 
 def verify_texts() -> dict[str, str]:
@@ -22,3 +45,21 @@ def verify_texts() -> dict[str, str]:
         "saving": _("Saving…"),
         "waiting": _("Offline · {count} kept"),
     }
+
+
+def says_text(says: str) -> str:
+    """An answer in words."""
+    return {"yes": _("Yes"), "no": _("No"), "unsure": _("Can’t tell")}[says]
+
+
+def why(origin: str, category: str) -> str:
+    """One line on a lesson: why its outline is right or wrong for the category it is shown as."""
+    reasons = {
+        Origin.ANNOTATION: _("All of the %(category)s that can be seen, and nothing else."),
+        Origin.CUT: _("A part of the %(category)s is missing."),
+        Origin.GROWN: _("Too much around the %(category)s is inside."),
+        Origin.SHIFTED: _("The outline lies beside the %(category)s."),
+        Origin.MERGED: _("Two are taken for one: each %(category)s needs an outline of its own."),
+        Origin.WRONG_CATEGORY: _("The outline is neat, but this is no %(category)s."),
+    }
+    return reasons[Origin(origin)] % {"category": category}  # Lessons are made in these ways alone.

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
+from http import HTTPStatus
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -20,40 +23,45 @@ from annotation_site.marketplaces import visits
 from annotation_site.marketplaces.visits import Visit
 from annotation_site.pages import visiting, work
 from annotation_site.pages.briefing import Briefing
+from annotation_site.pages.figures import Figure
 from annotation_site.pages.notices import notice
 from annotation_site.pages.texts import verify_texts
+from annotation_site.pages.way import Step, Terms, Way, stepping
 from annotation_site.people import members
 from annotation_site.people.models import Membership, Standing
+from annotation_site.people.qualification import consent
+from annotation_site.people.qualification.lessons import gallery
+from annotation_site.people.qualification.policy import NotQualified
 from annotation_site.people.standing import WorkerStopped
 from annotation_site.verification import claiming
 
-MemberView = Callable[[HttpRequest, Membership], HttpResponse]
+MemberView = Callable[..., HttpResponse]
 
 KNOWN_BY = "member"
 """Cookie with the secret of the membership that this browser last got from a join link."""
 
 
-def for_members(view: MemberView) -> Callable[[HttpRequest, str], HttpResponse]:
+def for_members(view: MemberView) -> Callable[..., HttpResponse]:
     """Hand the view the membership of the link's secret, or say why there is nothing for its owner to do."""
 
     @never_cache
     @wraps(view)
-    def found(request: HttpRequest, secret: str) -> HttpResponse:
+    def found(request: HttpRequest, secret: str, **rest: Any) -> HttpResponse:
         try:
             membership, visit = visiting.caller(secret)
         except members.UnknownLink:
             return notice(request, "unknown-link")
         request.visit = visit  # type: ignore[attr-defined]
-        response = _let_in(view, request, membership)
+        response = _let_in(view, request, membership, **rest)
         return response if visit is None else visiting.within(visit.submission.listing, response)
 
     return found
 
 
-def _let_in(view: MemberView, request: HttpRequest, membership: Membership) -> HttpResponse:
+def _let_in(view: MemberView, request: HttpRequest, membership: Membership, **rest: Any) -> HttpResponse:
     if membership.standing == Standing.STOPPED:
         return notice(request, "stopped", membership)
-    return view(request, membership)
+    return view(request, membership, **rest)
 
 
 @require_safe
@@ -65,7 +73,37 @@ def landing(request: HttpRequest, membership: Membership) -> HttpResponse:
     briefing = Briefing.of(membership)
     if membership.project.state != Project.State.OPEN and briefing.left is None:
         return notice(request, "paused", membership)
-    return render(request, "pages/landing.html", {"briefing": briefing})
+    return _landing(request, membership, briefing)
+
+
+def _landing(
+    request: HttpRequest, membership: Membership, briefing: Briefing, *, error: bool = False
+) -> HttpResponse:
+    way = Way.of(membership)
+    if way.step == Step.NOT_PASSED and briefing.left is None:
+        return notice(request, "not-passed", membership)
+    examples = [Figure.of_example(lesson) for lesson in gallery(membership.project, most=4)]
+    context = {"briefing": briefing, "way": way, "examples": examples, "not_agreed": error}
+    status = HTTPStatus.BAD_REQUEST if error else HTTPStatus.OK
+    return stepping(render(request, "pages/landing.html", context, status=status), way)
+
+
+@csrf_exempt  # Who can address this view has the secret; a cookie would prove less.
+@require_POST
+@for_members
+def agree(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Note that the worker agrees to the text in force; the instructions come next."""
+    terms = Terms.of(membership.project)
+    if request.POST.get("agree") != "on" or request.POST.get("version") != terms.version:
+        return _landing(request, membership, Briefing.of(membership), error=True)
+    consent.agree(
+        membership=membership,
+        version=terms.version,
+        text=terms.text,
+        language=get_language() or "en",
+        at=timezone.now(),
+    )
+    return redirect("pages:instructions", membership.address)
 
 
 @csrf_exempt  # Who can address this view has the secret; a cookie would prove less.
@@ -75,6 +113,8 @@ def start(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Open a page of work, or the one that is open already."""
     if (ended := visiting.over(request)) is not None:
         return ended
+    if Way.of(membership).step == Step.AGREE:
+        return redirect("pages:landing", membership.address)
     try:
         assignment = claiming.claim_hit(membership=membership, at=timezone.now())
     except claiming.NothingToAsk as nothing:
@@ -83,6 +123,10 @@ def start(request: HttpRequest, membership: Membership) -> HttpResponse:
         return notice(request, "budget-spent", membership)
     except claiming.CampaignPaused:
         return notice(request, "paused", membership)
+    except NotQualified as untested:
+        if untested.left == 0:
+            return notice(request, "not-passed", membership)
+        return redirect("pages:instructions", membership.address)
     except WorkerStopped:
         return notice(request, "stopped", membership)
     visit: Visit | None = request.visit  # type: ignore[attr-defined]
@@ -98,7 +142,14 @@ def verify(request: HttpRequest, membership: Membership) -> HttpResponse:
     assignment = work.open_assignment(membership, at=timezone.now())
     if assignment is None:
         return redirect("pages:landing", membership.address)
-    context = {"membership": membership, "hit": work.page_of(assignment, membership), "texts": verify_texts()}
+    hit = work.page_of(assignment, membership)
+    shown = {card["category"] for card in hit["items"]}
+    context = {
+        "membership": membership,
+        "hit": hit,
+        "texts": verify_texts(),
+        "guides": membership.project.categories.filter(name__in=shown).exclude(guide=""),
+    }
     return render(request, "pages/verify.html", context)
 
 

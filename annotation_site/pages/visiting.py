@@ -18,9 +18,11 @@ from annotation_site.marketplaces.models import Listing
 from annotation_site.marketplaces.providers import marketplace_of
 from annotation_site.marketplaces.seam import NotAnArrival
 from annotation_site.marketplaces.visits import Visit
+from annotation_site.pages.figures import Figure
 from annotation_site.pages.notices import notice
 from annotation_site.people import members
 from annotation_site.people.models import Membership
+from annotation_site.people.qualification.lessons import gallery
 from annotation_site.security import policy
 
 
@@ -50,12 +52,18 @@ def _arrive(request: HttpRequest, listing: Listing) -> HttpResponse:
     try:
         arrival = visits.read_arrival(listing, request.GET)
         if arrival.is_preview:
-            return render(request, "pages/preview.html", {"listing": listing, "project": listing.project})
+            return _preview(request, listing)
         visit = visits.arrive(listing=listing, arrival=arrival, at=timezone.now())
     except NotAnArrival as error:
         context = {"kind": "not-an-arrival", "reason": str(error)}
         return render(request, "pages/notice.html", context, status=HTTPStatus.BAD_REQUEST)
     return redirect("pages:landing", visit.token)
+
+
+def _preview(request: HttpRequest, listing: Listing) -> HttpResponse:
+    examples = [Figure.of_example(lesson) for lesson in gallery(listing.project, most=4)]
+    context = {"listing": listing, "project": listing.project, "examples": examples}
+    return render(request, "pages/preview.html", context)
 
 
 def over(request: HttpRequest) -> HttpResponse | None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import TypedDict
+from uuid import UUID
 
 from django.urls import reverse
 
+from annotation_site.catalog.models import OutlinedObject
 from annotation_site.pages import crops
 from annotation_site.people.models import Membership
+from annotation_site.people.qualification.models import Attempt, AttemptItem
 from annotation_site.verification import hits, tokens
 from annotation_site.verification.hits import Shown
 from annotation_site.verification.models import Assignment
@@ -35,7 +38,10 @@ class Card(TypedDict):
 
 
 class PageOfWork(TypedDict):
-    """A page of work. `api` is the prefix of `<key>/answer` and `<key>/undo`; `next_url` takes a POST."""
+    """A page of work, or the test.
+
+    `api` is the prefix of `<key>/answer` and `<key>/undo`; `next_url` is where the form at the end leads.
+    """
 
     token: str
     api: str
@@ -54,21 +60,44 @@ def page_of(assignment: Assignment, membership: Membership) -> PageOfWork:
     return {
         "token": tokens.issue(assignment),
         "api": "/api/items/",
-        "items": [_card(shown) for shown in hits.shown(assignment)],
+        "items": [_shown(shown) for shown in hits.shown(assignment)],
         "next_url": reverse("pages:start", args=[membership.address]),
     }
 
 
-def _card(shown: Shown) -> Card:
-    frame = crops.frame_of(shown.outlined)
+def test_of(attempt: Attempt, membership: Membership) -> PageOfWork:
+    """The questions of an attempt at the test, with the answers that it has so far."""
+    items = attempt.items.select_related("lesson__image", "lesson__category").order_by("index")
     return {
-        "key": str(shown.key),
-        "category": shown.category.name,
-        "crop": reverse("pages:crop", args=[shown.key]),
-        "whole": reverse("pages:whole", args=[shown.key]),
+        "token": "test",  # Who can address the test has the secret already.
+        "api": reverse("pages:test", args=[membership.address]),
+        "items": [_question(item) for item in items],
+        "next_url": reverse("pages:test-result", args=[membership.address]),
+    }
+
+
+def _shown(shown: Shown) -> Card:
+    urls = (reverse("pages:crop", args=[shown.key]), reverse("pages:whole", args=[shown.key]))
+    return _card(shown.key, shown.category.name, shown.outlined, urls, shown.says)
+
+
+def _question(item: AttemptItem) -> Card:
+    urls = (reverse("pages:test-crop", args=[item.key]), reverse("pages:test-whole", args=[item.key]))
+    return _card(item.key, item.lesson.category.name, item.lesson, urls, item.says or None)
+
+
+def _card(
+    key: UUID, category: str, outlined: OutlinedObject, urls: tuple[str, str], answer: str | None
+) -> Card:
+    frame = crops.frame_of(outlined)
+    return {
+        "key": str(key),
+        "category": category,
+        "crop": urls[0],
+        "whole": urls[1],
         "box": (frame.x, frame.y, frame.width, frame.height),
         "size": frame.fitted(crops.CROP_SIDE),
-        "image": (shown.image.width, shown.image.height),
-        "outline": masks.outline(shown.outlined.rle),
-        "answer": shown.says,
+        "image": (outlined.image.width, outlined.image.height),
+        "outline": masks.outline(outlined.rle),
+        "answer": answer,
     }

@@ -1,4 +1,4 @@
 // Sends on what an earlier page could not, before the next one is opened.
 import { Outbox } from "./verify/outbox.js";
 
-new Outbox("/api/items/").flush();
+new Outbox().flush();

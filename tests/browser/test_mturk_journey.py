@@ -78,8 +78,10 @@ def test_a_worker_previews_accepts_answers_hands_in_and_is_paid(contexts, turk, 
     assert not Submission.objects.exists()
 
     page.get_by_role("button", name="Accept").click()
+    work.get_by_label("I have read this and agree").check()
+    work.get_by_role("button", name="Agree and go on").click()
     with page.expect_event("framenavigated", lambda moved: "verify" in moved.url):
-        work.locator("form button.is-primary").first.click()
+        work.get_by_role("button", name="Start").click()
     expect(work.locator("#stage[data-armed]")).to_be_attached()
     assert page.context.cookies(frame(page).url) == []
     if size == "desktop":

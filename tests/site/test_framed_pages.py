@@ -18,7 +18,7 @@ from annotation_site.marketplaces.providers import PROVIDERS
 from annotation_site.people.models import Membership, Standing
 from annotation_site.people.standing import change_standing
 from annotation_site.verification.models import Assignment, Judgment, Question
-from tests.factories import NOON
+from tests.factories import NOON, agreeing
 from tests.site.campaigns import items, truth
 from tests.site.offers import posting_of, published, submission
 
@@ -33,8 +33,12 @@ def listing(monkeypatch) -> Listing:
 
 
 def arrive(client: Client, listing: Listing, **query: str):
+    """Come from the marketplace, as someone who agreed before."""
     told = {"posting": posting_of(listing).external_id, "submission": "S1", "worker": "W1", **query}
-    return client.get(f"/arrive/memory/{listing.key}/", told)
+    page = client.get(f"/arrive/memory/{listing.key}/", told)
+    for member in Membership.objects.filter(consents=None):
+        agreeing(member)
+    return page
 
 
 def begun(client: Client, listing: Listing, **query: str) -> str:

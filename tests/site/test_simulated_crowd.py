@@ -36,6 +36,7 @@ from tests.site.campaigns import (
     standing,
     truth,
 )
+from tests.site.lessons import add_lessons
 
 
 @pytest.fixture
@@ -97,6 +98,25 @@ def test_who_says_yes_to_everything_is_stopped_and_undone(
     assert tallies["spammer"].ended == {"stopped": 1}
     assert Membership.objects.get(worker__name="Simulated spammer 1").standing == Standing.STOPPED
     assert "accept" not in standing(project).values()
+    assert check_campaign(project) == []
+
+
+def test_a_crowd_takes_the_test_by_the_same_pages_and_who_cannot_pass_stays_out(
+    project: Project, live_server: object, tmp_path: Path
+) -> None:
+    add_lessons(project)
+    population = [
+        Behaviour(count=2, accuracy=1.0),
+        Behaviour("spammer", habit="yes"),
+        Behaviour("pretender", habit="yes", test_accuracy=1.0),
+    ]
+    tallies = run_crowd(recruit(project, population), live_server.url, seed=3, photos=False)
+    assert (tallies["spammer"].tests, tallies["spammer"].answers) == (3, 0)
+    assert tallies["spammer"].ended == {"not-passed": 1}
+    assert tallies["pretender"].tests == 1
+    assert tallies["pretender"].answers > 0
+    assert tallies["honest"].tests == 2
+    assert sum(tally.answers for tally in tallies.values()) == Judgment.objects.count()
     assert check_campaign(project) == []
 
 

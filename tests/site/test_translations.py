@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from annotation_site.pages.texts import verify_texts
+from annotation_site.pages.texts import CONSENT, verify_texts, why
+from annotation_site.people.known_masks import SPOILED
+from annotation_site.people.models import GoldItem
 from tests import factories
 
 LOCALE = Path(settings.BASE_DIR, "locale")
@@ -30,7 +32,8 @@ def catalog(language: str) -> dict[str, str]:
 
 
 def worker_texts() -> set[str]:
-    found = set(verify_texts().values())
+    found = {*verify_texts().values(), *CONSENT}
+    found |= {why(origin, "%(category)s") for origin in (GoldItem.Origin.ANNOTATION, *SPOILED)}
     for template in WORKER_TEMPLATES:
         found |= {first or second for first, second in TRANSLATE.findall(template.read_text())}
     return found

@@ -32,9 +32,10 @@ GO_ON = "go on"
 
 @dataclass(slots=True)
 class Tally:
-    """What simulated workers did. `right` counts answers that agree with the ground truth."""
+    """What simulated workers did. `right` counts answers that agree with the ground truth, tests aside."""
 
     hits: int = 0
+    tests: int = 0
     answers: int = 0
     right: int = 0
     late: int = 0
@@ -46,6 +47,7 @@ class Tally:
     def __add__(self, other: Tally) -> Tally:
         return Tally(
             self.hits + other.hits,
+            self.tests + other.tests,
             self.answers + other.answers,
             self.right + other.right,
             self.late + other.late,
@@ -135,8 +137,7 @@ class SimulatedWorker:
             page = visitor.open_page()
             if isinstance(page, Page):
                 self.floor.busy(self.number)
-                self.tally.hits += 1
-                reason = self._answer_page(visitor, page)
+                reason = self._take_test(visitor, page) if page.is_test else self._answer_page(visitor, page)
             else:
                 reason = page.kind
             if reason in WAITING:
@@ -148,6 +149,7 @@ class SimulatedWorker:
 
     def _answer_page(self, visitor: Visitor, page: Page) -> str:
         """Answer what is left of a page; why they leave for good, or GO_ON."""
+        self.tally.hits += 1
         left = [entry for entry in page.items if entry.answer is None]
         known = self._known(left)
         for entry in left:
@@ -160,6 +162,24 @@ class SimulatedWorker:
                 return "stopped"
             if reply.problem:
                 return GO_ON  # The page is stale: open a fresh one.
+        return GO_ON
+
+    def _take_test(self, visitor: Visitor, page: Page) -> str:
+        """Answer what is left of the test; why they leave for good, or GO_ON."""
+        self.tally.tests += 1
+        behaviour = self.behaviour.in_test()
+        left = [entry for entry in page.items if entry.answer is None]
+        known = self._known(left)
+        for entry in left:
+            if self.floor.closed.is_set():
+                return "interrupted"
+            if self.photos:
+                visitor.look_at(entry)
+            asked = known[entry.key]
+            says = behaviour.says(asked.right, question=asked.question, rng=self.rng)
+            seconds = behaviour.looks_for(self.rng)
+            self._pause(seconds / self.speed if self.speed else 0.0)
+            visitor.answer(page, entry, says=says, elapsed_ms=round(1000 * seconds))
         return GO_ON
 
     def _answer(self, visitor: Visitor, page: Page, entry: Entry, known: Known) -> Reply:

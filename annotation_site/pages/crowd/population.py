@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -35,6 +35,8 @@ class Behaviour:
     unsure, undo : [0, 1], shares of "cannot tell", and of answers that are taken back and given again
     leaves : [0, 1], chance at every mask to close the page and never come back
     seconds : median time for a mask
+    test_accuracy : [0, 1], share of right answers in the test before the first HIT, of people who are at
+        their best there; without it they take the test as they work
     """
 
     name: str = "honest"
@@ -46,10 +48,11 @@ class Behaviour:
     undo: float = 0.0
     leaves: float = 0.0
     seconds: float = 1.4
+    test_accuracy: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("accuracy", "unsure", "undo", "leaves"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
+        for name in ("accuracy", "unsure", "undo", "leaves", "test_accuracy"):
+            if not 0.0 <= (getattr(self, name) or 0.0) <= 1.0:
                 raise InvalidPopulation(f"{self.name}: {name} is {getattr(self, name)}, not a share.")
         if self.habit not in HABITS:
             raise InvalidPopulation(f"{self.name}: habit {self.habit!r} is none of {', '.join(HABITS)}.")
@@ -65,6 +68,12 @@ class Behaviour:
         drawn = np.random.default_rng(question).random() if self.together else rng.random()
         is_right = drawn < (0.5 if self.habit == "random" else self.accuracy)
         return right if is_right else _other(right)
+
+    def in_test(self) -> Self:
+        """How they answer the test."""
+        if self.test_accuracy is None:
+            return self
+        return replace(self, habit="truth", accuracy=self.test_accuracy, together=False, unsure=0.0)
 
     def looks_for(self, rng: np.random.Generator) -> float:
         """Seconds on one mask, lognormal."""

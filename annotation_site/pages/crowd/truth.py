@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from annotation_site.catalog.models import Annotation, Mask, Project, Role
+from annotation_site.people.qualification.models import AttemptItem
 from annotation_site.verification.models import Item, Question, Says
 from pipeline import masks
 from pipeline.predictions import Rle
+
+TESTS = 2**40
+"""Lessons are numbered from here on, questions below."""
 
 
 class NoGroundTruth(Exception):
@@ -18,7 +22,7 @@ class NoGroundTruth(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A question and its right answer."""
+    """A question and its right answer. `question` is a number that only the same mask has."""
 
     question: int
     right: Says
@@ -34,11 +38,17 @@ def check_ground_truth(project: Project) -> None:
 
 
 def right_answers(keys: Collection[UUID]) -> dict[UUID, Known]:
-    """Item key -> its question and the right answer."""
+    """Item key, of HITs or of the test -> its question and the right answer."""
+    asked = AttemptItem.objects.filter(key__in=list(keys)).select_related("lesson").defer("lesson__counts")
+    of_test = {item.key: Known(TESTS + item.lesson_id, _of_lesson(item)) for item in asked}
     items = Item.objects.filter(key__in=list(keys)).select_related(
         "question__gold", "question__mask__image", "question__project"
     )
-    return {item.key: Known(item.question_id, _right(item.question)) for item in items}
+    return of_test | {item.key: Known(item.question_id, _right(item.question)) for item in items}
+
+
+def _of_lesson(item: AttemptItem) -> Says:
+    return Says.YES if item.lesson.is_correct else Says.NO
 
 
 def _right(question: Question) -> Says:

@@ -20,6 +20,7 @@ FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0
 PATIENCE = 180.0
 """Seconds after which a site that does not answer is given up."""
 
+VERSION = re.compile(r'name="version" value="(\w+)"')
 HIT = re.compile(r'<script id="hit" type="application/json">(.*?)</script>', re.DOTALL)
 
 
@@ -42,16 +43,21 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of work: the HIT that the verify page holds."""
+    """A page of work: the HIT that the verify page holds, or the test's questions."""
 
     token: str
     api: str
     items: list[Entry]
 
+    @property
+    def is_test(self) -> bool:
+        """Whether these are questions of the test before the first HIT."""
+        return self.api.endswith("/test/")
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Why there is no page of work: nothing-yet, nothing-left, budget-spent, paused, stopped, …"""
+    """Why there is no page of work: nothing-yet, nothing-left, budget-spent, paused, not-passed, …"""
 
     kind: str
 
@@ -94,11 +100,24 @@ class Visitor:
         self._send("GET", f"/w/{self.secret}/")
 
     def open_page(self) -> Page | Notice:
-        """Press "start": the page of work, or why there is none."""
+        """Press "start": the page of work, the test that comes before it, or why there is neither."""
         response = self._send("POST", f"/w/{self.secret}/start/")
+        if response.headers.get("X-Step") == "agree":
+            response = self._agree(response)
+        if response.headers.get("X-Step") == "test":
+            response = self._send("POST", f"/w/{self.secret}/test/begin/")
+        elif response.headers.get("X-Step") == "work":
+            response = self._send("POST", f"/w/{self.secret}/start/")
         if notice := response.headers.get("X-Notice"):
             return Notice(notice)
         return self._read(response)
+
+    def _agree(self, landing: httpx.Response) -> httpx.Response:
+        """Tick the box under the text that the landing page shows; the instructions follow."""
+        version = VERSION.search(landing.text)
+        if version is None:
+            raise UnexpectedPage(f"{landing.url} asks for consent to no text.")
+        return self._send("POST", f"/w/{self.secret}/agree/", data={"agree": "on", "version": version[1]})
 
     def look_at(self, entry: Entry) -> None:
         """Load the crop."""

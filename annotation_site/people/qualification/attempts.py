@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -202,7 +201,7 @@ def _end(membership: Membership, attempt: Attempt, at: datetime) -> None:
     counted = list(seen.select_related("lesson").defer("lesson__counts"))
     right = sum(item.is_right for item in counted)
     attempt.finished_at, attempt.right, attempt.seen = at, right, len(counted)
-    attempt.passed = bool(counted) and right >= math.ceil(attempt.pass_mark * len(counted) - 1e-9)
+    attempt.passed = bool(counted) and right >= policy.right_needed(attempt.pass_mark, len(counted))
     attempt.save()
     if attempt.passed:
         _passed(membership, attempt, at)

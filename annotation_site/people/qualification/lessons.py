@@ -108,12 +108,18 @@ def _photos(project: Project, rng: np.random.Generator) -> list[int]:
 
 
 def _for_examples(maker: MaskMaker) -> list[Annotation]:
-    """Some objects of each category, the largest ones: an example is to be seen well."""
-    chosen: dict[int, list[Annotation]] = {}
+    """Some objects of each category: large ones that little lies before, to be seen well."""
+    by_category: dict[int, list[Annotation]] = {}
     for annotation in sorted(maker.usable, key=lambda a: -a.area):
-        chosen.setdefault(annotation.category_id, []).append(annotation)
-    few = list(chosen.values())[:CATEGORIES_WITH_EXAMPLES]
-    return [annotation for objects in few for annotation in objects[:OBJECTS_A_CATEGORY]]
+        by_category.setdefault(annotation.category_id, []).append(annotation)
+    few = list(by_category.values())[:CATEGORIES_WITH_EXAMPLES]
+    return [annotation for objects in few for annotation in _clearest(objects)[:OBJECTS_A_CATEGORY]]
+
+
+def _clearest(objects: Sequence[Annotation]) -> list[Annotation]:
+    """The larger half of some objects, those first that fill most of their box."""
+    large = objects[: max(OBJECTS_A_CATEGORY, len(objects) // 2)]
+    return sorted(large, key=lambda a: -a.area / (a.width * a.height))
 
 
 def _examples(maker: MaskMaker, shown: Sequence[Annotation]) -> Iterator[KnownMask]:

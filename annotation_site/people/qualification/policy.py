@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -55,6 +56,11 @@ class Readiness:
     def lacks_masks(self) -> bool:
         """Whether there is a test that cannot be asked."""
         return self.questions > 0 and not self.is_asked
+
+
+def right_needed(pass_mark: float, questions: int) -> int:
+    """Right answers that pass a test of so many questions."""
+    return math.ceil(pass_mark * questions - 1e-9)
 
 
 def policy_of(project: Project) -> QualificationPolicy:

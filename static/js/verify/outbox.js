@@ -6,6 +6,7 @@
 // sends it off.
 const PLACE = "maskgrove:outbox";
 const LOCK = "maskgrove:outbox";
+const HITS = "/api/items/"; // Where answers go that do not say: the test's have an address of their own.
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 20_000;
 const TRY_AGAIN = new Set([408, 425, 429]);
@@ -17,9 +18,8 @@ export class Outbox extends EventTarget {
   #timer = null;
   #own = new Set();
 
-  constructor(api) {
+  constructor() {
     super();
-    this.api = api;
     addEventListener("online", () => this.flush());
     addEventListener("pageshow", () => this.flush());
     addEventListener("pagehide", () => this.release());
@@ -109,10 +109,10 @@ export class Outbox extends EventTarget {
   }
 
   // Whether the entry is done with: taken, or refused for good.
-  async #post({ key, verb, body, token }) {
+  async #post({ api = HITS, key, verb, body, token }) {
     let response;
     try {
-      response = await fetch(`${this.api}${key}/${verb}`, {
+      response = await fetch(`${api}${key}/${verb}`, {
         method: "POST",
         keepalive: true,
         credentials: "omit",

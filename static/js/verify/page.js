@@ -20,7 +20,7 @@ const place = new Map(items.map((item, index) => [item.key, index]));
 
 const page = byId("verify");
 const stage = byId("stage");
-const outbox = new Outbox(hit.api);
+const outbox = new Outbox();
 const clock = new Clock();
 const pace = new Pace();
 const keys = new Keys();
@@ -91,6 +91,7 @@ function describe() {
   const item = items[index];
   const done = items.filter((other) => other.answer).length;
   byId("category").textContent = item.category;
+  for (const guide of document.querySelectorAll("[data-guide]")) guide.hidden = guide.dataset.guide !== item.category;
   count(done);
   byId("announce").textContent = fill(texts.place, { place: index + 1, total: items.length, category: item.category });
   byId("undo").disabled = answered.length === 0;
@@ -120,7 +121,7 @@ function answer(says, since) {
 function send(item, says, elapsed) {
   const isHeld = items.every((other) => other.answer);
   const body = { says, elapsed_ms: elapsed };
-  const id = outbox.add({ key: item.key, verb: "answer", token: hit.token, body, isHeld });
+  const id = outbox.add({ api: hit.api, key: item.key, verb: "answer", token: hit.token, body, isHeld });
   if (!isHeld) return;
   last = { id, timer: setTimeout(handIn, REGRET_MS) };
   byId("regret").hidden = false;
@@ -153,7 +154,7 @@ function undo() {
   const place = answered.at(-1);
   const { key } = items[place];
   note(place, null);
-  if (!takenBack()) outbox.add({ key, verb: "undo", token: hit.token, body: {} });
+  if (!takenBack()) outbox.add({ api: hit.api, key, verb: "undo", token: hit.token, body: {} });
   tabs?.postMessage({ key, says: null });
   flash("undo");
   show(place);

@@ -92,7 +92,7 @@ class Command(BaseCommand):
             right = f"{tally.right / tally.answers:.1%} right" if tally.answers else "none"
             ended = ", ".join(f"{count} {reason}" for reason, count in sorted(tally.ended.items()))
             self.stdout.write(
-                f"{name}: {tally.answers} answers on {tally.hits} pages, {right}, "
+                f"{name}: {tally.answers} answers on {tally.hits} pages after {tally.tests} tests, {right}, "
                 f"{tally.seconds / 3600:.2f} h; {tally.late} late, {tally.undone} taken back, "
                 f"{tally.retries} requests repeated; ended: {ended}"
             )
