@@ -18,6 +18,7 @@ from annotation_site.catalog.models import Project
 from annotation_site.dashboards.access import admins, viewers
 from annotation_site.marketplaces import team
 from annotation_site.people.models import JoinLink, Membership
+from annotation_site.people.qualification.policy import vouch
 
 VERBS = {"revoke": team.revoke_access, "reinstate": team.give_back_access}
 """What an admin may do about a member's access."""
@@ -54,6 +55,8 @@ def invite(request: HttpRequest, project: Project) -> HttpResponse:
     except team.InvalidAddress:
         messages.error(request, _("That is no address that mail can be sent to."))
         return _back(project)
+    if request.POST.get("vouch") == "on":
+        _vouch(request, member)
     if email:
         _send_link(request, member, email)
         messages.success(request, _("%(name)s is invited; their link is on its way.") % {"name": name})
@@ -71,6 +74,9 @@ def change_member(request: HttpRequest, project: Project, pk: int) -> HttpRespon
     if asked == "rotate":
         team.rotate_link(member)
         messages.success(request, _("The old link leads nowhere now; send them the new one."))
+    elif asked == "vouch":
+        _vouch(request, member)
+        messages.success(request, _("%(name)s may answer without the test.") % {"name": member.worker})
     elif verb := VERBS.get(asked):
         verb(membership=member, by=request.user.get_username(), at=timezone.now())
     return _back(project)
@@ -90,6 +96,10 @@ def revoke_code(_request: HttpRequest, project: Project, pk: int) -> HttpRespons
     """Let nobody join by a code any more."""
     team.revoke_code(link=get_object_or_404(JoinLink, pk=pk, project=project), at=timezone.now())
     return _back(project)
+
+
+def _vouch(request: HttpRequest, member: Membership) -> None:
+    vouch(membership=member, reason=f"{request.user.get_username()} vouches for them", at=timezone.now())
 
 
 def _link(request: HttpRequest, member: Membership) -> str:

@@ -65,7 +65,7 @@ def test_the_invitation(page, campaign):
     check(page)
     page.get_by_label("Your name").fill("Ada")
     page.get_by_role("button", name="Join").click()
-    expect(page.get_by_role("button", name="Start")).to_be_visible()
+    expect(page.get_by_role("button", name="Agree and go on")).to_be_visible()
 
 
 def nothing_left(campaign: Campaign) -> None:

@@ -18,9 +18,11 @@ from annotation_site.marketplaces import entering, team
 from annotation_site.marketplaces.models import Contact
 from annotation_site.people.members import join_by_code, member_of
 from annotation_site.people.models import JoinLink, Membership, Standing
+from annotation_site.people.qualification.policy import is_qualified
 from annotation_site.verification.models import Assignment, Judgment
 from tests import factories
 from tests.site.campaigns import Person, items, opened, project_with_tree, together
+from tests.site.lessons import add_lessons
 
 pytestmark = pytest.mark.django_db
 
@@ -90,6 +92,28 @@ class TestCodes:
         other = factories.JoinLinkFactory()
         assert signed_in(client, project).post(page(project, f"codes/{other.pk}/revoke/")).status_code == 404
         assert JoinLink.objects.get(pk=other.pk).revoked_at is None
+
+
+class TestSparingTheTest:
+    """Whoever an admin knows need not take the test."""
+
+    @pytest.fixture
+    def project(self, project) -> Project:
+        add_lessons(project)
+        return project
+
+    def test_the_invited_are_tested_unless_the_admin_knows_them(self, client, project):
+        admin = signed_in(client, project)
+        admin.post(page(project, "invite/"), {"name": "Ada"})
+        admin.post(page(project, "invite/"), {"name": "Bo", "vouch": "on"})
+        ada, bo = (project.members.get(worker__name=name) for name in ("Ada", "Bo"))
+        assert (is_qualified(ada), is_qualified(bo)) == (False, True)
+        assert bo.vouching.reason == "somebody-admin vouches for them"
+
+    def test_it_can_be_done_later_too(self, client, project):
+        member = team.invite(project=project, name="Ada")
+        signed_in(client, project).post(page(project, f"{member.pk}/"), {"do": "vouch"})
+        assert is_qualified(member)
 
 
 class TestMembers:
