@@ -161,6 +161,7 @@ class Figures:
     seconds: dict[str, list[float]] = field(default_factory=lambda: {"page": [], "verify": [], "answer": []})
     problems: Counter[str] = field(default_factory=Counter)
     measuring: bool = False
+    others: float = 0.0
 
     def note(self, kind: str, began: float) -> None:
         if self.measuring:
@@ -202,6 +203,20 @@ async def answer(client, hit: dict, item: dict, figures: Figures, rng: np.random
         figures.problems[f"answer {response.status_code}"] += 1
 
 
+def busy() -> float:
+    """CPU seconds so far of all processes of this machine that are not this run's: what disturbs it."""
+    ticks, ours, rest = os.sysconf("SC_CLK_TCK"), os.getpgid(0), 0
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                fields = (process / "stat").read_text().rpartition(")")[2].split()
+                is_ours = int(fields[2]) == ours or b"postgres" in (process / "cmdline").read_bytes()
+            except OSError:
+                continue  # It has ended meanwhile.
+            rest += 0 if is_ours else int(fields[11]) + int(fields[12])
+    return rest / ticks
+
+
 async def crowd(url: str, secrets: Sequence[str], options: argparse.Namespace) -> Figures:
     """Everyone at work: a warm-up in which they come one after the other, then the measuring."""
     import httpx
@@ -215,7 +230,9 @@ async def crowd(url: str, secrets: Sequence[str], options: argparse.Namespace) -
             tasks.append(asyncio.create_task(work(client, secret, figures, options.think, rng)))
             await asyncio.sleep(WARM_UP / len(secrets))
         figures.measuring = True
+        before = busy()
         await asyncio.sleep(options.seconds)
+        figures.others = (busy() - before) / options.seconds
         figures.measuring = False
         for task in tasks:
             task.cancel()
@@ -238,7 +255,7 @@ def serving(options: argparse.Namespace) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     words = [sys.executable, "-m", "gunicorn", "annotation_site.wsgi", "--log-level", "warning"]
-    words += ["--worker-class", "gthread"]
+    words += ["--worker-class", "gthread", "--keep-alive", "75", "--no-control-socket"]
     words += ["--workers", str(options.server_workers), "--threads", str(options.server_threads)]
     process = subprocess.Popen([*words, "--bind", f"127.0.0.1:{port}"])
     url = f"http://127.0.0.1:{port}"
@@ -258,6 +275,8 @@ def serving(options: argparse.Namespace) -> Iterator[str]:
 def summary(figures: Figures, options: argparse.Namespace) -> dict[str, object]:
     found: dict[str, object] = {
         "workers": options.workers,
+        "cores": os.cpu_count(),
+        "cores_busy_with_others": round(figures.others, 2),
         "think": options.think,
         "answers_per_second": round(len(figures.seconds["answer"]) / options.seconds, 1),
         "problems": dict(figures.problems),

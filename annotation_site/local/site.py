@@ -150,7 +150,7 @@ def logs() -> Path:
 
 GUNICORN = (
     "-m gunicorn annotation_site.wsgi --worker-class gthread --workers 2 --threads 8 --graceful-timeout 5"
-    " --no-control-socket"
+    " --keep-alive 75 --no-control-socket"
 )
 CELERY = (
     "-m celery --app workers worker --beat --loglevel INFO --concurrency 2 --queues cpu,gpu,io"

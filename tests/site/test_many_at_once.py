@@ -14,8 +14,8 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.backends.postgresql.psycopg_any import NumericRange
 
-from annotation_site.budget.ledger import BudgetSpent, set_caps
-from annotation_site.budget.models import Budget
+from annotation_site.budget.ledger import BudgetSpent, give_bonus, set_caps, spend_of
+from annotation_site.budget.models import Budget, LedgerEntry
 from annotation_site.catalog.models import Project
 from annotation_site.people.standing import WorkerStopped
 from annotation_site.verification import withdrawing
@@ -184,6 +184,22 @@ def test_a_budget_is_used_to_the_last_question_and_never_exceeded(money: Decimal
     assert sum(answered) == 100
     budget = Budget.objects.get(project=project)
     assert (budget.committed_questions, budget.committed_money) == (100, Decimal("3.00"))
+    assert check_campaign(project) == []
+
+
+def test_bonuses_and_hits_paid_at_once_stay_under_the_cap() -> None:
+    project = campaign(hit_size=10)
+    pay = {"pay_per_hit": Decimal("0.20"), "fee_share": Decimal("0.2"), "least_fee": Decimal("0.05")}
+    set_caps(project=project, questions=None, money=Decimal("2.10"), **pay)
+    bonus = {"project": project, "money": Decimal("0.10"), "note": "a test", "at": NOON}
+    jobs = [partial(until_nothing_is_left, person) for person in everyone(project, 10)]
+    jobs += [partial(give_bonus, reference=f"bonus:{number % 5}", **bonus) for number in range(10)]
+    outcomes = together(jobs)
+    assert {type(one) for one in outcomes if isinstance(one, BaseException)} <= {BudgetSpent}
+    spend = spend_of(project)
+    assert spend.reserved_money == 0
+    assert Decimal("1.80") < spend.money <= Decimal("2.10")
+    assert LedgerEntry.objects.filter(kind="bonus").count() <= 5
     assert check_campaign(project) == []
 
 

@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from annotation_site.budget.ledger import set_caps
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Annotation, Image, Project
+from annotation_site.pages.crowd.caught import Worth, caught, told, worth_of
 from annotation_site.pages.crowd.crowd import Floor, recruit, run_crowd
 from annotation_site.pages.crowd.population import (
     Behaviour,
@@ -94,10 +95,32 @@ def test_who_says_yes_to_everything_is_stopped_and_undone(
     shown = project_with_clusters([0.0] * 20, gold=40, hit_size=20, gold_share=0.5)
     project = answerable(shown, tmp_path)
     population = [Behaviour("spammer", habit="yes"), Behaviour(count=2, accuracy=1.0)]
-    tallies = run_crowd(recruit(project, population), live_server.url, seed=3, photos=False)
+    recruited = recruit(project, population)
+    tallies = run_crowd(recruited, live_server.url, seed=3, photos=False)
     assert tallies["spammer"].ended == {"stopped": 1}
     assert Membership.objects.get(worker__name="Simulated spammer 1").standing == Standing.STOPPED
     assert "accept" not in standing(project).values()
+    assert check_campaign(project) == []
+    spammer, honest_ones = caught(recruited)
+    assert (spammer.stopped, spammer.counting, spammer.because) == (1, 0, ["gold"])
+    assert spammer.until_stopped == spammer.answers + spammer.gold
+    assert (honest_ones.stopped, honest_ones.gold_right) == (0, honest_ones.gold)
+    assert honest_ones.counting == honest_ones.answers > 0
+    assert "1 stopped; gold" in told(spammer)
+    assert worth_of(project) == Worth(accepted=0, correct=0, withdrawn=worth_of(project).withdrawn)
+
+
+def test_a_bot_that_is_right_is_stopped_for_its_speed(
+    tmp_path: Path, transactional_db: None, live_server: object
+) -> None:
+    shown = project_with_clusters([1.0] * 20, gold=40, hit_size=45)
+    project = answerable(shown, tmp_path)
+    recruited = recruit(project, [Behaviour("bot", accuracy=1.0, seconds=0.05), Behaviour(accuracy=1.0)])
+    run_crowd(recruited, live_server.url, seed=3, photos=False)
+    bot, honest_one = caught(recruited)
+    assert (bot.stopped, bot.because, bot.counting) == (1, ["speed"], 0)
+    assert honest_one.stopped == 0
+    assert worth_of(project).precision == 1.0
     assert check_campaign(project) == []
 
 
@@ -138,6 +161,7 @@ def test_the_command_serves_itself_and_says_what_was_done(project: Project) -> N
     call_command("simulate_crowd", project.slug, workers=2, accuracy=1.0, stdout=out, without_photos=True)
     answers = Judgment.objects.count()
     assert f"honest: {answers} answers" in out.getvalue()
+    assert "accepted masks of known truth, 100.0% of them correct" in out.getvalue()
     assert "100.0% right" in out.getvalue()
     assert standing(project)[(0, 32)] == "accept"
     assert Budget.objects.get(project=project).committed_questions == answers
