@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import F, Q, Sum
 
 from annotation_site.budget.models import Budget, LedgerEntry
@@ -101,6 +101,26 @@ def set_caps(
         _set_pay(budget, pay)
         budget.save()
     return budget
+
+
+def budget_fields() -> list[models.Field[Any, Any]]:
+    """The fields of a budget that may be set, for forms and command lines."""
+    names = ("questions", "money", "currency", *PAY)
+    return [field for field in Budget._meta.fields if field.name in names]
+
+
+@transaction.atomic
+def change_budget(*, project: Project, **values: Any) -> Budget:
+    """`set_caps` with what a budget has already, but for the values that are given.
+
+    Raises
+    ------
+    CapBelowSpend, InvalidTerms
+    """
+    budget_of(project)
+    budget = locked_budget(project.pk)
+    now = {field.name: getattr(budget, field.name) for field in budget_fields()}
+    return set_caps(project=project, **{**now, **values})
 
 
 PAY = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import models
 
 from annotation_site.catalog import projects
+from annotation_site.catalog.management.field_options import converter
 from annotation_site.catalog.projects import CHOICES, ProjectRefused, create_project, parameter_fields
 from pipeline.coco import CocoError
 
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         group.add_argument(
             f"--{field.name.replace('_', '-')}",
             dest=field.name,
-            type=_converter(field),
+            type=converter(field),
             choices=CHOICES.get(field.name) and sorted(CHOICES[field.name]),
             metavar=None if field.name in CHOICES else field.name.upper(),
             help=f"{field.help_text}{told}".strip().replace("%", "%%"),
@@ -66,18 +66,3 @@ class Command(BaseCommand):
         count = project.categories.count()
         self.stdout.write(self.style.SUCCESS(f"Created {project.slug} with {count} categories."))
         self.stdout.write(f"Next: manage.py import_images {project.slug} DIR --role initial|heldout|pool")
-
-
-def _converter(field: models.Field[Any, Any]) -> Any:
-    if isinstance(field, models.BooleanField):
-        return _yes_or_no
-    if isinstance(field, models.JSONField):
-        return json.loads
-    kinds: dict[type, Any] = {models.FloatField: float, models.IntegerField: int}
-    return next((made for kind, made in kinds.items() if isinstance(field, kind)), str)
-
-
-def _yes_or_no(text: str) -> bool:
-    if text.lower() not in ("yes", "no", "true", "false"):
-        raise ValueError(f"yes or no, not {text!r}")
-    return text.lower() in ("yes", "true")
