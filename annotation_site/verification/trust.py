@@ -8,7 +8,7 @@ from django.db import transaction
 
 from annotation_site.budget.terms import Partial
 from annotation_site.people.models import Membership, Standing, TrustPolicy
-from annotation_site.people.standing import assess, change_standing, note_worker
+from annotation_site.people.standing import assess, change_standing, hold_membership, note_worker
 from annotation_site.verification.records import gold_record, record_of
 from annotation_site.verification.releasing import release_live
 from annotation_site.verification.withdrawing import restore_worker, retract_worker
@@ -65,10 +65,11 @@ def stop_worker(
 def reinstate_worker(
     *, membership: Membership, reason: str, at: datetime, by: str = "", restore: bool = False
 ) -> None:
-    """Let a worker answer again; they are judged by what they do from now on. Safe to repeat.
+    """Let a stopped worker answer again; they are judged by what they do from now on. Safe to repeat.
 
     With `restore`, the judgments that a stop retracted count again, where nothing else took their place.
     """
-    change_standing(membership=membership, to=Standing.QUALIFIED, reason=reason, by=by, at=at)
+    if hold_membership(membership) == Standing.STOPPED:
+        change_standing(membership=membership, to=Standing.QUALIFIED, reason=reason, by=by, at=at)
     if restore:
         restore_worker(membership=membership, at=at)

@@ -320,6 +320,14 @@ def test_who_is_reinstated_is_judged_by_what_they_do_from_then_on() -> None:
     assert person.member.standing in (Standing.QUALIFIED, Standing.ACTIVE)
 
 
+def test_reinstating_who_is_not_stopped_changes_nothing() -> None:
+    ada = Person.of(opened(project_with_clusters([0.9] * 6)))
+    Membership.objects.update(standing=Standing.ACTIVE)
+    reinstate_worker(membership=ada.member, reason="by mistake", at=NOON)
+    assert Membership.objects.get().standing == Standing.ACTIVE
+    assert not StandingChange.objects.exists()
+
+
 def test_a_worker_who_answers_faster_than_anyone_looks_is_stopped() -> None:
     project = opened(project_with_clusters([0.9] * 20, gold=40, hit_size=50))
     bot = Person.of(project)
