@@ -72,7 +72,7 @@ class Crowd:
     rng: np.random.Generator
     learns: bool = False
     believed: dict[int, Skill] = field(default_factory=dict)
-    _answers: list[tuple[int, int, bool, int]] = field(default_factory=list)
+    _answers: list[tuple[int, int, bool]] = field(default_factory=list)
     _truths: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def judge(self, key: int, group: int, correct: bool, *, but: Sequence[Judgment]) -> Judgment:
@@ -80,23 +80,22 @@ class Crowd:
         asked = {judgment.worker for judgment in but}
         free = [worker for worker in range(len(self.skills)) if worker not in asked]
         worker = free[int(self.rng.integers(len(free)))]
+        says_yes = self._says(worker, correct)
         if self.learns:
-            self._note(key, group, worker, self._says(worker, correct), known=-1)
+            self._note(key, group, worker, says_yes, known=-1)
             if self.rng.random() < GOLD_SHARE:
                 gold = bool(self.rng.integers(2))
-                self._note(-len(self._truths) - 1, 0, worker, self._says(worker, gold), known=int(gold))
-            said = self._answers[-1] if self._answers[-1][0] == key else self._answers[-2]
-            return Judgment(worker, said[2], skill=self.believed.get(worker))
-        return Judgment(worker, self._says(worker, correct))
+                self._note(-len(self._truths) - 1, -1, worker, self._says(worker, gold), known=int(gold))
+        return Judgment(worker, says_yes, skill=self.believed.get(worker))
 
     def learn(self) -> None:
         """Estimate everybody's skill from all answers so far."""
         keys = {key: index for index, key in enumerate(self._truths)}
         known = np.array([known for known, _ in self._truths.values()], dtype=np.int8)
-        groups = np.array([group for _, group in self._truths.values()])
-        masks = np.array([keys[key] for key, *_ in self._answers])
-        workers = np.array([worker for _, worker, *_ in self._answers])
-        says = np.array([yes for _, _, yes, _ in self._answers], dtype=bool)
+        _, groups = np.unique([group for _, group in self._truths.values()], return_inverse=True)
+        masks = np.array([keys[key] for key, _, _ in self._answers])
+        workers = np.array([worker for _, worker, _ in self._answers])
+        says = np.array([yes for _, _, yes in self._answers], dtype=bool)
         found = estimate(masks, workers, says, known=known, groups=groups)
         self.believed = {worker: found.skill(worker) for worker in range(int(workers.max()) + 1)}
 
@@ -111,7 +110,7 @@ class Crowd:
 
     def _note(self, key: int, group: int, worker: int, yes: bool, *, known: int) -> None:
         self._truths[key] = (known, group)
-        self._answers.append((key, worker, yes, known))
+        self._answers.append((key, worker, yes))
 
 
 def uniform(accuracy: float, workers: int = 20) -> list[Skill]:
@@ -242,7 +241,7 @@ class _Desk:
 
     def _ask(self, position: int, node: int, crowd: Crowd) -> None:
         before = self.judgments[position]
-        key, group = self.index << 32 | position, (self.index << 32 | node) % (1 << 20)
+        key, group = self.index << 32 | position, self.index << 32 | node
         before.append(crowd.judge(key, group, bool(self.correct[position]), but=before))
         if crowd.learns and crowd.answers % LEARN_EVERY < 2:
             crowd.learn()
