@@ -75,3 +75,5 @@ def test_questions_are_read_off_for_masks_and_masks_for_questions() -> None:
     assert made.accepted_for(150) == 65
     assert made.questions_for(50) == 100
     assert made.questions_for(81) is None
+    assert made.cost(150, price=0.02) == pytest.approx(3)
+    assert made.cost(10**6, price=0.02) == pytest.approx(4)
