@@ -70,8 +70,10 @@ clean-demo: .venv/installed ## Forget the demo; projects of your own stay
 shots: browser ## Take the pictures of the docs anew from a running demo
 	$(BIN)/python docs/images/shots.py
 
-benchmark: .venv/installed-dev ## Measure against named rivals, one table each
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+benchmark: .venv/installed-dev ## Measure against named rivals, one table each; ONLY="questions worlds" narrows
+	@mkdir -p var/benchmarks
+	@for name in $(or $(ONLY),$(basename $(notdir $(wildcard benchmarks/*.py)))); do \
+		echo "== $$name"; $(BIN)/python benchmarks/$$name.py --json var/benchmarks/$$name.json; done
 
 constraints: .venv/installed-dev ## Write constraints.txt from what .venv holds
 	@{ head -1 constraints.txt; $(BIN)/python -m pip freeze --exclude-editable; } > constraints.new

@@ -189,7 +189,7 @@ class Sequential:
     """
 
     growth: float = 0.6
-    most: int = 2_000
+    most: int = 2_048
     doubt_accept: float = 0.1
     doubt_split: float = 0.15
     doubt_reject: float = 0.1
@@ -248,7 +248,7 @@ def _decided(
     return Verdict.SPLIT if unacceptable else Verdict.ASK
 
 
-DEFAULT_RULE = "curtailed"
+DEFAULT_RULE = "sequential"
 
 RULES: dict[str, Rule] = {
     "paper": Paper(),

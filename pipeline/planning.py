@@ -48,6 +48,10 @@ class Plan:
         """Masks to expect of a budget of questions."""
         return float(np.interp(questions, self.questions, self.accepted))
 
+    def cost(self, questions: float, *, price: float) -> float:
+        """What so many questions cost, but no more than there are to ask; in the currency of the price."""
+        return min(questions, float(self.questions[-1])) * price
+
     def questions_for(self, accepted: float) -> int | None:
         """Questions to expect for a number of accepted masks; None when that many are not to be expected."""
         if not len(self.accepted) or accepted > self.accepted[-1]:

@@ -117,7 +117,7 @@ def expected_yield(tree: Dendrogram, nodes: Nodes, known: Knowledge = NOTHING) -
 _NEVER_HOPELESS = 1e-3
 """Added to P_h, for scores at which no held-out cluster was of high quality: larger is still sooner there."""
 
-DEFAULT_STRATEGY = "best_first"
+DEFAULT_STRATEGY = "expected_yield"
 
 STRATEGIES: dict[str, Strategy] = {
     "breadth_first": breadth_first,

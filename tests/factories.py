@@ -29,11 +29,15 @@ def rectangle(x: int, y: int, width: int, height: int, *, size: tuple[int, int] 
 
 
 class ProjectFactory(DjangoModelFactory[Project]):
+    """A project by the paper's rule and order, whose answers can be counted by hand: 13 yes of 15 accept."""
+
     class Meta:
         model = Project
 
     name = factory.Sequence(lambda n: f"Facades {n}")
     slug = factory.Sequence(lambda n: f"facades-{n}")
+    strategy = "best_first"
+    rule = "curtailed"
 
 
 class CategoryFactory(DjangoModelFactory[Category]):

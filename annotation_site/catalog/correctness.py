@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from annotation_site.catalog.gathering import CategoryRows
 from annotation_site.catalog.models import Annotation, Category, Role
 from pipeline import masks
-from pipeline.metrics import MATCHED
+from pipeline.metrics import MATCHED, best_objects
 from pipeline.predictions import Rle
 
 IMAGES_AT_ONCE = 500
@@ -25,15 +25,26 @@ class Truth:
     ious : (n,) float64, with the best object of the same category and image; 0 where there is none
     unknown : (n,) bool, incorrect by that, but mostly in a crowd region: such a mask is neither right nor
     wrong
+    objects : (n,) int64, id of the best object's annotation; 0 where there is none
     """
 
     ious: NDArray[np.float64]
     unknown: NDArray[np.bool_]
+    objects: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The annotations of one image and category."""
+
+    objects: list[tuple[int, Rle]]
+    regions: list[Rle]
 
 
 def heldout_truth(rows: CategoryRows, category: Category, *, k_iou: float) -> Truth:
     """Compare masks on held-out images with the annotations of their category."""
     ious, unknown = np.zeros(len(rows)), np.zeros(len(rows), bool)
+    objects = np.zeros(len(rows), np.int64)
     by_image = np.argsort(rows.images, kind="stable")
     images, first = np.unique(rows.images[by_image], return_index=True)
     groups = dict(zip(images.tolist(), np.split(by_image, first[1:]), strict=True))
@@ -41,25 +52,29 @@ def heldout_truth(rows: CategoryRows, category: Category, *, k_iou: float) -> Tr
         annotations = _annotations(images[start : start + IMAGES_AT_ONCE].tolist(), category)
         for image, known in annotations.items():
             group = groups[image]
-            ious[group], inside = _compare(rows.rles(group), known)
+            ious[group], objects[group], inside = _compare(rows.rles(group), known)
             unknown[group] = (ious[group] < k_iou) & (inside > MATCHED)
-    return Truth(ious, unknown)
+    return Truth(ious, unknown, objects)
 
 
-def _annotations(images: list[int], category: Category) -> dict[int, list[tuple[Rle, bool]]]:
-    """Masks and crowd flags by image; images without any are absent."""
+def _annotations(images: list[int], category: Category) -> dict[int, _Known]:
+    """What is annotated, by image; images without any are absent."""
     stored = Annotation.objects.filter(image__in=images, image__role=Role.HELDOUT, category=category)
-    found: dict[int, list[tuple[Rle, bool]]] = {}
+    found: dict[int, _Known] = {}
     for annotation in stored.select_related("image").order_by("id"):
-        found.setdefault(annotation.image_id, []).append((annotation.rle, annotation.is_crowd))
+        known = found.setdefault(annotation.image_id, _Known([], []))
+        if annotation.is_crowd:
+            known.regions.append(annotation.rle)
+        else:
+            known.objects.append((annotation.pk, annotation.rle))
     return found
 
 
 def _compare(
-    predicted: list[Rle], known: list[tuple[Rle, bool]]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(k,) IoU with the best object, and (k,) share of each mask that lies in the best crowd region."""
-    objects = [rle for rle, is_crowd in known if not is_crowd]
-    regions = [rle for rle, is_crowd in known if is_crowd]
-    inside = masks.iou(predicted, regions, [True] * len(regions))
-    return masks.iou(predicted, objects).max(axis=1, initial=0.0), inside.max(axis=1, initial=0.0)
+    predicted: list[Rle], known: _Known
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+    """(k,) IoU with the best object, (k,) its id, (k,) share of each mask in the best crowd region."""
+    ious, best = best_objects(predicted, [rle for _, rle in known.objects])
+    ids = np.array([*(pk for pk, _ in known.objects), 0])  # the last, 0, is where -1 points
+    inside = masks.iou(predicted, known.regions, [True] * len(known.regions))
+    return ious, ids[best], inside.max(axis=1, initial=0.0)

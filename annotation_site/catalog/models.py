@@ -8,7 +8,9 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from pipeline.decisions import DEFAULT_RULE
 from pipeline.predictions import Rle
+from pipeline.strategies import DEFAULT_STRATEGY
 
 SHARE = (MinValueValidator(0.0), MaxValueValidator(1.0))
 
@@ -51,8 +53,8 @@ class Project(models.Model):
         help_text="Smallest cluster that is asked about; empty: n_s, as on the paper's crowd.",
     )
     confidence = models.FloatField(default=0.2, validators=SHARE, help_text="Predictions below are dropped.")
-    strategy = models.CharField(max_length=40, default="best_first")
-    rule = models.CharField(max_length=40, default="curtailed")
+    strategy = models.CharField(max_length=40, default=DEFAULT_STRATEGY)
+    rule = models.CharField(max_length=40, default=DEFAULT_RULE)
     worker_accuracy = models.FloatField(
         default=0.95,
         validators=(MinValueValidator(0.51), MaxValueValidator(1.0)),

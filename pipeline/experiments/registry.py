@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.experiments import clusters, dataset, hours, large, parameters, rivals, searching
+from pipeline.experiments import clusters, dataset, forecast, hours, large, parameters, rivals, searching
 from pipeline.experiments.asked import Experiment
 from pipeline.experiments.setting import on_setting
 
@@ -20,6 +20,7 @@ EXPERIMENTS = {
         "N_s, K_a and K_iou (Sec. 5.2)", on_setting(parameters.measure), parameters.draw
     ),
     "large": Experiment("The large simulation (Sec. 5.2)", large.measure, large.draw),
+    "forecast": Experiment("What a plan says, and what comes of it", forecast.measure, forecast.draw),
     "rivals": Experiment(
         "Against other ways (Fig. 8, Sec. 5.1)", on_setting(rivals.measure), rivals.draw, rows=2
     ),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from made_trees import random_tree, trees
 
 from pipeline.dendrogram import Dendrogram
-from pipeline.experiments import clusters, dataset, hours, parameters, rivals, searching
+from pipeline.experiments import clusters, dataset, forecast, hours, parameters, rivals, searching
 from pipeline.experiments.__main__ import main
 from pipeline.experiments.asked import Asked
 from pipeline.experiments.lsun import lsun
@@ -58,6 +58,8 @@ def test_an_experiment_writes_its_numbers_and_its_figure(
 ) -> None:
     monkeypatch.setattr(parameters, "SAMPLES", (5, 10**6))
     monkeypatch.setattr(parameters, "REPEATS", 1)
+    monkeypatch.setattr(forecast, "WORLDS", 2)
+    monkeypatch.setattr(forecast, "HELD_OUT", 2_000)
     world = "simulated"
     if name in ON_IMAGES:
         world = str(tmp_path / "file.npz")

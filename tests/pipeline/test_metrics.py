@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from pipeline import masks
 from pipeline.metrics import HumanTime, Tally, best_ious, matches, mean_over_categories, tally, total
@@ -139,3 +141,92 @@ def test_the_papers_places_run_took_290_hours_and_is_76_times_faster() -> None:
 
 def test_time_without_any_work_has_no_speed_up() -> None:
     assert math.isnan(HumanTime(questions=0, drawn=0, accepted=0).speed_up)
+
+
+def scattered(rng: np.random.Generator, count: int) -> list[Rle]:
+    """Rectangles on a 60 x 80 image, many of which overlap."""
+    found = []
+    for _ in range(count):
+        mask = np.zeros((60, 80), dtype=np.uint8)
+        y, x, height, width = rng.integers([0, 0, 8, 8], [40, 60, 22, 22])
+        mask[y : y + height, x : x + width] = 1
+        found.append(masks.encode(mask))
+    return found
+
+
+def panoptic(predicted: list[Rle], truth: list[Rle]) -> tuple[int, float, int, int]:
+    """True positives, their summed IoU, false positives and negatives, pixel by pixel as panopticapi counts.
+
+    Segments are painted one over the other, so that none overlaps another, as panoptic segmentation has it.
+    """
+    canvases = []
+    for rles in (predicted, truth):
+        canvas = np.zeros((60, 80), dtype=int)
+        for index, rle in enumerate(rles, start=1):
+            canvas[masks.decode(rle)] = index
+        canvases.append(canvas)
+    ours, theirs = canvases
+    iou_sum, pairs = 0.0, 0
+    for a in np.unique(ours[ours > 0]):
+        for b in np.unique(theirs[theirs > 0]):
+            both, either = ((ours == a) & (theirs == b)).sum(), ((ours == a) | (theirs == b)).sum()
+            if both / either > 0.5:
+                pairs, iou_sum = pairs + 1, iou_sum + both / either
+    segments = [len(np.unique(canvas[canvas > 0])) for canvas in canvases]
+    return pairs, iou_sum, segments[0] - pairs, segments[1] - pairs
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_counts_are_those_of_panoptic_quality(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth = scattered(rng, 6)
+    moved = [masks.encode(np.roll(masks.decode(rle), rng.integers(0, 4, 2), axis=(0, 1))) for rle in truth]
+    predicted = moved + scattered(rng, 2)
+    pairs, iou_sum, false_positives, false_negatives = panoptic(predicted, truth)
+    flat = [painted(rles) for rles in (predicted, truth)]
+    found = tally(*flat, k_iou=0.75)
+    assert (found.matched, found.iou) == (pairs, pytest.approx(iou_sum))
+    assert found.sq == pytest.approx(iou_sum / pairs if pairs else math.nan, nan_ok=True)
+    assert found.accepted - found.matched == false_positives
+    assert found.objects - found.matched == false_negatives
+
+
+def painted(rles: list[Rle]) -> list[Rle]:
+    """The masks with what later ones cover taken away; those covered wholly are gone."""
+    whole = [masks.decode(rle) for rle in rles]
+    seen = []
+    for index, mask in enumerate(whole):
+        covered = np.any([np.zeros_like(mask), *whole[index + 1 :]], axis=0)
+        seen.append(mask & ~covered)
+    return [masks.encode(mask) for mask in seen if mask.any()]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_correct_masks_are_the_true_positives_of_pycocotools(seed: int) -> None:
+    """With every mask the only one of its image, COCO's matching at K_iou asks the same: IoU >= 0.75?"""
+    rng = np.random.default_rng(seed)
+    truth = scattered(rng, 12)
+    predicted = [
+        masks.encode(np.roll(masks.decode(rle), rng.integers(0, 4, 2), axis=(0, 1))) for rle in truth
+    ]
+    told = COCO()
+    told.dataset = {
+        "images": [{"id": i, "height": 60, "width": 80} for i in range(12)],
+        "categories": [{"id": 1}],
+        "annotations": [
+            {"id": i + 1, "image_id": i, "category_id": 1, "iscrowd": 0, "segmentation": rle, "area": 100}
+            for i, rle in enumerate(truth)
+        ],
+    }
+    told.createIndex()
+    results = [
+        {"image_id": i, "category_id": 1, "segmentation": rle, "score": 0.9}
+        for i, rle in enumerate(predicted)
+    ]
+    evaluation = COCOeval(told, told.loadRes(results), "segm")
+    evaluation.params.areaRng, evaluation.params.iouThrs = [[0, 1e10]], np.array([0.75])
+    evaluation.evaluate()
+    right = sum(int((one["dtMatches"] > 0).sum()) for one in evaluation.evalImgs if one)
+    found = total(tally([p], [t], k_iou=0.75) for p, t in zip(predicted, truth, strict=True))
+    assert found.correct == right
+    assert 0 < right < 12

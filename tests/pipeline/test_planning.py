@@ -6,24 +6,29 @@ import numpy as np
 import pytest
 
 from pipeline.calibration import Calibration
-from pipeline.decisions import Thresholds
+from pipeline.decisions import DEFAULT_RULE, Thresholds
 from pipeline.experiments.triplets import SHIPPED, TripletModel
 from pipeline.experiments.worlds import World, grow, run
 from pipeline.planning import Plan, plan
+from pipeline.strategies import DEFAULT_STRATEGY
 
 MODEL = TripletModel.load(SHIPPED)
 
 
-def world_and_calibration(masks: int = 8_000) -> tuple[World, Calibration, Thresholds]:
+def world_and_calibration(masks: int = 8_000, *, k_a: float = 0.85) -> tuple[World, Calibration, Thresholds]:
     held_out = grow(MODEL.sample(6_000, seed=77))
-    calibration, thresholds = held_out.calibrated(Thresholds())
+    calibration, thresholds = held_out.calibrated(Thresholds(k_a=k_a))
     return grow(MODEL.sample(masks, seed=3)), calibration, thresholds
 
 
-def test_the_plan_comes_near_what_the_campaign_brings() -> None:
-    world, calibration, thresholds = world_and_calibration()
-    planned = plan(world.trees, calibration, thresholds, rng=np.random.default_rng(0), draws=12)
-    courses = [run(world, thresholds, calibration=calibration, seed=seed) for seed in range(4)]
+@pytest.mark.parametrize(
+    ("rule", "strategy", "k_a"), [("curtailed", "best_first", 0.85), (DEFAULT_RULE, DEFAULT_STRATEGY, 0.77)]
+)
+def test_the_plan_comes_near_what_the_campaign_brings(rule: str, strategy: str, k_a: float) -> None:
+    world, calibration, thresholds = world_and_calibration(k_a=k_a)
+    how = {"rule": rule, "strategy": strategy}
+    planned = plan(world.trees, calibration, thresholds, rng=np.random.default_rng(0), draws=12, **how)
+    courses = [run(world, thresholds, calibration=calibration, seed=seed, **how) for seed in range(4)]
     accepted = np.mean([course.accepted[-1] for course in courses])
     questions = np.mean([course.questions[-1] for course in courses])
     assert planned.accepted[-1] == pytest.approx(accepted, rel=0.5)
@@ -70,3 +75,5 @@ def test_questions_are_read_off_for_masks_and_masks_for_questions() -> None:
     assert made.accepted_for(150) == 65
     assert made.questions_for(50) == 100
     assert made.questions_for(81) is None
+    assert made.cost(150, price=0.02) == pytest.approx(3)
+    assert made.cost(10**6, price=0.02) == pytest.approx(4)

@@ -174,7 +174,11 @@ def test_without_reuse_every_cluster_asks_its_own_sample() -> None:
 def test_a_pure_cluster_is_accepted_whole_after_thirteen_answers() -> None:
     tree = random_tree(1000, np.random.default_rng(0), scores=np.full(1000, 0.9))
     (decision,) = search(
-        [tree], oracle_answers([np.ones(1000, bool)]), keys=[leaf_keys(1000, seed=0)], thresholds=Thresholds()
+        [tree],
+        oracle_answers([np.ones(1000, bool)]),
+        keys=[leaf_keys(1000, seed=0)],
+        thresholds=Thresholds(),
+        rule="curtailed",
     )
     assert decision == Decision(0, 0, Verdict.ACCEPT, Evidence(13, 0, 15, 1000), 13)
     assert intervals(tree, [decision]).tolist() == [[0, 1000]]
@@ -190,6 +194,7 @@ def test_best_first_takes_the_best_cluster_of_all_trees_next() -> None:
             oracle_answers(correct[::-1]),
             keys=[leaf_keys(64, seed=0), leaf_keys(64, seed=1)],
             thresholds=Thresholds(),
+            strategy="best_first",
         )
     )
     assert decisions[0].tree == 1

@@ -11,7 +11,7 @@ from made_trees import random_tree_of_halves, trees
 from pipeline.calibration import Calibration
 from pipeline.decisions import Thresholds
 from pipeline.dendrogram import Dendrogram
-from pipeline.strategies import DEFAULT_STRATEGY, STRATEGIES, Knowledge, MissingKnowledge
+from pipeline.strategies import STRATEGIES, Knowledge, MissingKnowledge
 
 SCORES = np.array([0.1, 0.2, 0.3, 0.4, 0.9, 0.8, 0.7, 0.6])
 TREE = random_tree_of_halves(SCORES)
@@ -30,8 +30,7 @@ LEFT, RIGHT = spanning(0, 4), spanning(4, 8)
 LEFT_PAIR, RIGHT_PAIR = spanning(0, 2), spanning(4, 6)
 
 
-def test_best_first_is_the_default_and_takes_the_highest_mean_score() -> None:
-    assert DEFAULT_STRATEGY == "best_first"
+def test_best_first_takes_the_highest_mean_score() -> None:
     assert order("best_first", [LEFT, RIGHT, RIGHT_PAIR]) == [RIGHT_PAIR, RIGHT, LEFT]
 
 

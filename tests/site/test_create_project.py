@@ -28,10 +28,11 @@ def command(*arguments: str) -> str:
 
 
 class TestCreating:
-    def test_parameters_default_to_the_papers(self):
+    def test_parameters_default_to_the_papers_but_for_strategy_and_rule(self):
         project = create_project(name="Street Views", categories=numbered(["car", "bus"])).project
         assert project.slug == "street-views"
         assert (project.k_iou, project.k_a, project.n_s, project.confidence) == (0.75, 0.85, 15, 0.2)
+        assert (project.strategy, project.rule) == ("expected_yield", "sequential")
         assert list(project.categories.values_list("coco_id", "name")) == [(1, "car"), (2, "bus")]
 
     def test_each_parameter_can_be_chosen(self):

@@ -18,7 +18,8 @@ class Command(BaseCommand):
     """Parse, create, say so."""
 
     help = (
-        "Create a project. Parameters default to the paper's. Run again with the same arguments: no change."
+        "Create a project. Parameters default to the paper's, but for strategy and rule. Run again with the "
+        "same arguments: no change."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
