@@ -246,6 +246,8 @@ class TestVisits:
             visits.arrive(listing=listing, arrival=Arrival("made-up", "S1", "W1", market.site), at=NOON)
         with pytest.raises(NotAnArrival, match=r"evil\.example"):
             come(listing, hand_in_to="https://evil.example")
+        assert not Submission.objects.exists()
+        assert not Membership.objects.exists()
 
     def test_a_token_speaks_for_one_visit_of_one_worker(self, market):
         visit = come(published("memory"))
