@@ -28,6 +28,10 @@ State = Submission.State
 AFTERWARDS = timedelta(days=30)
 """For so long after its end a listing is still looked at: places are handed in and returned late."""
 
+GRACE = timedelta(hours=1)
+"""After its deadline, until a place that nobody handed in counts as given back."""
+MOST_LOOKS = 60
+"""Postings of a listing that are read in one look."""
 PASSED, FAILED = 1, 0
 """Scores of our own qualification there."""
 Word = tuple[str, int | None]
@@ -66,10 +70,24 @@ def reconcile(listing: Listing, *, at: datetime, made: Made = marketplace_of) ->
         When the marketplace cannot be asked.
     """
     changed, market = 0, made(listing)
-    for posting in listing.postings.exclude(external_id="").order_by("pk"):
+    for posting in _to_look_at(listing):
         changed += sum(take_over(posting, seen, at=at) for seen in market.submissions(posting))
+        _give_up_late(posting, listing, at)
     ask_for_what_is_due(listing, at=at)
     return changed
+
+
+def _to_look_at(listing: Listing) -> list[Posting]:
+    """Postings where somebody is; of many, some by chance: marketplaces allow about a request a second."""
+    open_ones = Submission.objects.filter(posting=OuterRef("pk"), state__in=[State.ARRIVED, State.HANDED_IN])
+    return list(listing.postings.exclude(external_id="").filter(Exists(open_ones)).order_by("?")[:MOST_LOOKS])
+
+
+def _give_up_late(posting: Posting, listing: Listing, at: datetime) -> None:
+    """Whoever did not hand in in time gave the place back, without anyone saying so."""
+    since = at - timedelta(minutes=listing.minutes) - GRACE
+    late = Submission.objects.going().filter(posting=posting, arrived_at__lt=since)
+    late.update(state=State.RETURNED, ended_at=at)
 
 
 def hear(news: Iterable[News], *, at: datetime, made: Made = marketplace_of) -> int:
@@ -116,8 +134,8 @@ def take_over(posting: Posting, seen: Seen, *, at: datetime) -> bool:
     found.confirmed_at = found.confirmed_at or at
     if seen.state in (State.HANDED_IN, State.APPROVED, State.REJECTED):
         found.handed_in_at = found.handed_in_at or seen.at or at
-    if seen.state in (State.APPROVED, State.REJECTED, State.RETURNED):
-        found.ended_at = found.ended_at or at
+    has_ended = seen.state in (State.APPROVED, State.REJECTED, State.RETURNED)
+    found.ended_at = (found.ended_at or at) if has_ended else None
     found.state = seen.state
     found.save(update_fields=["state", "confirmed_at", "handed_in_at", "ended_at"])
     return True

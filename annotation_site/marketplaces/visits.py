@@ -133,9 +133,9 @@ def arrive(*, listing: Listing, arrival: Arrival, at: datetime) -> Visit:
         )
         if not is_new and submission.state == Submission.State.RETURNED:
             _take_again(submission, posting, at)
-    submission.listing, submission.posting = listing, posting
-    visit = _visit(submission, membership, arrival.hand_in_to)
-    _ = visit.done  # Refuses now what could not be handed in later.
+        submission.listing, submission.posting = listing, posting
+        visit = _visit(submission, membership, arrival.hand_in_to)
+        _ = visit.done  # Refuses now, leaving nothing behind, what could not be handed in later.
     return visit
 
 

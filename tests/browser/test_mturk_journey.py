@@ -11,13 +11,16 @@ from django.utils import timezone
 from playwright.sync_api import Frame, Page, expect
 
 from annotation_site.budget.ledger import set_caps, spend_of
+from annotation_site.catalog.models import Project
 from annotation_site.marketplaces import outbox, reconciling
 from annotation_site.marketplaces.listings import draft_listing, publish
 from annotation_site.marketplaces.models import Listing, Submission
 from annotation_site.marketplaces.paying import give_bonus
+from annotation_site.people.qualification.models import AttemptItem
+from annotation_site.people.qualification.policy import set_policy
 from annotation_site.verification.models import Assignment, Judgment
 from tests.browser.test_worker_accessibility import RULES
-from tests.scene_campaigns import scene_campaign
+from tests.scene_campaigns import learning_campaign, scene_campaign
 from tests.site.offers import TERMS, posting_of
 from tests.site.test_mturk import point_at
 from tests.standins.mturk import MTurkStandIn
@@ -35,10 +38,14 @@ def turk(settings, live_server) -> Iterator[MTurkStandIn]:
 
 @pytest.fixture
 def listing(turk, tmp_path) -> Listing:
-    project = scene_campaign(tmp_path, hit_size=4).project
+    return listed(scene_campaign(tmp_path, hit_size=4).project)
+
+
+def listed(project: Project, **more: object) -> Listing:
+    """The project on the marketplace."""
     set_caps(project=project, questions=None, money=Decimal(100))
     at = timezone.now()
-    terms = {**TERMS, "places": 2}
+    terms = {**TERMS, "places": 2, **more}
     made = draft_listing(project=project, provider="mturk", environment="sandbox", at=at, terms=terms)
     publish(listing=made, at=at)
     sync()
@@ -58,31 +65,47 @@ def frame(page: Page) -> Frame:
     return found
 
 
-def answer(page: Page) -> None:
-    """One answer, by the button in the frame; waits for the next mask or the end."""
+def answer(page: Page, name: str = "Yes") -> None:
+    """One answer, by a button in the frame; waits for the next mask or the end."""
     work = page.frame_locator("iframe")
     before = work.locator("#stage").get_attribute("data-armed")
-    work.get_by_role("button", name="Yes").click()
+    work.get_by_role("button", name=name, exact=True).click()
     another = f'#stage[data-armed]:not([data-armed="{before}"])'
     expect(work.locator(f'{another}, #verify:not([data-state="asking"])')).to_be_attached()
+
+
+def agree(page: Page) -> None:
+    """The worker's consent, in the frame; the instructions come next."""
+    work = page.frame_locator("iframe")
+    work.get_by_label("I have read this and agree").check()
+    work.get_by_role("button", name="Agree and go on").click()
+
+
+def begin(page: Page, name: str) -> None:
+    """Press a button that leads to masks, and wait for the first."""
+    work = page.frame_locator("iframe")
+    work.get_by_role("button", name=name).click()
+    expect(work.locator("#stage[data-armed]")).to_be_attached()
+
+
+def hand_in(page: Page) -> None:
+    work = page.frame_locator("iframe")
+    work.get_by_role("button", name="Hand in").click()
+    expect(work.get_by_role("heading", name="Submitted. Thank you!")).to_be_visible()
 
 
 @pytest.mark.parametrize("size", ["desktop", "phone"])
 def test_a_worker_previews_accepts_answers_hands_in_and_is_paid(contexts, turk, listing, size):
     page = contexts.open(size)
     work = page.frame_locator("iframe")
-    hit = posting_of(listing).external_id
-    page.goto(f"{turk.url}/work?hit={hit}&worker=A1WORKER")
+    page.goto(f"{turk.url}/work?hit={posting_of(listing).external_id}&worker=A1WORKER")
     expect(work.get_by_text("This is a preview")).to_be_visible()
     expect(work.get_by_role("button", name="Start")).to_be_disabled()
     assert not Submission.objects.exists()
 
     page.get_by_role("button", name="Accept").click()
-    work.get_by_label("I have read this and agree").check()
-    work.get_by_role("button", name="Agree and go on").click()
-    with page.expect_event("framenavigated", lambda moved: "verify" in moved.url):
-        work.get_by_role("button", name="Start").click()
-    expect(work.locator("#stage[data-armed]")).to_be_attached()
+    agree(page)
+    begin(page, "Start")
     assert page.context.cookies(frame(page).url) == []
     if size == "desktop":
         found = Axe().run(frame(page), options=RULES).response["violations"]
@@ -90,8 +113,7 @@ def test_a_worker_previews_accepts_answers_hands_in_and_is_paid(contexts, turk, 
     total = Assignment.objects.get().items.count()
     for _ in range(total):
         answer(page)
-    work.get_by_role("button", name="Hand in").click()
-    expect(work.get_by_role("heading", name="Submitted. Thank you!")).to_be_visible()
+    hand_in(page)
     assert Judgment.objects.count() == total
     assert Assignment.objects.get().finished_at is not None
 
@@ -106,3 +128,30 @@ def test_a_worker_previews_accepts_answers_hands_in_and_is_paid(contexts, turk, 
     sync()
     assert [paid["BonusAmount"] for paid in turk.bonuses] == ["0.25"]
     assert spend_of(listing.project).money == Decimal("0.90")
+
+
+def test_the_test_is_a_hit_of_its_own_whose_passing_opens_the_work(contexts, turk, tmp_path):
+    project = learning_campaign(tmp_path, hit_size=4).project
+    set_policy(project=project, questions=2, pass_mark=0.5, attempts=1)
+    listing = listed(project, wants={"testers": 1, "test_reward": "0.05"})
+    page = contexts.open()
+    work = page.frame_locator("iframe")
+    assert not turk.may_accept(turk.hits[posting_of(listing).external_id], "A1WORKER")
+
+    page.goto(f"{turk.url}/work?hit={posting_of(listing, 'test').external_id}&worker=A1WORKER")
+    page.get_by_role("button", name="Accept").click()
+    agree(page)
+    begin(page, "Take the test")
+    for _ in range(2):
+        right = AttemptItem.objects.get(says="", index=AttemptItem.objects.exclude(says="").count())
+        answer(page, "Yes" if right.lesson.is_correct else "No")
+    work.get_by_role("button", name="See the result").click()
+    expect(work.get_by_role("heading", name="Passed")).to_be_visible()
+    hand_in(page)
+    sync()
+    assert [held.status for held in turk.assignments.values()] == ["Approved"]
+    assert spend_of(project).money == Decimal("0.06")
+
+    page.goto(f"{turk.url}/work?hit={posting_of(listing).external_id}&worker=A1WORKER")
+    page.get_by_role("button", name="Accept").click()
+    begin(page, "Start")

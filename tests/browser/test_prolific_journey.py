@@ -53,12 +53,14 @@ def sync() -> None:
 def come(page: Page, prolific: ProlificStandIn, listing: Listing) -> None:
     url, _ = prolific.take(posting_of(listing).external_id, "P1")
     page.goto(url)
+    page.get_by_label("I have read this and agree").check()
+    page.get_by_role("button", name="Agree and go on").click()
 
 
 def test_a_participant_works_and_is_paid(contexts, prolific, listing):
     page = contexts.open("phone")
     come(page, prolific, listing)
-    page.locator("form button.is-primary").first.click()
+    page.get_by_role("button", name="Start").click()
     keys = resume(page)
     for _ in keys:
         press(page, "y")
@@ -74,6 +76,6 @@ def test_who_finds_nothing_to_do_goes_back_as_over_quota(contexts, prolific, lis
     page = contexts.open()
     come(page, prolific, listing)
     Question.objects.update(wanted=0)
-    page.locator("form button.is-primary").first.click()
+    page.get_by_role("button", name="Start").click()
     page.get_by_role("button", name="Hand in").click()
     expect(page.get_by_role("heading", name="NO_PLACES")).to_be_visible()

@@ -166,7 +166,7 @@ def test_a_running_listing_shows_how_far_it_is_and_what_was_refused(client, mark
     admin = signed_in(client, listing)
     told = admin.get(address(listing.project), {"on": "memory-sandbox"}).content.decode()
     assert "&lt;b&gt;not&lt;/b&gt; like this" in told
-    assert "3 <small>/ 3</small>" in told
+    assert "3 <small>/ 3 ·" in told
     failed = Action.objects.get(failed_at__isnull=False)
     admin.post(address(listing.project, f"actions/{failed.pk}/"))
     failed.refresh_from_db()

@@ -246,6 +246,8 @@ class TestVisits:
             visits.arrive(listing=listing, arrival=Arrival("made-up", "S1", "W1", market.site), at=NOON)
         with pytest.raises(NotAnArrival, match=r"evil\.example"):
             come(listing, hand_in_to="https://evil.example")
+        assert not Submission.objects.exists()
+        assert not Membership.objects.exists()
 
     def test_a_token_speaks_for_one_visit_of_one_worker(self, market):
         visit = come(published("memory"))
@@ -352,6 +354,35 @@ class TestReconciling:
     def test_submissions_of_people_who_never_came_are_left_alone(self, market):
         posting = posting_of(published("memory"))
         assert not reconciling.take_over(posting, Seen("S9", "W9", Submission.State.HANDED_IN), at=NOON)
+
+    def test_nothing_is_asked_about_places_where_nobody_is(self, market, monkeypatch):
+        listing = published("memory")
+        asked = []
+        monkeypatch.setattr(market, "submissions", lambda posting: asked.append(posting.pk) or [])
+        reconciling.reconcile(listing, at=NOON)
+        assert asked == []
+        visit = come(listing)
+        reconciling.reconcile(listing, at=NOON)
+        assert asked == [visit.submission.posting_id]
+
+    def test_a_place_that_is_not_handed_in_in_time_counts_as_given_back(self, market):
+        listing = published("memory", minutes=30)
+        visit = come(listing)
+        reconciling.reconcile(listing, at=NOON + timedelta(minutes=80))
+        assert submission().state == Submission.State.ARRIVED
+        reconciling.reconcile(listing, at=NOON + timedelta(minutes=91))
+        assert submission().state == Submission.State.RETURNED
+        market.hand_in(visit.submission)
+        reconciling.hear([reconciling.News(visit.submission.posting.external_id)], at=LATER)
+        assert submission().state == Submission.State.HANDED_IN
+
+    def test_what_was_handed_in_while_nobody_looked_is_not_given_up(self, market):
+        listing = published("memory", minutes=30)
+        visit = come(listing)
+        work_through(visit)
+        market.hand_in(visit.submission)
+        reconciling.reconcile(listing, at=NOON + timedelta(days=2))
+        assert submission().state == Submission.State.HANDED_IN
 
     def test_one_marketplace_that_is_away_does_not_hold_up_another(self, market, monkeypatch):
         away = published("memory")
