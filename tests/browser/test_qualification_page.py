@@ -46,7 +46,7 @@ def test_from_the_link_to_the_first_hit(contexts, campaign):
     page.get_by_role("button", name="Start").click()
     resume(page)
     assert "/verify/" in page.url
-    assert Membership.objects.get(pk=campaign.member.pk).standing == Standing.ACTIVE
+    assert Membership.objects.get(pk=campaign.member.pk).standing == Standing.QUALIFIED
     consent = Consent.objects.get(membership=campaign.member)
     assert consent.text.startswith("You look at outlines")
 
