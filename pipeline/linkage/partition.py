@@ -32,13 +32,13 @@ from pipeline.linkage.threads import Crew
 from pipeline.progress import Progress, silent
 from pipeline.rows import Rows
 
-BLOCK = 4096
+BLOCK = 2048
 """A block's tree is exact; so many masks it has at most."""
 
 _SAMPLE = 40_000
 """Masks that centre and scales are taken from."""
 
-_WANTED_BLOCKS, _MOST_BLOCKS = 4, 16
+_WANTED_BLOCKS, _MOST_BLOCKS = 8, 32
 """In a bucket."""
 
 

@@ -87,7 +87,7 @@ def test_a_bucket_of_most_masks_is_sorted_again(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     features = np.concatenate([rng.normal(size=(4000, 4)), 1e3 * rng.normal(size=(400, 4))])
     found = partition(features, None, folder=tmp_path, method="complete", seed=0, block=16)
-    assert found.counts.max() <= 16 * 16
+    assert found.counts.max() <= 32 * 16
     rows = np.concatenate([found.load(bucket)[0] for bucket in found.filled])
     assert np.array_equal(np.sort(rows), np.arange(4400))
     for bucket in found.filled:
