@@ -1,15 +1,17 @@
 """What the site leaves to workers, by the names of their tasks: the only place of the site that knows Celery.
 
-Messages carry ids and nothing else. What is to be done stands in Postgres before a message is sent, and
-workers look there again every few seconds: a message that is lost costs seconds, one that comes twice
-changes nothing.
+Messages carry ids, and the folder of a tree in pieces. What is to be done stands in Postgres before a
+message is sent, and workers look there again every few seconds: a message that is lost costs seconds, one
+that comes twice changes nothing.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
@@ -33,6 +35,9 @@ QUEUES = {
 HINT_LIFE = 600
 """Seconds until a message about a stage is dropped: longer than clocks differ, and too short for many to pile
 up while workers are busy. What is still due then was queued again."""
+
+PIECE_LIFE = 6 * 3600
+"""Seconds until a message about a piece of a tree is dropped: longer than any tree takes."""
 
 IMPATIENT = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "socket_connect_timeout": 2}
 """A request does not wait for a broker that is away."""
@@ -92,6 +97,21 @@ def workers() -> list[WorkerProcess]:
         )
         for name in sorted(served)
     ]
+
+
+def share_buckets(folder: Path, buckets: Sequence[int]) -> None:
+    """Offer the pieces of a tree that is being made to whoever serves its queue: one message a piece.
+
+    The stage at hand does all of them by itself where nobody comes, and who comes late finds nothing to do.
+    """
+    for bucket in buckets:
+        send(
+            "maskgrove.cluster_bucket",
+            str(folder),
+            bucket,
+            queue=QUEUES[StageRun.Stage.CLUSTER],
+            expires=PIECE_LIFE,
+        )
 
 
 def send(task: str, *arguments: Any, queue: str = "io", expires: float | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from celery import Celery, Task
@@ -21,6 +22,7 @@ from annotation_site.results import export_files
 from annotation_site.results.models import ExportFile
 from annotation_site.verification import leases, next_round
 from annotation_site.verification.carrying_on import carry_out, due, wanted_rounds
+from pipeline.linkage.partitioned import cluster_if_pending
 from workers.celery import app
 from workers.stopping import until_shutdown
 
@@ -117,11 +119,21 @@ def resume_exports() -> None:
         enqueue.write_export(export.pk)
 
 
+@task(name="maskgrove.cluster_bucket")
+def cluster_bucket(folder: str, bucket: int) -> None:
+    """Do a piece of a tree that another worker makes, unless it is done by then."""
+    cluster_if_pending(Path(folder), bucket)
+
+
+SHARING: dict[StageRun.Stage, dict[str, Any]] = {StageRun.Stage.CLUSTER: {"share": enqueue.share_buckets}}
+"""What lets other workers take part in a stage."""
+
+
 def carry_out_stage(stage: StageRun.Stage, round_id: int) -> None:
     """Carry out one stage of a round, then look what follows."""
     round_ = Round.objects.select_related("project").get(pk=round_id)
     try:
-        carry_out(round_, stage, also=until_shutdown)
+        carry_out(round_, stage, also=until_shutdown, **SHARING.get(stage, {}))
     except (StageBusy, StageNotReady, StageFailed) as refusal:
         log.warning("%s", refusal)
     else:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +20,9 @@ from annotation_site.catalog.known_objects import recognise
 from annotation_site.catalog.models import Category, Role, Round, Tree
 from annotation_site.catalog.planting import plant_tree
 from annotation_site.catalog.shards import PREDICTED_ROLES
+from annotation_site.catalog.storage import artifacts, on_a_disk, round_folder
 from pipeline.dendrogram import Dendrogram
-from pipeline.linkage import linkage
+from pipeline.linkage import OtherPartition, Share, linkage, with_nobody
 from pipeline.progress import Progress
 
 PLACES = {Role.HELDOUT: "the held-out images", Role.POOL: "the pool"}
@@ -35,8 +42,10 @@ class Plot:
     masks: int
 
 
-def cluster(round_: Round, report: Progress) -> None:
+def cluster(round_: Round, report: Progress, *, share: Share = with_nobody) -> None:
     """Build and store the trees that are not there yet; the work of the cluster stage. Progress counts masks.
+
+    `share` is told of the pieces of trees that are too large for memory, so that other workers may do some.
 
     Raises
     ------
@@ -57,12 +66,12 @@ def cluster(round_: Round, report: Progress) -> None:
         message = f"Clustering {plot.category.name}, {plot.masks:,} masks of {PLACES[plot.role]}"
         report(done, total, message)
         if (plot.category.pk, plot.role.value) not in planted:
-            grow(round_, plot, _within(report, done, total, message))
+            grow(round_, plot, _within(report, done, total, message), share=share)
         done += plot.masks
     report(done, total, f"{done:,} masks in {len(plots)} trees")
 
 
-def grow(round_: Round, plot: Plot, report: Progress) -> Tree | None:
+def grow(round_: Round, plot: Plot, report: Progress, *, share: Share = with_nobody) -> Tree | None:
     """Cluster one category's masks and store the tree; None when no mask is left of it.
 
     Held-out masks that lie in a crowd region are left out, as COCO's evaluation leaves them out: nobody can
@@ -77,8 +86,7 @@ def grow(round_: Round, plot: Plot, report: Progress) -> Tree | None:
         rows = rows.without(recognised.left_out) if recognised else rows
         if not len(rows):
             return None
-        scores = rows.scores if project.use_score else None
-        merges = linkage(rows.features, scores, method=project.linkage, seed=seed % 2**32)
+        merges = _merges(round_, plot, rows, seed=seed % 2**32, share=share, report=report)
         return plant_tree(
             round_,
             plot.category,
@@ -91,6 +99,53 @@ def grow(round_: Round, plot: Plot, report: Progress) -> Tree | None:
             seed=seed,
             progress=report,
         )
+
+
+def _merges(
+    round_: Round, plot: Plot, rows: CategoryRows, *, seed: int, share: Share, report: Progress
+) -> NDArray[np.float64]:
+    """The tree's merges; pieces that are of other masks, or were made with another linkage, are made anew."""
+    merges = partial(
+        linkage,
+        rows.features,
+        rows.scores if round_.project.use_score else None,
+        method=round_.project.linkage,
+        seed=seed,
+        share=share if on_a_disk() else with_nobody,
+        progress=_before_planting(report),
+    )
+    with pieces_folder(round_, plot) as folder:
+        try:
+            return merges(folder=folder)
+        except OtherPartition:
+            shutil.rmtree(folder)
+            return merges(folder=folder)
+
+
+@contextmanager
+def pieces_folder(round_: Round, plot: Plot) -> Iterator[Path]:
+    """Where the pieces of a tree too large for memory lie until it is made.
+
+    Beside the round's other artifacts, so that a stage that was stopped goes on and workers on other machines
+    can take part; where artifacts are not on a disk, in a folder of this machine that goes with the block.
+    """
+    if not on_a_disk():
+        with TemporaryDirectory(prefix="maskgrove-pieces-") as scratch:
+            yield Path(scratch)
+        return
+    name = f"{round_folder(round_)}/pieces/{plot.role}-{plot.category.coco_id}"
+    folder = Path(artifacts().path(name))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _before_planting(report: Progress) -> Progress:
+    """Progress in making a tree; its masks count once they are planted."""
+
+    def progress(done: int, total: int, message: str = "") -> None:
+        report(0, total, f"{message}: {done:,} of {total:,}")
+
+    return progress
 
 
 def tree_seed(round_: Round, category: Category, role: Role) -> int:

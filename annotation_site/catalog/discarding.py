@@ -27,10 +27,11 @@ def discard_shards(round_: Round) -> None:
 
 @transaction.atomic
 def discard_trees(round_: Round) -> None:
-    """Delete the round's trees and masks by a statement each, however many there are."""
+    """Delete the round's trees, what is there of unfinished ones, and masks by a statement each."""
     Replacement.objects.filter(mask__tree__round=round_).delete()
     Mask.objects.filter(tree__round=round_)._raw_delete("default")
     Tree.objects.filter(round=round_)._raw_delete("default")
+    transaction.on_commit(lambda: delete_artifacts(f"{round_folder(round_)}/pieces"))
 
 
 def discard_calibration(round_: Round) -> None:

@@ -21,6 +21,11 @@ def artifacts() -> Storage:
     return storages["artifacts"]
 
 
+def on_a_disk() -> bool:
+    """Whether artifacts are files in a folder, which every worker sees."""
+    return isinstance(artifacts(), FileSystemStorage)
+
+
 def round_folder(round_: Round) -> str:
     """The round's folder in the artifacts storage."""
     return f"projects/{round_.project_id}/rounds/{round_.number}"

@@ -10,12 +10,21 @@ from numpy.typing import NDArray
 from pipeline.linkage.exact import exact_linkage
 from pipeline.linkage.memory import exact_limit
 from pipeline.linkage.methods import METHODS
+from pipeline.linkage.partition import OtherPartition
 from pipeline.linkage.partitioned import Share, partitioned_linkage, with_nobody
 from pipeline.linkage.points import InvalidFeatures, frame_of, refuse_unfit
 from pipeline.progress import Progress, silent
 from pipeline.rows import Rows
 
-__all__ = ["METHODS", "InvalidFeatures", "UnknownLinkage", "linkage"]
+__all__ = [
+    "METHODS",
+    "InvalidFeatures",
+    "OtherPartition",
+    "Share",
+    "UnknownLinkage",
+    "linkage",
+    "with_nobody",
+]
 
 _PIECE = 4096
 
@@ -64,6 +73,8 @@ def linkage(
         When shapes do not fit, there is no row, or a row holds NaN or infinity (says which).
     UnknownLinkage
         When `method` is none of `METHODS`.
+    OtherPartition
+        When `folder` holds the pieces of other masks, or of a tree made otherwise.
     """
     if method not in METHODS:
         raise UnknownLinkage(f"No linkage is called {method!r}; choose one of {', '.join(METHODS)}.")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from annotation_site import enqueue
 from annotation_site.catalog import clustering, planting
 from annotation_site.catalog.calibrating import calibrate_round, leaf_ious
 from annotation_site.catalog.clustering import cluster, tree_seed
 from annotation_site.catalog.detecting import detect
+from annotation_site.catalog.discarding import discard_trees
 from annotation_site.catalog.gathering import FeaturesMissing, ShardIndex, gathered
 from annotation_site.catalog.models import Annotation, Mask, Project, Role, Round, Tree
 from annotation_site.catalog.rounds import current_round
@@ -19,12 +22,14 @@ from annotation_site.catalog.stages import Stage, mark_done, run_stage
 from annotation_site.catalog.training import train
 from pipeline import masks
 from pipeline.dendrogram import Dendrogram
+from pipeline.linkage.partitioned import cluster_if_pending
 from pipeline.predictions import Predictions
 from pipeline.progress import StopRequested, silent
 from pipeline.sampling import leaf_keys
 from tests import factories
 from tests.factories import NOON
 from tests.site.painted_projects import SIDE, painted_project
+from workers.tasks import cluster_bucket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -221,6 +226,94 @@ def test_rows_left_out_leave_the_others_as_they_were(tmp_path: Path) -> None:
         assert kept.rles(np.arange(len(kept))) == rows.rles(np.flatnonzero(~out))
         np.testing.assert_array_equal(kept.features, rows.features[~out])
         assert rows.without(np.zeros(len(rows), bool)) is rows
+
+
+@pytest.fixture
+def in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No memory for exact trees."""
+    monkeypatch.setattr("pipeline.linkage.exact_limit", lambda **_: 10)
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_other_workers_may_do_the_pieces_of_a_large_tree(tmp_path: Path) -> None:
+    round_ = imported(painted_project(tmp_path, images={Role.POOL: 5}))
+    done: list[bool] = []
+
+    def others(folder: Path, buckets: Sequence[int]) -> None:
+        assert folder.is_relative_to(tmp_path / "artifacts")
+        for bucket in buckets:
+            cluster_bucket(str(folder), bucket)
+            done.append(not cluster_if_pending(folder, bucket))
+
+    cluster(round_, silent, share=others)
+    shared = everything(round_)
+    assert done
+    assert all(done)
+    assert not list((tmp_path / "artifacts").rglob("partition.npz"))
+    discard_trees(round_)
+    cluster(round_, silent)
+    assert everything(round_) == shared
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_a_large_tree_goes_on_with_the_pieces_it_was_stopped_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    round_ = imported(painted_project(tmp_path, images={Role.POOL: 5}))
+
+    def stop_after_a_piece(done: int, total: int, message: str = "") -> None:
+        if message.startswith("Clustering buckets"):
+            raise StopRequested
+
+    with pytest.raises(StopRequested):
+        cluster(round_, stop_after_a_piece)
+    assert list((tmp_path / "artifacts").rglob("trees/0.npz"))
+    monkeypatch.setattr("pipeline.linkage.partitioned.cluster_bucket", None)
+    cluster(round_, silent)
+    assert round_.trees.get().n == 30
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_pieces_that_were_made_otherwise_are_made_anew(tmp_path: Path) -> None:
+    round_ = imported(painted_project(tmp_path, images={Role.POOL: 5}))
+
+    def break_off(folder: Path, buckets: Sequence[int]) -> None:
+        raise StopRequested
+
+    with pytest.raises(StopRequested):
+        cluster(round_, silent, share=break_off)
+    Project.objects.update(linkage="ward")
+    round_ = Round.objects.get(pk=round_.pk)
+    cluster(round_, silent)
+    assert round_.trees.get().linkage == "ward"
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_discarding_trees_discards_the_pieces_of_unfinished_ones(tmp_path: Path) -> None:
+    round_ = imported(painted_project(tmp_path, images={Role.POOL: 5}))
+
+    def break_off(folder: Path, buckets: Sequence[int]) -> None:
+        raise StopRequested
+
+    with pytest.raises(StopRequested):
+        cluster(round_, silent, share=break_off)
+    assert list((tmp_path / "artifacts").rglob("partition.npz"))
+    discard_trees(round_)
+    assert not list((tmp_path / "artifacts").rglob("partition.npz"))
+
+
+def test_pieces_are_offered_by_a_message_each_to_the_queue_of_clustering(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[tuple[object, ...]] = []
+    monkeypatch.setattr(
+        enqueue, "_send", lambda task, arguments, **options: sent.append((task, arguments, options["queue"]))
+    )
+    enqueue.share_buckets(Path("/somewhere"), [3, 1])
+    assert sent == [
+        ("maskgrove.cluster_bucket", ("/somewhere", 3), "cpu"),
+        ("maskgrove.cluster_bucket", ("/somewhere", 1), "cpu"),
+    ]
 
 
 def calibrated(round_: Round) -> tuple[Round, str, dict[str, object]]:
