@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from pipeline import coco, masks  # noqa: E402
 from pipeline.coco import CocoAnnotation  # noqa: E402
-from pipeline.experiments.predicted import Predicted  # noqa: E402
+from pipeline.experiments.triplets import Triplets  # noqa: E402
 from pipeline.metrics import best_ious  # noqa: E402
 from pipeline.progress import Progress, silent  # noqa: E402
 from pipeline.scenes import SceneSet, write_scenes  # noqa: E402
@@ -32,21 +33,47 @@ COUNTS = {"initial": 150, "pool": 2000}
 FEATURE = "attention"
 
 
-def read(*, cache: Path, iterations: int | None = None, progress: Progress = silent) -> Predicted:
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """n predictions and how good they are.
+
+    Attributes
+    ----------
+    features : (n, d) float32
+    scores, ious : (n,) float32, of each mask, with the best object of its category
+    categories, images : (n,) int64
+    """
+
+    features: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    ious: NDArray[np.float32]
+    categories: NDArray[np.int64]
+    images: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def by_class(self, rows: NDArray[np.bool_]) -> list[Triplets]:
+        """Those of the rows marked, category by category; a single mask makes no tree."""
+        kinds, counts = np.unique(self.categories[rows], return_counts=True)
+        chosen = [rows & (self.categories == kind) for kind in kinds[counts > 1]]
+        return [Triplets(self.features[one], self.scores[one], self.ious[one]) for one in chosen]
+
+
+def read(*, cache: Path, iterations: int | None = None, progress: Progress = silent) -> Judged:
     """Predictions of `maskrcnn-small` on the pool of scenes, from class score 0.2; kept under `cache`."""
     kept = cache / f"detected-{SEED}-{COUNTS['initial']}-{COUNTS['pool']}.npz"
     if not kept.exists():
         cache.mkdir(parents=True, exist_ok=True)
         found = _computed(cache / "detected", iterations, progress)
         with kept.with_suffix(".partial").open("wb") as file:
-            np.savez_compressed(file, **{name: getattr(found, name) for name in Predicted.__slots__})
+            np.savez_compressed(file, **{name: getattr(found, name) for name in Judged.__slots__})
         kept.with_suffix(".partial").replace(kept)
     with np.load(kept, allow_pickle=False) as stored:
-        columns = {name: stored[name] for name in Predicted.__slots__ if name != "drawn"}
-        return Predicted(**columns, drawn=int(stored["drawn"]))
+        return Judged(**{name: stored[name] for name in Judged.__slots__})
 
 
-def _computed(folder: Path, iterations: int | None, progress: Progress) -> Predicted:
+def _computed(folder: Path, iterations: int | None, progress: Progress) -> Judged:
     from pipeline.detection import FitOptions, Hardware, PredictOptions, get_detector
 
     scenes = write_scenes(folder, seed=SEED, counts=COUNTS, progress=progress)
@@ -70,7 +97,7 @@ def _computed(folder: Path, iterations: int | None, progress: Progress) -> Predi
         if detection.predictions
     ]
     columns: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return Predicted(**columns, drawn=sum(len(image.masks) for image in truth))
+    return Judged(**columns)
 
 
 def _annotated(scenes: SceneSet) -> Iterator[Any]:
@@ -102,7 +129,6 @@ def _columns(image: Any, found: Any, number: int) -> dict[str, NDArray[np.generi
     return {
         "features": np.asarray(found.features[FEATURE], np.float32),
         "scores": found.scores,
-        "confidences": found.class_scores,
         "ious": ious,
         "categories": found.categories.astype(np.int64),
         "images": np.full(len(found), number),

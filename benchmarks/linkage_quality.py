@@ -32,14 +32,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import detected  # noqa: E402
+from detected import Judged  # noqa: E402
 
 from pipeline.decisions import Thresholds  # noqa: E402
 from pipeline.dendrogram import Dendrogram  # noqa: E402
 from pipeline.experiments import predicted, triplets  # noqa: E402
-from pipeline.experiments.predicted import Predicted  # noqa: E402
-from pipeline.experiments.setting import data_folder  # noqa: E402
+from pipeline.experiments.asked import data_folder  # noqa: E402
 from pipeline.experiments.triplets import Triplets  # noqa: E402
-from pipeline.experiments.worlds import Run, World, by_class, run  # noqa: E402
+from pipeline.experiments.worlds import Run, World, run  # noqa: E402
 from pipeline.linkage import METHODS, linkage  # noqa: E402
 from pipeline.linkage.partitioned import partitioned_linkage  # noqa: E402
 
@@ -97,18 +97,18 @@ class Curves:
     budget: Share
 
 
-def real(name: str, cache: Path) -> Predicted:
+def real(name: str, cache: Path) -> Judged:
     """The predictions of a world, read or made."""
     if name == "scenes":
         return detected.read(cache=cache)
-    return predicted.read(data_folder() / "coco480", confidence=Thresholds().confidence, cache=cache)
+    found = predicted.read(data_folder() / "coco480", confidence=Thresholds().confidence, cache=cache)
+    return Judged(**{column: getattr(found, column) for column in Judged.__slots__})
 
 
-def halves(whole: Predicted, seed: int) -> Pool:
+def halves(whole: Judged, seed: int) -> Pool:
     images = np.random.default_rng(seed).permutation(np.unique(whole.images))
     searched = np.isin(whole.images, images[: 2 * len(images) // 3])
-    parts = [list(by_class(whole.of(rows), fewest=2)) for rows in (searched, ~searched)]
-    return Pool(*parts)
+    return Pool(whole.by_class(searched), whole.by_class(~searched))
 
 
 def simulated(masks: int, seed: int) -> Pool:
