@@ -206,7 +206,7 @@ def paired(values: Share, base: Share) -> dict[str, float]:
     apart = (values - base)[np.isfinite(values - base)]
     error = apart.std(ddof=1) / np.sqrt(len(apart)) if len(apart) > 1 else float("nan")
     return {
-        "mean": float(np.nanmean(values)),
+        "mean": float(np.nanmean(values)) if np.isfinite(values).any() else float("nan"),
         "difference": float(apart.mean()) if len(apart) else float("nan"),
         "error": float(error),
     }
