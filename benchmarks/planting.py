@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 TABLES = ["catalog_mask", "catalog_tree"]
 
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -51,8 +52,6 @@ def measure(n: int) -> None:
     took, rows = plant(n)
     with connection.cursor() as cursor:
         cursor.execute("SELECT sum(pg_total_relation_size(t)) FROM unnest(%s::text[]) t", [TABLES])
-            "SELECT pg_total_relation_size('catalog_mask') + pg_total_relation_size('catalog_tree')"
-        )
         size = cursor.fetchone()[0]
         cursor.execute("CREATE UNLOGGED TABLE bare (image bigint, counts bytea, score float8)")
         begun = time.perf_counter()
