@@ -81,7 +81,8 @@ WITH {DECIDED}, own AS (
   SELECT own.category_id, count(*) AS clusters FROM verification_cluster c JOIN own ON own.id = c.tree_id
   WHERE c.is_open GROUP BY 1
 ), clustered AS (
-  SELECT DISTINCT own.category_id FROM own JOIN verification_cluster c ON c.tree_id = own.id AND c.hi > c.lo + 1
+  SELECT DISTINCT own.category_id FROM own
+  JOIN verification_cluster c ON c.tree_id = own.id AND c.hi > c.lo + 1
 ), rule AS (
   SELECT count(*) > 0 AS was_opened FROM verification_searchrules s
   JOIN catalog_round rd ON rd.id = s.round_id WHERE rd.project_id = ANY(%(projects)s)

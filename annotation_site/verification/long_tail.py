@@ -25,6 +25,6 @@ def tail_categories(project: Project) -> set[int]:
 
 def long_tail(round_: Round) -> dict[str, Any]:
     """How many categories of a round have no cluster, their masks, and whether these are asked about."""
-    found = tail_trees(Tree.objects.filter(round=round_)).aggregate(n=Count("pk"), masks=Sum("n"))
+    found = tail_trees(Tree.objects.filter(round=round_)).aggregate(trees=Count("pk"), masks=Sum("n"))
     asked = SearchRules.objects.filter(round=round_, long_tail=True).exists()
-    return {"categories": found["n"], "masks": found["masks"] or 0, "asked": asked}
+    return {"categories": found["trees"], "masks": found["masks"] or 0, "asked": asked}
