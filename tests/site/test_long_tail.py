@@ -35,16 +35,18 @@ def project_with_tail(**parameters: object) -> Project:
 
 
 def work(project: Project) -> list[float]:
-    """Answer everything; the scores of the rare masks in the order in which they were asked about."""
-    person, seen = Person.of(project), []
+    """Answer everything; the scores of the rare masks, HIT by HIT, within which the order is left to chance."""
+    person: Person = Person.of(project)
+    seen: list[float] = []
     while True:
         try:
             hit = person.open()
         except NoHit:
             return seen
-        for item in masks_only(hit):
-            if item.question.category.name == "rare":
-                seen.append(item.question.mask.score)
+        asked = masks_only(hit)
+        rare = [item.question.mask.score for item in asked if item.question.category.name == "rare"]
+        seen += sorted(rare, reverse=True)
+        for item in asked:
             person.answer(item)
 
 
