@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# Two images of one file: `web` serves pages and small tasks, `gpu` trains and detects.
+# The image of the site and of the workers that need no GPU; Dockerfile.gpu makes that of those that do.
 
 FROM python:3.11-slim-bookworm AS base
 ENV PYTHONDONTWRITEBYTECODE=1 \
@@ -18,7 +18,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 # process needs neither.
 RUN mkdir pipeline annotation_site workers \
  && touch pipeline/__init__.py annotation_site/__init__.py workers/__init__.py \
- && pip install --constraint constraints.txt --editable . \
+ && pip install --constraint constraints.txt --editable ".[mturk,s3,parquet]" \
  && rm -r pipeline annotation_site workers
 COPY --chown=root:root . .
 # Static files belong to the image: collected once here, served by WhiteNoise.
@@ -31,10 +31,3 @@ EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s \
     CMD ["python", "-c", "import httpx; httpx.get('http://127.0.0.1:8000/healthz', headers={'Host': 'localhost'}).raise_for_status()"]
 CMD ["gunicorn", "annotation_site.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--workers", "2", "--threads", "8", "--keep-alive", "75", "--no-control-socket"]
-
-FROM web AS gpu
-USER root
-RUN pip install --constraint constraints.txt --editable ".[vision]"
-USER maskgrove
-HEALTHCHECK NONE
-CMD ["celery", "--app", "workers", "worker", "--queues", "gpu", "--concurrency", "1", "--loglevel", "INFO"]

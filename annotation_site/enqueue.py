@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
+from annotation_site.catalog import helping
 from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.rounds import current_round
 from annotation_site.verification.carrying_on import stop, want
@@ -38,6 +39,11 @@ up while workers are busy. What is still due then was queued again."""
 
 PIECE_LIFE = 6 * 3600
 """Seconds until a message about a piece of a tree is dropped: longer than any tree takes."""
+HELP_LIFE = 15
+"""Seconds until a call for help is dropped; it is repeated for as long as there are pieces to share."""
+
+MOST_HELPERS = 16
+"""Calls for help at once: idle workers take one each, busy ones none."""
 
 IMPATIENT = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "socket_connect_timeout": 2}
 """A request does not wait for a broker that is away."""
@@ -64,6 +70,13 @@ def stop_pipeline(project: Project) -> None:
 def run_stage(round_: Round, stage: StageRun.Stage) -> None:
     """Let a worker of the stage's queue carry out one stage."""
     send(f"maskgrove.{stage}", round_.pk, queue=QUEUES[stage], expires=HINT_LIFE)
+
+
+def ask_for_help(round_: Round) -> None:
+    """Let idle workers of the stage's queue join in where shards or trees are left that nobody is at."""
+    stage, pieces = helping.pieces_to_share(round_)
+    for _ in range(min(pieces, MOST_HELPERS)):
+        send(f"maskgrove.help_{stage}", round_.pk, queue=QUEUES[StageRun.Stage(stage)], expires=HELP_LIFE)
 
 
 def write_export(export_id: int) -> None:

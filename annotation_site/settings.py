@@ -111,6 +111,7 @@ STORAGES = {
     ),
     "staticfiles": {"BACKEND": "annotation_site.static_files.HashedStaticFiles"},
 }
+EXACT_TREES_UP_TO = env.int("EXACT_TREES_UP_TO", default=0)
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env("STATIC_ROOT", default=str(VAR / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]

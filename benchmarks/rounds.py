@@ -25,6 +25,10 @@ NAME = "Two rounds"
 SLUG = "two-rounds"
 SEED = 7
 
+FINE: dict[str, Any] = {"rule": "sequential", "min_size": 8}
+ROUGH: dict[str, Any] = {"rule": "sequential", "min_size": 2, "k_iou": 0.4, "k_pa": 0.05, "n_s": 8}
+"""Blobs are rough outlines; so is what counts as correct with them."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(
@@ -39,6 +43,7 @@ def main() -> None:
     parser.add_argument("--heldout", type=int, default=60, help="scenes held out")
     parser.add_argument("--pool", type=int, default=300, help="scenes of the pool")
     parser.add_argument("--shares", default="initial=0.1,heldout=0.2,pool=0.7", help="of the photos")
+    parser.add_argument("--detector", default="maskrcnn-small", help="fake: no network, colour blobs")
     parser.add_argument("--iterations", type=int, default=400, help="of each training")
     parser.add_argument("--short-side", type=int, help="pixels; the detector's own by default")
     parser.add_argument("--questions", type=int, default=6000, help="budget of both rounds")
@@ -109,17 +114,9 @@ def make(asked: argparse.Namespace) -> None:
     options: dict[str, Any] = {"iterations": asked.iterations, "device": "cpu"}
     if asked.short_side:
         options["short_side"] = asked.short_side
-    create_project(
-        name=NAME,
-        categories=categories(asked),
-        parameters={
-            "detector": "maskrcnn-small",
-            "detector_options": options,
-            "rule": "sequential",
-            "min_size": 8,
-            "seed": SEED,
-        },
-    )
+    parameters = {"detector": asked.detector, "detector_options": options, "seed": SEED}
+    parameters |= ROUGH if asked.detector == "fake" else FINE
+    create_project(name=NAME, categories=categories(asked), parameters=parameters)
     (add_photos if asked.coco else add_scenes)(asked)
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from celery import Celery, Task
 from celery.signals import worker_ready
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from annotation_site import enqueue
-from annotation_site.catalog import kept_photos
+from annotation_site.catalog import clustering, detecting, kept_photos
 from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import StageBusy, StageFailed, StageNotReady
@@ -23,6 +26,8 @@ from annotation_site.results.models import ExportFile
 from annotation_site.verification import leases, next_round
 from annotation_site.verification.carrying_on import carry_out, due, wanted_rounds
 from pipeline.linkage.partitioned import cluster_if_pending
+from pipeline.progress import Progress, StopRequested
+from workers import concurrency
 from workers.celery import app
 from workers.stopping import until_shutdown
 
@@ -42,7 +47,15 @@ PRUNE_EVERY = 3600.0
 """Seconds between two looks for rendered photos that nobody will see again."""
 
 log = logging.getLogger(__name__)
-task = partial(app.task, acks_late=True, ignore_result=True)
+task = partial(
+    app.task,
+    acks_late=True,
+    ignore_result=True,
+    autoretry_for=(OperationalError, InterfaceError),  # The database was away: nothing of the task is done.
+    retry_backoff=2,
+    retry_backoff_max=300,
+    max_retries=8,
+)
 
 
 @task(name="maskgrove.run_pipeline")
@@ -59,6 +72,7 @@ def resume_pipelines() -> None:
     """Queue what is due in every round: also what a worker that died, or a lost message, left behind."""
     for round_ in wanted_rounds():
         run_pipeline(round_.project_id)
+        enqueue.ask_for_help(round_)
 
 
 @task(name="maskgrove.begin_rounds")
@@ -127,6 +141,28 @@ def cluster_bucket(folder: str, bucket: int) -> None:
 
 SHARING: dict[StageRun.Stage, dict[str, Any]] = {StageRun.Stage.CLUSTER: {"share": enqueue.share_buckets}}
 """What lets other workers take part in a stage."""
+
+
+@task(name="maskgrove.help_detect")
+def help_detect(round_id: int) -> None:
+    """Predict on shards that nobody is at, with the one model of this process."""
+    _help(round_id, detecting.work_through_shards)
+
+
+@task(name="maskgrove.help_cluster")
+def help_cluster(round_id: int) -> None:
+    """Grow trees, and blocks of large ones, that nobody is at."""
+    _help(round_id, clustering.work_through_trees)
+
+
+def _help(round_id: int, work: Callable[[Round, Progress], int]) -> None:
+    """Join in a stage that another worker carries out; workers with several children leave it to others."""
+    if not concurrency.is_single():
+        return
+    round_ = Round.objects.select_related("project").get(pk=round_id)
+    with suppress(StopRequested):
+        finished = work(round_, until_shutdown)
+        log.info("Helped with %s pieces of %s.", finished, round_)
 
 
 def carry_out_stage(stage: StageRun.Stage, round_id: int) -> None:

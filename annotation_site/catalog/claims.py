@@ -25,12 +25,13 @@ KEEPALIVE = {"tcp_keepalives_idle": 30, "tcp_keepalives_interval": 10, "tcp_keep
 
 
 class Kind(IntEnum):
-    """What is claimed; the id beside it is the primary key of its row."""
+    """What is claimed; the id beside it is the primary key of its row, or a number made of what it is."""
 
     STAGE = 1
     SHARD = 2
     IMPORT = 3
     EXPORT = 4
+    TREE = 5
 
 
 class Claims:

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from django.conf import settings
 from numpy.typing import NDArray
 
+from annotation_site.catalog.claims import Claims, Kind
 from annotation_site.catalog.correctness import heldout_truth
 from annotation_site.catalog.gathering import CategoryRows, ShardIndex, gathered
 from annotation_site.catalog.known_objects import recognise
 from annotation_site.catalog.models import Category, Role, Round, Tree
 from annotation_site.catalog.planting import plant_tree
+from annotation_site.catalog.reporting import Reporter
 from annotation_site.catalog.shards import PREDICTED_ROLES
 from annotation_site.catalog.storage import artifacts, on_a_disk, round_folder
 from pipeline.dendrogram import Dendrogram
 from pipeline.linkage import OtherPartition, Share, linkage, with_nobody
 from pipeline.progress import Progress
+
+LOOK_AGAIN = 0.5
+"""Seconds until a process that has no tree left looks whether the others finished theirs."""
 
 PLACES = {Role.HELDOUT: "the held-out images", Role.POOL: "the pool"}
 
@@ -38,8 +45,13 @@ class Plot:
 
     category: Category
     role: Role
-    index: ShardIndex
+    index: ShardIndex = field(compare=False)
     masks: int
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """What tells its tree from others of the round."""
+        return (self.category.pk, self.role.value)
 
 
 def cluster(round_: Round, report: Progress, *, share: Share = with_nobody) -> None:
@@ -60,15 +72,72 @@ def cluster(round_: Round, report: Progress, *, share: Share = with_nobody) -> N
             f"No mask of {round_.project.slug} reaches the confidence {round_.project.confidence}: train for "
             "longer, lower the project's confidence, or import more images, then detect again."
         )
+    if isinstance(report, Reporter):
+        report.note(trees=len(plots))
+    bare: set[Plot] = set()
+    total = sum(plot.masks for plot in plots)
+    while left := _left(round_, plots, bare):
+        bare |= _work_through(round_, left, plots, report, share=share).bare
+        if left := _left(round_, plots, bare):  # Others are at them; when one dies, its tree is ours.
+            report(total - sum(plot.masks for plot in left), total, "Waiting for other processes")
+            threading.Event().wait(LOOK_AGAIN)
+    report(total, total, f"{total:,} masks in {len(plots) - len(bare)} trees")
+
+
+def work_through_trees(round_: Round, report: Progress) -> int:
+    """Grow trees that nobody else is at until none is left; how many. Any process may join in."""
+    plots = _plots(round_)
+    return _work_through(round_, _left(round_, plots, set()), plots, report).finished
+
+
+@dataclass(frozen=True, slots=True)
+class _Worked:
+    """What one process did: trees it finished, and plots that no mask was left of."""
+
+    finished: int
+    bare: set[Plot]
+
+
+def _left(round_: Round, plots: Sequence[Plot], bare: Collection[Plot]) -> list[Plot]:
+    """Plots that have no tree yet."""
     planted = set(round_.trees.values_list("category_id", "role"))
-    done, total = 0, sum(plot.masks for plot in plots)
-    for plot in plots:
-        message = f"Clustering {plot.category.name}, {plot.masks:,} masks of {PLACES[plot.role]}"
-        report(done, total, message)
-        if (plot.category.pk, plot.role.value) not in planted:
-            grow(round_, plot, _within(report, done, total, message), share=share)
-        done += plot.masks
-    report(done, total, f"{done:,} masks in {len(plots)} trees")
+    return [plot for plot in plots if plot not in bare and plot.place not in planted]
+
+
+def _work_through(
+    round_: Round,
+    left: Sequence[Plot],
+    plots: Sequence[Plot],
+    report: Progress,
+    *,
+    share: Share = with_nobody,
+) -> _Worked:
+    finished = 0
+    bare: set[Plot] = set()
+    total = sum(plot.masks for plot in plots)
+    with Claims() as claims:
+        for plot in left:
+            number = claim_number(round_.pk, *plot.place)
+            if not claims.take(Kind.TREE, number):
+                continue
+            try:
+                if _left(round_, [plot], ()):
+                    message = f"Clustering {plot.category.name}, {plot.masks:,} masks of {PLACES[plot.role]}"
+                    done = total - sum(other.masks for other in _left(round_, plots, bare))
+                    report(done, total, message)
+                    tree = grow(round_, plot, _within(report, done, total, message), share=share)
+                    finished += 1
+                    if tree is None:
+                        bare.add(plot)
+            finally:
+                claims.give_back(Kind.TREE, number)
+    return _Worked(finished, bare)
+
+
+def claim_number(*parts: object) -> int:
+    """A number for `Claims` of a tree, which has no row yet."""
+    digest = hashlib.sha256(":".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:7], "big")
 
 
 def grow(round_: Round, plot: Plot, report: Progress, *, share: Share = with_nobody) -> Tree | None:
@@ -111,6 +180,7 @@ def _merges(
         rows.scores if round_.project.use_score else None,
         method=round_.project.linkage,
         seed=seed,
+        exact_up_to=settings.EXACT_TREES_UP_TO or None,
         share=share if on_a_disk() else with_nobody,
         progress=_before_planting(report),
     )

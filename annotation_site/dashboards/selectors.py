@@ -80,20 +80,31 @@ WITH {DECIDED}, own AS (
 ), opened AS (
   SELECT own.category_id, count(*) AS clusters FROM verification_cluster c JOIN own ON own.id = c.tree_id
   WHERE c.is_open GROUP BY 1
+), clustered AS (
+  SELECT DISTINCT own.category_id FROM own
+  JOIN verification_cluster c ON c.tree_id = own.id AND c.hi > c.lo + 1
+), rule AS (
+  SELECT count(*) > 0 AS was_opened FROM verification_searchrules s
+  JOIN catalog_round rd ON rd.id = s.round_id WHERE rd.project_id = ANY(%(projects)s)
 )
 SELECT cat.id, cat.name, p.masks,
   coalesce(b.accepted, 0) AS accepted, coalesce(b.rejected, 0) AS rejected,
-  coalesce(b.accepted_clusters, 0) AS accepted_clusters, coalesce(o.clusters, 0) AS open_clusters
-FROM predicted p
+  coalesce(b.accepted_clusters, 0) AS accepted_clusters, coalesce(o.clusters, 0) AS open_clusters,
+  rule.was_opened AND c.category_id IS NULL AS is_tail
+FROM predicted p CROSS JOIN rule
 JOIN catalog_category cat ON cat.id = p.category_id
 LEFT JOIN became b ON b.category_id = cat.id
 LEFT JOIN opened o ON o.category_id = cat.id
+LEFT JOIN clustered c ON c.category_id = cat.id
 ORDER BY p.masks DESC, cat.name
 """
 
 
 def categories(project: Project) -> list[dict[str, Any]]:
-    """Per category of the pool: masks, accepted and rejected ones, open clusters, answers without gold."""
+    """Per category of the pool: masks, accepted and rejected ones, open clusters, answers without gold.
+
+    `is_tail` tells categories that have no cluster in an opened project: too few masks, or none good enough.
+    """
     with connection.cursor() as cursor:
         cursor.execute(CATEGORY_ROWS, {"projects": [project.pk]})
         names = [column.name for column in cursor.description or ()]

@@ -100,7 +100,7 @@ def _maybe(value: float | None) -> str:
 def _cells(category: CategoryReport) -> tuple[str, ...]:
     tally = category.tally
     return (
-        category.name,
+        f"{category.name} [dim](long tail)[/dim]" if category.is_tail else category.name,
         f"{category.masks:,}",
         f"{category.accepted:,}",
         _share(tally.precision),

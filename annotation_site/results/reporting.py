@@ -12,6 +12,7 @@ from annotation_site.catalog.models import Annotation, Category, Project, Role
 from annotation_site.results.outcomes import TreeOutcome, one_moment, outcome_of, trees_of
 from annotation_site.results.rounds import RoundReport, round_reports
 from annotation_site.results.truth import annotated_images, has_truth, tally_of
+from annotation_site.verification.long_tail import tail_categories
 from annotation_site.verification.yields import effort_of, questions_by_category
 from pipeline.metrics import SECONDS_PER_QUESTION, HumanTime, Tally, total
 
@@ -26,6 +27,7 @@ class CategoryReport:
     accepted : of them
     questions : answers given about them, gold left out
     tally : against ground truth, where there is any
+    is_tail : has masks but no cluster of more than one
     """
 
     name: str
@@ -33,11 +35,13 @@ class CategoryReport:
     accepted: int
     questions: int
     tally: Tally
+    is_tail: bool
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; None where a measure is not defined."""
         return {
             "category": self.name,
+            "long_tail": self.is_tail,
             "masks": self.masks,
             "accepted_masks": self.accepted,
             "questions": self.questions,
@@ -140,9 +144,15 @@ def _categories(project: Project, outcomes: Iterable[TreeOutcome]) -> list[Categ
     for outcome in outcomes:
         by_category[outcome.tree.category_id].append(outcome)
     with_truth, questions = has_truth(project), questions_by_category(project)
+    tail = tail_categories(project)
     found = [
         _category(
-            category, by_category[category.pk], questions.get(category.pk, 0), with_truth, project.k_iou
+            category,
+            by_category[category.pk],
+            questions.get(category.pk, 0),
+            with_truth,
+            project.k_iou,
+            is_tail=category.pk in tail,
         )
         for category in project.categories.all()
     ]
@@ -150,7 +160,13 @@ def _categories(project: Project, outcomes: Iterable[TreeOutcome]) -> list[Categ
 
 
 def _category(
-    category: Category, outcomes: Sequence[TreeOutcome], questions: int, with_truth: bool, k_iou: float
+    category: Category,
+    outcomes: Sequence[TreeOutcome],
+    questions: int,
+    with_truth: bool,
+    k_iou: float,
+    *,
+    is_tail: bool,
 ) -> CategoryReport:
     return CategoryReport(
         name=category.name,
@@ -158,6 +174,7 @@ def _category(
         accepted=sum(outcome.accepted for outcome in outcomes),
         questions=questions,
         tally=tally_of(category, outcomes, k_iou=k_iou) if with_truth else Tally(),
+        is_tail=is_tail,
     )
 
 

@@ -10,7 +10,6 @@ from annotation_site.verification.ground import Ground
 from annotation_site.verification.planning import Place, Planned, answers_of, queue, weigh
 from pipeline.aggregation import Judgment
 from pipeline.decisions import Verdict
-from pipeline.search import open_clusters
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,6 @@ def fold(
 
 def open_nodes(ground: Ground, decided: Mapping[int, Verdict], by_hand: ByHand) -> list[int]:
     """The nodes of a tree that people are to be asked about, in leaf order."""
-    nodes = open_clusters(ground.tree, ground.thresholds, decided)
-    intervals = zip(
-        nodes.tolist(), ground.tree.lo[nodes].tolist(), ground.tree.hi[nodes].tolist(), strict=True
-    )
+    nodes = ground.open_clusters(decided)
+    intervals = zip(nodes, ground.tree.lo[nodes].tolist(), ground.tree.hi[nodes].tolist(), strict=True)
     return [node for node, lo, hi in intervals if not by_hand.covers(lo, hi)]

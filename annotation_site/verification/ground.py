@@ -19,12 +19,15 @@ from pipeline.calibration import PAPER_K_PA, Calibration
 from pipeline.decisions import RULES, Evidence, Rule, Thresholds, Verdict, fewest_missing
 from pipeline.dendrogram import Dendrogram
 from pipeline.sampling import leaf_keys, sample
-from pipeline.search import candidates
+from pipeline.search import candidates, open_clusters
 from pipeline.strategies import STRATEGIES, Knowledge, Strategy
 
 CACHE_BYTES = 512 << 20
 """Memory for unpacked trees in each process, unless the setting TREE_CACHE_BYTES says otherwise."""
 
+
+LAST = 1e6
+"""More than any strategy's sort key."""
 
 Leaves: TypeAlias = tuple[Dendrogram, NDArray[np.uint64]]
 """A tree, and the (n,) random keys of its leaves."""
@@ -39,6 +42,7 @@ class Ground:
     tree, keys : the dendrogram and the (n,) random keys of its leaves
     known : the thresholds, and what the strategy may use besides
     opinions : from judgments on one mask to its answer
+    singly : nothing of the tree is a candidate, so that its masks are asked about one by one
     """
 
     tree: Dendrogram
@@ -48,6 +52,7 @@ class Ground:
     rule_name: str
     strategy: Strategy
     opinions: Aggregation
+    singly: bool = False
 
     @property
     def thresholds(self) -> Thresholds:
@@ -61,7 +66,15 @@ class Ground:
 
     def candidates(self, below: int | None) -> list[int]:
         """The nodes that open when `below` is split; when the search begins for None."""
+        if self.singly:
+            return np.flatnonzero(self.tree.hi - self.tree.lo == 1).tolist() if below is None else []
         return [int(node) for node in candidates(self.tree, self.thresholds, below=below)]
+
+    def open_clusters(self, decided: Mapping[int, Verdict]) -> list[int]:
+        """The nodes without a decision, in leaf order, once the decisions `node -> verdict` are applied."""
+        if self.singly:
+            return [node for node in self.candidates(None) if node not in decided]
+        return [int(node) for node in open_clusters(self.tree, self.thresholds, decided)]
 
     def sample(self, node: int) -> NDArray[np.int64]:
         """Leaf positions of the node's own sample, in the order of asking."""
@@ -70,7 +83,13 @@ class Ground:
         return sample(self.keys, int(self.tree.lo[node]), int(self.tree.hi[node]), wanted)
 
     def priorities(self, nodes: Sequence[int]) -> list[float]:
-        """The strategy's sort keys; larger is asked sooner."""
+        """The strategy's sort keys; larger is asked sooner.
+
+        Single masks of the long tail come after all clusters, the most likely right ones first: an answer to
+        them brings one mask at most.
+        """
+        if self.singly:
+            return [float(score) - LAST for score in self.tree.mean(np.asarray(nodes, dtype=np.int64))]
         found = self.strategy(self.tree, np.asarray(nodes, dtype=np.int64), self.known)
         return [float(priority) for priority in found]
 
@@ -126,6 +145,7 @@ def rules_of(project: Project, round_: Round) -> SearchRules:
         strategy=project.strategy,
         judgments_per_question=project.judgments_per_question,
         aggregation=project.aggregation,
+        long_tail=project.long_tail,
     )
 
 
@@ -143,17 +163,19 @@ def _load(tree_id: int) -> Ground:
     rules = tree.round.rules
     stored = tree.round.calibration
     dendrogram = Dendrogram.from_bytes(bytes(tree.packed))
+    thresholds = Thresholds(**rules.thresholds)
     return Ground(
         tree=dendrogram,
         keys=leaf_keys(dendrogram.n, seed=tree.seed),
         known=Knowledge(
-            thresholds=Thresholds(**rules.thresholds),
+            thresholds=thresholds,
             calibration=Calibration.from_json(stored) if stored else None,
         ),
         rule=RULES[rules.rule],
         rule_name=rules.rule,
         strategy=STRATEGIES[rules.strategy],
         opinions=opinions_of(rules),
+        singly=rules.long_tail and not len(candidates(dendrogram, thresholds)),
     )
 
 

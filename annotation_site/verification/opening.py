@@ -57,6 +57,26 @@ def open_campaign(*, project: Project, at: datetime, progress: Progress = silent
     return opened
 
 
+@transaction.atomic
+def open_long_tail(*, project: Project, at: datetime) -> Outcome:
+    """Ask about the latest round's categories without a cluster, mask by mask, once no cluster is left.
+
+    Raises
+    ------
+    NotOpen
+    """
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    round_ = _round_to_open(project)
+    if not SearchRules.objects.filter(round=round_).update(long_tail=True):
+        raise NotOpen(f"{project} was never opened: run `manage.py open {project.slug}` first.")
+    Project.objects.filter(pk=project.pk).update(long_tail=True)
+    project.long_tail = True
+    forget_grounds()
+    trees = Tree.objects.filter(round=round_, role=Role.POOL).defer("packed").order_by("category_id")
+    hold_trees(trees.values_list("pk", flat=True), alone=True)
+    return sum((_open_tree(tree, at) for tree in list(trees)), start=Outcome())
+
+
 def pause_campaign(*, project: Project) -> None:
     """No new HITs; answers to those already open still count.
 

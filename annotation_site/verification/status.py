@@ -10,6 +10,7 @@ from annotation_site.budget.ledger import budget_of
 from annotation_site.catalog.models import Image, Project, Round, Tree
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import ORDER, orphaned
+from annotation_site.verification.long_tail import long_tail
 from annotation_site.verification.models import Cluster, Decision
 from annotation_site.verification.yields import Masks, effort_of, masks_by_round, masks_of
 
@@ -30,6 +31,7 @@ def status(project: Project) -> dict[str, Any]:
         "masks": Tree.objects.filter(round=round_, role="pool").aggregate(n=Sum("n"))["n"] or 0,
         "campaign": _campaign(project),
         "rounds": _rounds(project),
+        "long_tail": long_tail(round_),
         "budget": _budget(project),
     }
 

@@ -8,17 +8,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.core.files.storage import storages
 from django.db import connection, transaction
 
 from annotation_site.catalog.models import DetectionShard, Image, Mask, Project, Role, Round, StageRun
 from annotation_site.catalog.rounds import current_round
-from annotation_site.catalog.stages import Stage, State, orphaned
+from annotation_site.catalog.shards import images_of, plan_shards, store_shard, unfinished_shards
+from annotation_site.catalog.stages import Stage, State, mark_done, orphaned
+from annotation_site.catalog.storage import round_folder
 from annotation_site.verification.carrying_on import carry_out
+from tests.factories import NOON
 from tests.site.own_processes import managed, running
 from tests.site.painted_projects import painted_project
 from tests.site.processes import until
+from tests.site.test_clustering import predicted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -128,6 +133,82 @@ def test_killed_in_a_tree(trained: Round, tmp_path: Path) -> None:
     again = managed("cluster", trained.project.slug)
     assert again.returncode == 0, again.stderr
     assert forest(trained) == undisturbed
+
+
+def many_masks(project: Project, *, each: int) -> Round:
+    """A round whose shards hold `each` masks of one category on every pool image."""
+    round_, rng = current_round(project), np.random.default_rng(3)
+    plan_shards(round_, Role.POOL, size=3)
+    for shard in unfinished_shards(round_):
+        found = {image.pk: predicted(rng, each) for image in images_of(shard)}
+        store_shard(shard, found, at=NOON)
+    mark_done(round_, Stage.DETECT, message="made", at=NOON)
+    return round_
+
+
+def buckets_of(round_: Round) -> Path:
+    return Path(storages["artifacts"].path(f"{round_folder(round_)}/pieces/pool-7"))
+
+
+def finished_buckets(round_: Round) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in (buckets_of(round_) / "trees").glob("*.npz")}
+
+
+IN_SMALL_BLOCKS = """
+import os, signal, sys
+import django
+django.setup()
+from django.core.management import call_command
+from pipeline.linkage import partitioned
+
+slug, dies_at = sys.argv[1], int(sys.argv[2])
+partition = partitioned.partition
+partitioned.partition = lambda *given, **named: partition(*given, **{**named, "block": 32})
+write, written = partitioned.write_arrays, []
+
+def write_arrays(*given, **arrays):
+    if len(written) == dies_at:
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(*given, **arrays)
+    written.append(given)
+
+partitioned.write_arrays = write_arrays
+call_command("cluster", slug, *sys.argv[3:])
+print("buckets", len(written))
+"""
+"""`manage.py cluster` with blocks of 32 masks, whose process dies with a bucket in hand."""
+
+
+def clustered_in_blocks(slug: str, *words: str, dies_at: int, log: Path) -> tuple[int, str]:
+    log.write_text("")
+    with running("-c", IN_SMALL_BLOCKS, slug, str(dies_at), *words, log=log) as process:
+        code = process.wait(timeout=PATIENCE)
+    return code, log.read_text()
+
+
+def test_killed_in_a_block_of_a_large_tree(project: Project, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("EXACT_TREES_UP_TO", "100")
+    round_, log = many_masks(project, each=120), tmp_path / "log"
+    code, told = clustered_in_blocks(project.slug, dies_at=-1, log=log)
+    assert code == 0, told
+    buckets = int(told.split()[-1])
+    assert buckets > 3
+    undisturbed = forest(round_)
+    assert not buckets_of(round_).exists()
+
+    code, told = clustered_in_blocks(project.slug, "--force", dies_at=2, log=log)
+    assert code == -signal.SIGKILL, told
+    finished = finished_buckets(round_)
+    assert len(finished) == 2
+    until(
+        lambda: orphaned([StageRun.objects.get(round=round_, stage=Stage.CLUSTER)]),
+        seconds=PATIENCE,
+        waiting_for="the lock to be free",
+    )
+    code, told = clustered_in_blocks(project.slug, dies_at=-1, log=log)
+    assert code == 0, told
+    assert int(told.split()[-1]) == buckets - 2
+    assert forest(round_) == undisturbed
 
 
 def waits_for_a_lock() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from annotation_site.catalog.management.stage_command import StageCommand
@@ -12,7 +13,7 @@ from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.reporting import Reporter
 from annotation_site.catalog.stages import Stage, Work
 from annotation_site.verification.campaign import open_round
-from annotation_site.verification.opening import resume_campaign
+from annotation_site.verification.opening import open_long_tail, resume_campaign
 
 
 class Command(StageCommand):
@@ -23,6 +24,21 @@ class Command(StageCommand):
         "Ask people about the candidate clusters of every tree, with gold made of held-out images among the "
         "questions. What is open already stays as it is. Also ends a pause."
     )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--long-tail",
+            action="store_true",
+            help="Also ask about categories that have no cluster, mask by mask, the most likely right first.",
+        )
+
+    def handle(self, *_arguments: Any, **options: Any) -> None:
+        super().handle(**options)
+        if options["long_tail"]:
+            project = Project.objects.get(slug=options["project"])
+            opened = open_long_tail(project=project, at=timezone.now())
+            self.stdout.write(f"{opened.asked:,} masks of the long tail are asked about one by one.")
 
     def work(self, round_: Round, options: dict[str, Any]) -> Work:
         del options

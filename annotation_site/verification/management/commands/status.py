@@ -41,6 +41,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"{campaign['rejected_clusters']:,} rejected, {campaign['split_clusters']:,} split",
         f"accepted    {campaign['accepted_masks']:,} masks" + _price(campaign["questions_per_accepted_mask"]),
         *_rounds(found["rounds"]),
+        *_long_tail(found["long_tail"]),
         f"questions   {campaign['questions']:,}, {campaign['gold_questions']:,} of them gold, "
         f"{campaign['hours']:.2f} hours",
         f"budget      {_budget(found['budget'])}",
@@ -58,6 +59,16 @@ def _rounds(rounds: list[dict[str, int]]) -> list[str]:
     if len(rounds) < 2:
         return []
     return ["rounds      " + ", ".join(f"{r['accepted_masks']:,} in {r['round']}" for r in rounds)]
+
+
+def _long_tail(tail: dict[str, Any]) -> list[str]:
+    """Where some categories have no cluster."""
+    if not tail["categories"]:
+        return []
+    how = "asked about one by one, the most likely first" if tail["asked"] else "not asked about"
+    return [
+        f"long tail   {tail['categories']:,} categories without a cluster: {tail['masks']:,} masks, {how}"
+    ]
 
 
 def _threshold(k_pa: float | None) -> str:

@@ -1,0 +1,77 @@
+"""docker-compose.yml is what Docker reads, and keeps what the deployment page promises."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from compose_spec import PyCompose
+
+from tests.test_docs import settings_read
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "docker-compose.yml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
+SERVICES: dict[str, Any] = COMPOSE["services"]
+OURS = ("web", "worker", "beat", "gpu", "migrate")
+
+
+def test_it_follows_the_compose_specification() -> None:
+    assert set(PyCompose.from_yaml(yaml.safe_dump(COMPOSE)).service_names()) == set(SERVICES)
+
+
+def test_what_is_no_part_of_the_specification_would_be_noticed() -> None:
+    wrong = {**COMPOSE, "services": {"web": {"image": "x", "heathcheck": {}}}}
+    with pytest.raises(ValueError, match="heathcheck"):
+        PyCompose.from_yaml(yaml.safe_dump(wrong))
+
+
+def test_every_part_that_stays_up_says_whether_it_is_well() -> None:
+    for name in set(SERVICES) - {"migrate"}:
+        assert SERVICES[name]["healthcheck"]["test"], name
+
+
+def test_nothing_of_ours_may_write_to_its_image_or_gain_rights() -> None:
+    for name in OURS:
+        service = SERVICES[name]
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert "no-new-privileges:true" in service["security_opt"], name
+    assert re.search(r"^USER maskgrove$", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+
+
+def test_secrets_come_by_file_and_are_in_no_environment() -> None:
+    for name in (*OURS, "postgres"):
+        environment = SERVICES[name]["environment"]
+        assert "postgres_password" in SERVICES[name]["secrets"]
+        secret = {key for key in environment if re.search("PASSWORD|SECRET|KEY", key)}
+        assert secret
+        assert all(key.endswith("_FILE") for key in secret), name
+        assert all("@" not in value or ":" not in value.split("//")[1].split("@")[0]
+                   for value in environment.values() if "//" in value)  # fmt: skip
+
+
+def test_settings_and_files_that_it_names_exist() -> None:
+    for name in OURS:
+        ours = {key.removesuffix("_FILE") for key in SERVICES[name]["environment"]}
+        assert ours <= settings_read()
+        build = SERVICES[name]["build"]
+        assert (ROOT / build["context"] / build.get("dockerfile", "Dockerfile")).exists()
+    needed = set(re.findall(r"\$\{([A-Z_]+)", TEXT))
+    named = set(re.findall(r"^#?([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), flags=re.MULTILINE))
+    assert needed <= named
+
+
+def test_each_queue_is_served() -> None:
+    served = " ".join(" ".join(SERVICES[name]["command"]) for name in ("worker", "gpu"))
+    assert {"gpu", "cpu", "io"} <= set(re.split(r"[ ,]", served))
+
+
+def test_every_volume_and_secret_is_declared() -> None:
+    for service in SERVICES.values():
+        for mounted in service.get("volumes", []):
+            assert mounted.split(":")[0] in COMPOSE["volumes"]
+        assert set(service.get("secrets", [])) <= set(COMPOSE["secrets"])
