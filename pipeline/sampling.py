@@ -22,8 +22,8 @@ def _mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return words ^ (words >> np.uint64(31))
 
 
-def leaf_keys(n: int, *, seed: int) -> NDArray[np.uint64]:
-    """(n,) uint64 keys of the leaves 0 .. n - 1, distinct, the same for the same seed on every machine.
+def leaf_keys(n: int, *, seed: int, first: int = 0) -> NDArray[np.uint64]:
+    """(n,) uint64 keys of the leaves first, first + 1, ..., distinct, the same for a seed on every machine.
 
     The key of a leaf depends on the seed and its position alone, not on `n`.
 
@@ -38,7 +38,7 @@ def leaf_keys(n: int, *, seed: int) -> NDArray[np.uint64]:
         raise ValueError(f"The seed {seed} is not a 64-bit number: choose one from 0 to 2**64 - 1.")
     start = _mixed(np.array([seed], dtype=np.uint64))
     # Distinct words into a bijection: no two leaves share a key, so "the smallest" is never ambiguous.
-    return _mixed(start + np.arange(1, n + 1, dtype=np.uint64) * _STEP)
+    return _mixed(start + np.arange(first + 1, first + n + 1, dtype=np.uint64) * _STEP)
 
 
 def sample(keys: NDArray[np.uint64], lo: int, hi: int, size: int) -> NDArray[np.int64]:

@@ -20,7 +20,8 @@ from annotation_site.dashboards import groves
 from annotation_site.dashboards.access import admins, viewers
 from annotation_site.dashboards.groves import Grove, Window
 from annotation_site.dashboards.node_facts import SHOWN, NodeFacts
-from annotation_site.dashboards.tree_list import tree_rows
+from annotation_site.dashboards.sharing import shared
+from annotation_site.dashboards.tree_list import siblings, tree_rows
 from annotation_site.verification.models import Overruling
 from annotation_site.verification.overruling import CannotOverrule, overrule, reopen, undo_overruling
 
@@ -32,7 +33,7 @@ PAGE = 50
 @require_GET
 def trees(request: HttpRequest, project: Project) -> HttpResponse:
     """The trees of a project's rounds."""
-    context = {"project": project, "section": "trees", "rows": tree_rows(project)}
+    context = {"project": project, "section": "trees", "rows": shared(project, "trees", tree_rows)}
     return render(request, "dashboards/explorer/trees.html", context)
 
 
@@ -44,7 +45,7 @@ def explore(request: HttpRequest, project: Project, tree: int, node: int = 0) ->
     context = {"project": project, "section": "trees", "facts": facts, "may_overrule": may_overrule(request)}
     if request.GET.get("part") == "node":
         return render(request, "dashboards/explorer/node.html", context)
-    context["others"] = [row for row in tree_rows(project) if row["round"] == facts.tree.round.number]
+    context["others"] = siblings(facts.tree)
     return render(request, "dashboards/explorer/explore.html", context)
 
 

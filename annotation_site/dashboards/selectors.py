@@ -19,6 +19,7 @@ from django.db.models import Avg, Count, Max, Min, Prefetch, Q, QuerySet
 from annotation_site.catalog import framing
 from annotation_site.catalog.framing import Frame
 from annotation_site.catalog.models import Mask, Project, Role, Round, StageRun
+from annotation_site.dashboards.sharing import shared_as
 from annotation_site.people.models import Membership
 from annotation_site.verification.models import UNDONE, Cluster, Decision, Judgment, Question
 from annotation_site.verification.yields import (
@@ -245,7 +246,8 @@ def decision_page(
 def sampled(decision: Decision) -> list[Sampled]:
     """The answered masks of a cluster's own sample, in the order of asking; not those asked below it."""
     tree, cluster = decision.tree, decision.cluster
-    asked = sample(leaf_keys(tree.n, seed=tree.seed), cluster.lo, cluster.hi, decision.sample).tolist()
+    keys = leaf_keys(cluster.size, seed=tree.seed, first=cluster.lo)
+    asked = (cluster.lo + sample(keys, 0, cluster.size, decision.sample)).tolist()
     answers = Judgment.objects.counting()
     questions = (
         Question.objects.filter(tree=tree.pk, position__in=asked)
@@ -269,7 +271,8 @@ def project_cards(visible: QuerySet[Project]) -> list[dict[str, Any]]:
     """Per project, the newest hundred first: its stages, accepted masks and answers."""
     projects = list(visible[:100])
     keys = [project.pk for project in projects]
-    decided, questions = masks_by_project(keys), questions_by_project(keys)
+    counted = f"cards:{'-'.join(map(str, keys))}"
+    decided, questions = shared_as(counted, lambda: (masks_by_project(keys), questions_by_project(keys)))
     rounds = (
         Round.objects.filter(project__in=projects).order_by("project_id", "-number").distinct("project_id")
     )

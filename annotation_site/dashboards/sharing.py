@@ -1,4 +1,4 @@
-"""Figures that many tabs ask for at once, computed once for all of them.
+"""Figures that many tabs ask for at once, computed once for all of them, and never while anybody waits.
 
 The overview asks again every 1.5 s in each open tab. What that costs is bounded by time, not by tabs: a
 project's figures are computed at most once in `OVERVIEW_SECONDS` (a Django setting; 3 when it is unset, 0
@@ -8,36 +8,77 @@ while `REDIS_URL` is unset, each process computes them once.
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from django.conf import settings
 from django.core.cache import cache
+from django.core.signals import request_finished
 
 from annotation_site.catalog.models import Project
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 DEFAULT_SECONDS = 3
 """Of OVERVIEW_SECONDS: two looks of a tab."""
 
-HELD_SECONDS = 60
-"""How long figures are at hand for those who ask while someone computes newer ones."""
+HELD_SECONDS = 24 * 60 * 60
+"""How long figures are at hand for those who ask before newer ones are computed."""
+
+_due = threading.local()
 
 
 def shared(project: Project, what: str, compute: Callable[[Project], T]) -> T:
-    """`compute(project)`, or what it gave someone a moment ago.
+    """`compute(project)`, or what it gave someone before; see `shared_as`."""
+    return shared_as(f"{what}:{project.pk}", partial(compute, project))
 
-    The first who asks after that moment computes; who asks meanwhile gets the figures before those. Only
-    while there are none yet does everyone compute. The figures must be picklable.
+
+def shared_as(name: str, compute: Callable[[], T]) -> T:
+    """`compute()`, or what it gave someone before under that name.
+
+    The first who asks once that is no longer new is given it too, and computes newer figures after their page
+    has been sent; a tab that looks again has those. Only while there are none yet does everyone compute. The
+    figures must be picklable.
     """
     seconds = int(getattr(settings, "OVERVIEW_SECONDS", DEFAULT_SECONDS))
     if seconds <= 0:
-        return compute(project)
-    key = f"maskgrove:{what}:{project.pk}"
-    its_turn = cache.add(f"{key}:fresh", True, seconds)
+        return compute()
+    key = f"maskgrove:{name}"
     held: tuple[T] | None = cache.get(key)
-    if held is None or its_turn:
-        held = (compute(project),)
+    is_new = not cache.add(f"{key}:fresh", True, seconds)
+    if held is None:
+        held = (compute(),)
         cache.set(key, held, HELD_SECONDS)
+    elif not is_new:
+        _waiting().append(partial(_renew, key, compute))
     return held[0]
+
+
+def _renew(key: str, compute: Callable[[], object]) -> None:
+    cache.set(key, (compute(),), HELD_SECONDS)
+
+
+def _waiting() -> list[Callable[[], None]]:
+    """What this thread computes once its page has been sent."""
+    if not hasattr(_due, "figures"):
+        _due.figures = []
+    waiting: list[Callable[[], None]] = _due.figures
+    return waiting
+
+
+def compute_due(**_: object) -> None:
+    """Compute what is due; called when a page has been sent. What fails leaves the figures before."""
+    waiting = _waiting()
+    while waiting:
+        renew = waiting.pop()
+        try:
+            renew()
+        except Exception:
+            log.exception("The figures of a page could not be computed; those before are shown.")
+
+
+request_finished.connect(compute_due, dispatch_uid="figures that are due")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
 
-from annotation_site.catalog.models import Project
+from annotation_site.catalog.models import Project, Tree
 from annotation_site.verification.yields import DECIDED
 
 ROWS = f"""
@@ -35,3 +36,9 @@ def tree_rows(project: Project) -> list[dict[str, Any]]:
         cursor.execute(ROWS, {"projects": [project.pk]})
         names = [column.name for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def siblings(tree: Tree) -> QuerySet[Tree]:
+    """The trees of the same round, the largest first."""
+    own = Tree.objects.filter(round=tree.round_id, role=tree.role).defer("packed")
+    return own.select_related("category").order_by("-n", "category__name")

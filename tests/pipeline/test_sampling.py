@@ -104,3 +104,8 @@ def test_negative_counts_are_refused() -> None:
         leaf_keys(-1, seed=0)
     with pytest.raises(ValueError, match="-1 masks"):
         sample(leaf_keys(1, seed=0), 0, 1, -1)
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 2**64 - 1))
+def test_the_keys_of_a_range_are_those_of_the_whole(first: int, n: int, seed: int) -> None:
+    assert np.array_equal(leaf_keys(n, seed=seed, first=first), leaf_keys(first + n, seed=seed)[first:])

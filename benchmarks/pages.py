@@ -1,0 +1,232 @@
+"""How long each page of a project's people takes, on a project of many masks.
+
+Seeds a database of its own (kept under --var for the next run), then asks for every page in this process,
+with other arguments each time. "first" is the very first request, which unpacks trees, fills caches and
+counts what pages share for some seconds; the percentiles are of those after it. No page's p95 should be above
+300 ms.
+
+    python benchmarks/pages.py --masks 10000000 --trees 80 --answers 200000 --json pages.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+LIMIT_MS = 300
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--masks", type=int, default=100_000)
+    parser.add_argument("--trees", type=int, default=20)
+    parser.add_argument("--answers", type=int, default=10_000)
+    parser.add_argument("--requests", type=int, default=40, help="for each page, after the first")
+    parser.add_argument("--var", type=Path, help="where the database is kept (default: a new one each time)")
+    parser.add_argument("--only", help="pages whose name holds this")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    return parser.parse_args()
+
+
+Address = Callable[[np.random.Generator], str]
+
+
+def pages() -> dict[str, Address]:
+    """Name -> what gives an address with arguments of its own each time."""
+    from annotation_site.catalog.models import Image, Mask, Project, Tree
+    from annotation_site.verification.models import Cluster
+
+    root = f"/projects/{Project.objects.get().slug}/"
+    trees = list(Tree.objects.order_by("-n").values_list("pk", "n"))
+    largest = trees[0][0]
+    keys = Mask.objects.order_by("pk").values_list("pk", flat=True)
+    masks, images = (int(keys.first()), int(keys.last())), list(Image.objects.filter(role="pool")[:5000])
+    clusters = list(Cluster.objects.values_list("tree", "node")[:5000])
+
+    def tree(rng: np.random.Generator) -> tuple[int, int]:
+        return trees[int(rng.integers(len(trees)))]
+
+    def node(rng: np.random.Generator) -> str:
+        pk, n = tree(rng)
+        asked = clusters[int(rng.integers(len(clusters)))]
+        chosen = asked if rng.random() < 0.5 else (pk, int(rng.integers(2 * n - 1)))
+        return f"trees/{chosen[0]}/{chosen[1]}/"
+
+    def window(rng: np.random.Generator) -> str:
+        pk, n = trees[0] if rng.random() < 0.5 else tree(rng)
+        width = int(n * rng.random() ** 3) + 1
+        lo, top = int(rng.integers(0, n - width + 1)), int(rng.integers(0, 12)) if width < n / 10 else 0
+        least = max(1, width // 1200)
+        return f"trees/{pk}/visible.json?lo={lo}&hi={lo + width}&top={top}&rows=26&least={least}"
+
+    def further(rng: np.random.Generator) -> str:
+        pk, n = tree(rng)
+        return f"masks/?after={pk}.0_{int(rng.integers(n))}"
+
+    def mask(rng: np.random.Generator) -> int:
+        return int(rng.integers(*masks))
+
+    def image(rng: np.random.Generator) -> Image:
+        return images[int(rng.integers(len(images)))]
+
+    inside: dict[str, Address] = {
+        "tree": lambda rng: f"trees/{tree(rng)[0]}/",
+        "largest tree": lambda _: f"trees/{largest}/",
+        "node": node,
+        "node's panel": lambda rng: f"{node(rng)}?part=node",
+        "window of a tree": window,
+        "two nodes": lambda rng: f"compare/?a={tree(rng)[0]}-0&b={tree(rng)[0]}-1",
+        "masks, a later page": further,
+        "masks of a category": lambda rng: f"masks/?tree={tree(rng)[0]}&low=0.8&fate=accepted",
+        "largest, by score": lambda rng: f"masks/?tree={largest}&order=worst&low={rng.random() / 2:.2f}",
+        "refused in a category": lambda rng: f"masks/?said=refused&tree={tree(rng)[0]}",
+        "refused anywhere": lambda _: "masks/?said=refused",
+        "disagreed anywhere": lambda _: "masks/?said=disagree",
+        "by hand anywhere": lambda _: "masks/?said=hand",
+        "masks of an image": lambda rng: f"masks/?image={image(rng).name}",
+        "mask": lambda rng: f"masks/{mask(rng)}/",
+        "image": lambda rng: f"images/{image(rng).pk}/",
+        "photo": lambda rng: f"images/{image(rng).pk}.jpg",
+        "thumbnail": lambda rng: f"masks/{mask(rng)}.jpg",
+        "decisions, accepted": lambda _: "decisions/?verdict=accept",
+        **{name or "overview": (lambda _, name=name: name) for name in plain()},
+    }
+    return {"projects": lambda _: "/", **{name: within(root, at) for name, at in inside.items()}}
+
+
+def within(root: str, address: Address) -> Address:
+    """The address below the project's own."""
+    return lambda rng: root + address(rng)
+
+
+def plain() -> Iterator[str]:
+    """Every page of a project that needs nothing but the project, the overview first."""
+    from annotation_site.dashboards.urls import urlpatterns
+
+    own = "projects/<slug:slug>/"
+    for pattern in urlpatterns:
+        route = str(pattern.pattern)
+        if route.startswith(own) and "<" not in route.removeprefix(own):
+            yield route.removeprefix(own)
+
+
+def measure(address: Address, requests: int) -> dict[str, float] | None:
+    """Milliseconds of a page; None for what is no page to look at."""
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    client, rng, taken = Client(), np.random.default_rng(0), []
+    client.handler = timed_handler()
+    client.force_login(User.objects.get(username="admin"))
+    for _ in range(requests + 1):
+        where = address(rng)
+        response = client.get(where)
+        if response.status_code in (400, 404, 405):
+            return None
+        if response.status_code not in (200, 302):
+            raise SystemExit(f"{where} answered {response.status_code}.")
+        taken.append(1000 * client.handler.took)
+    later = np.array(taken[1:])
+    shown = {"p50": np.median(later), "p95": np.percentile(later, 95), "max": later.max()}
+    return {"first": taken[0], **{name: float(ms) for name, ms in shown.items()}}
+
+
+def timed_handler() -> Any:
+    """Takes the time until a page is there to be sent; what the site does after that keeps nobody waiting."""
+    from django.test.client import ClientHandler
+
+    class Timed(ClientHandler):
+        took = 0.0
+
+        def get_response(self, request: Any) -> Any:
+            began = time.perf_counter()
+            response = super().get_response(request)
+            self.took = time.perf_counter() - began
+            return response
+
+    return Timed(enforce_csrf_checks=False)
+
+
+def main() -> None:
+    options = arguments()
+    var = options.var or Path(tempfile.mkdtemp(prefix="maskgrove-pages-"))
+    os.environ.update(MASKGROVE_VAR=str(var), DJANGO_SETTINGS_MODULE="annotation_site.settings")
+    os.environ["ALLOWED_HOSTS"] = "testserver"
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    import django
+    from django.conf import settings
+
+    django.setup()
+    settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    run(options, var)
+
+
+def run(options: argparse.Namespace, var: Path) -> None:
+    from django.core.management import call_command
+
+    from annotation_site.catalog.models import Mask, Project, Tree
+    from annotation_site.verification.models import Cluster, Decision, Judgment
+    from benchmarks.seeds import many_masks
+
+    call_command("migrate", interactive=False, verbosity=0)
+    if not Project.objects.exists():
+        began = time.perf_counter()
+        many_masks.seed(
+            masks=options.masks, trees=options.trees, answers=options.answers, photo=photo_in(var)
+        )
+        vacuum()
+        print(f"seeded in {time.perf_counter() - began:.0f} s", flush=True)
+    models = (Tree, Mask, Cluster, Decision, Judgment)
+    counted = {model.__name__.lower(): model.objects.count() for model in models}
+    print(", ".join(f"{n:,} {name}s" for name, n in counted.items()), flush=True)
+    wanted = {name: at for name, at in pages().items() if not options.only or options.only in name}
+    found = {}
+    print(f"{'page':<26}" + "".join(f"{head + ' ms':>11}" for head in ("first", "p50", "p95", "max")))
+    for name, address in wanted.items():
+        row = measure(address, options.requests)
+        if row is not None:
+            found[name] = row
+            print(f"{name:<26}" + "".join(f"{ms:>11.1f}" for ms in row.values()) + late(row), flush=True)
+    slow = [name for name, row in found.items() if row["p95"] > LIMIT_MS]
+    print(f"p95 above {LIMIT_MS} ms: {', '.join(slow) or 'none'}")
+    if options.json:
+        told = {"counts": counted, "limit_ms": LIMIT_MS, "pages": found}
+        options.json.write_text(json.dumps(told, indent=1))
+
+
+def late(row: dict[str, float]) -> str:
+    return "  above the limit" if row["p95"] > LIMIT_MS else ""
+
+
+def photo_in(var: Path) -> Path:
+    """The photo that all images show."""
+    from PIL import Image
+
+    path = var / "photo.jpg"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
+    Image.fromarray(noise).resize((640, 480)).save(path)
+    return path
+
+
+def vacuum() -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+
+
+if __name__ == "__main__":
+    main()
