@@ -272,4 +272,4 @@ def test_it_learns_a_few_scenes(initial: list[AnnotatedImage], tmp_path: Path) -
     found = validate(predictor, initial, k_iou=0.75)
     assert found.ap50 > 0.5
     first, last = training.history[0].losses, training.history[-1].losses
-    assert last["mask_point"] < first["mask_point"] / 2
+    assert last["mask_point"] < 0.8 * first["mask_point"]
