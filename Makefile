@@ -72,7 +72,7 @@ shots: browser ## Take the pictures of the docs anew from a running demo
 
 benchmark: .venv/installed-dev ## Measure against named rivals, one table each; ONLY="questions worlds" narrows
 	@mkdir -p var/benchmarks
-	@for name in $(or $(ONLY),$(basename $(notdir $(wildcard benchmarks/*.py)))); do \
+	@for name in $(or $(ONLY),$(basename $(notdir $(shell grep -l '"--json"' benchmarks/*.py)))); do \
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py --json var/benchmarks/$$name.json; done
 
 constraints: .venv/installed-dev ## Write constraints.txt from what .venv holds
