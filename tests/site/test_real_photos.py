@@ -20,7 +20,7 @@ from pipeline import masks
 from pipeline.metrics import best_ious
 from tests.site.verified_projects import answer_all
 
-DATA = Path(os.environ.get("MASKGROVE_DATA", settings.BASE_DIR / "var" / "data"))
+DATA = Path(os.environ.get("MASKGROVE_DATA", settings.BASE_DIR.parent / "shared" / "data"))
 COCO480, FACADE = DATA / "coco480", DATA / "facade"
 
 pytestmark = [

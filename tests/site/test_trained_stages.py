@@ -20,7 +20,7 @@ from pipeline.scenes import SceneOptions, write_scenes
 pytest.importorskip("torch")
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
-DATA = Path(os.environ.get("MASKGROVE_DATA", settings.BASE_DIR / "var" / "data"))
+DATA = Path(os.environ.get("MASKGROVE_DATA", settings.BASE_DIR.parent / "shared" / "data"))
 
 
 @pytest.fixture(autouse=True)
