@@ -6,13 +6,15 @@ import os
 import shutil
 from collections.abc import Iterator
 from threading import Lock
-from time import sleep
+from time import monotonic, sleep
 
 import pytest
 from django.core.signals import request_finished, request_started
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+LONGEST = 20.0
+"""Seconds that a request may take at the end of a test."""
 SIZES = {"desktop": (1280, 800), "phone": (360, 740)}
 
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = (
@@ -79,6 +81,13 @@ class Requests:
         request_started.connect(self._begun)
         request_finished.connect(self._done)
 
+    def end_within(self, seconds: float) -> bool:
+        """Wait until none is under way; whether that came about."""
+        deadline = monotonic() + seconds
+        while self.under_way and monotonic() < deadline:
+            sleep(0.01)
+        return not self.under_way
+
     def _begun(self, **_: object) -> None:
         with self.lock:
             self.under_way += 1
@@ -106,6 +115,5 @@ def contexts(browser: Browser, live_server: object, requests: Requests) -> Itera
             page.goto("about:blank")
             page.wait_for_load_state("networkidle")
         context.close()
-    while requests.under_way:
-        sleep(0.01)
+    assert requests.end_within(LONGEST), f"{requests.under_way} requests are never answered."
     assert windows.complaints == []
