@@ -87,19 +87,34 @@ def outline() -> bytes:
     return masks.encode(((x - 40) / 30) ** 2 + ((y - 28) / 20) ** 2 < 1)["counts"]
 
 
+def worth_of(project) -> tuple[int, int]:
+    """Accepted masks, and those of them that are right: by the IoU that each was planted with."""
+    from django.db import connection
+
+    from annotation_site.verification.yields import ACCEPTED_MASKS
+
+    right = "count(*) FILTER (WHERE mask.iou >= %(k_iou)s)"
+    planted = f"({ACCEPTED_MASKS}) accepted JOIN catalog_mask mask ON mask.id = accepted.id"
+    with connection.cursor() as cursor:
+        given = {"projects": [project.pk], "k_iou": project.k_iou}
+        cursor.execute(f"SELECT count(*), {right} FROM {planted}", given)
+        return cursor.fetchone()
+
+
 def worked(project, population: Sequence, seed: int) -> dict[str, object]:
     """Let a population work until nothing is open: what was caught, and what it is worth."""
-    from annotation_site.pages.crowd.caught import caught, worth_of
+    from annotation_site.pages.crowd.caught import caught
     from annotation_site.pages.crowd.crowd import recruit, run_crowd
     from annotation_site.pages.crowd.own_site import own_site
     from annotation_site.verification.checking import check_campaign
+    from annotation_site.verification.models import Decision
     from annotation_site.verification.yields import effort_of
 
     began = time.perf_counter()
     recruited = recruit(project, population)
     with own_site() as url:
         run_crowd(recruited, url, seed=seed, photos=False)
-    worth, effort = worth_of(project), effort_of(project)
+    (accepted, correct), effort = worth_of(project), effort_of(project)
     kinds = [
         {
             "kind": one.name,
@@ -117,9 +132,11 @@ def worked(project, population: Sequence, seed: int) -> dict[str, object]:
         "kinds": kinds,
         "questions": effort.questions,
         "gold": effort.gold,
-        "accepted": worth.accepted,
-        "precision": worth.precision,
-        "withdrawn": worth.withdrawn,
+        "accepted": accepted,
+        "precision": correct / accepted if accepted else None,
+        "withdrawn": Decision.objects.filter(
+            tree__round__project=project, withdrawn_at__isnull=False
+        ).count(),
         "invariants_broken": check_campaign(project),
         "seconds": round(time.perf_counter() - began, 1),
     }

@@ -14,6 +14,7 @@ from annotation_site.dashboards.groves import Grove
 from annotation_site.dashboards.mosaics import Tile, tiles
 from annotation_site.dashboards.node_facts import NodeFacts
 from annotation_site.results.outcomes import Answer, Fate, Segment, TreeOutcome, outcome_of
+from annotation_site.results.truth import has_truth, true_iou
 from annotation_site.verification.models import Decision, Judgment
 from pipeline import masks
 
@@ -43,6 +44,13 @@ class MaskFacts:
     def outline(self) -> str:
         """SVG path data in pixels of the photo."""
         return masks.outline(self.mask.rle)
+
+    @cached_property
+    def true_iou(self) -> float | None:
+        """With the best object of its category; None where the image's objects are not known."""
+        if self.mask.image.coco_id is None or not has_truth(self.project):
+            return None
+        return true_iou(self.mask, category_id=self.mask.tree.category_id)
 
     @cached_property
     def outcome(self) -> TreeOutcome:

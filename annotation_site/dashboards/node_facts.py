@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from django.db.models import Count, Q
 
-from annotation_site.catalog.models import Mask, Project, Tree
+from annotation_site.catalog.models import Project, Tree
 from annotation_site.dashboards.groves import Grove, Status, walk
 from annotation_site.dashboards.mosaics import Tile, answers_at, tiles
 from annotation_site.verification.models import Cluster, Decision, Overruling
@@ -20,8 +19,6 @@ SHOWN = 24
 """Masks of a mosaic; as many again at each further look."""
 MOST_SHOWN = 480
 BINS = 20
-COUNTED = 50_000
-"""Of larger nodes the ground truth is not counted: the page is to be there at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +39,6 @@ class Bar:
     def top(self) -> str:
         """Where it begins in that drawing."""
         return f"{50 - self.height / 2:.2f}"
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """Masks of a node with ground truth, and how many of them are correct."""
-
-    known: int
-    correct: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,15 +190,6 @@ class NodeFacts:
         """Share of correct masks, by the answers on its own sample; None before the first."""
         yes, no = self.answered if self.is_sampled else (0, 0)
         return estimated(yes, no, size=self.size)
-
-    @cached_property
-    def truth(self) -> Truth | None:
-        """Against the ground truth, where the pool has any."""
-        if self.size > COUNTED:
-            return None
-        own = Mask.objects.filter(tree=self.tree.pk, position__gte=self.lo, position__lt=self.hi)
-        found = own.aggregate(known=Count("iou"), correct=Count("pk", filter=Q(iou__gte=self.project.k_iou)))
-        return Truth(**found) if found["known"] else None
 
     @cached_property
     def histogram(self) -> list[Bar]:

@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.db.models import ProtectedError
 
 from annotation_site.budget.ledger import budget_of, set_caps
 from annotation_site.budget.models import LedgerEntry
@@ -145,6 +146,7 @@ def admin_password() -> str:
     )
     if not user.check_password(password):
         user.set_password(password)
+        user.is_active = True  # Forgetting the demo may have taken it away.
         user.save()
     return password
 
@@ -177,7 +179,11 @@ def add_images(project: Project, scale: Scale, *, painting: Progress, importing:
 
 
 def forget() -> bool:
-    """Remove the demo's project, admin and files; whether there were any. Projects of the user's own stay."""
+    """Remove the demo's project, admin and files; whether there were any. Projects of the user's own stay.
+
+    Where verdicts by hand in one of those are the admin's, the account stays as their author, and nobody can
+    sign in with it.
+    """
     there = folder().exists()
     if has_database():
         there = _forget_rows() or there
@@ -186,16 +192,32 @@ def forget() -> bool:
 
 
 def _forget_rows() -> bool:
-    get_user_model().objects.filter(username=ADMIN).delete()
     project = Project.objects.filter(slug=SLUG, generated=True).first()
-    if project is None:
-        return False
+    if project is not None:
+        _forget_project(project)
+    _forget_admin()
+    return project is not None
+
+
+def _forget_project(project: Project) -> None:
     artifacts = f"projects/{project.pk}"
     with transaction.atomic():
         LedgerEntry.objects.filter(project=project).delete()
         project.delete()
     delete_artifacts(artifacts)
-    return True
+
+
+def _forget_admin() -> None:
+    """Once the project is gone, and the verdicts by hand in it that name the admin."""
+    user = get_user_model().objects.filter(username=ADMIN).first()
+    if user is None:
+        return
+    try:
+        user.delete()
+    except ProtectedError:
+        user.is_active = False
+        user.set_unusable_password()
+        user.save()
 
 
 def elapsed(seconds: float) -> str:

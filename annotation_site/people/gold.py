@@ -15,6 +15,8 @@ from annotation_site.people.models import GoldItem
 from annotation_site.people.qualification.models import Lesson
 
 Origin = GoldItem.Origin
+NOT_MADE = (Origin.MARKED, Origin.AGREED)
+"""Gold that came to be in other ways: a project that has some of it may still lack gold that was made."""
 
 COUNT = 200
 IMAGES_AN_ITEM = 2
@@ -26,10 +28,11 @@ BARELY = 0.2
 def make_gold(*, project: Project, rng: np.random.Generator, count: int = COUNT) -> dict[str, int]:
     """Make some `count` gold items, half of them right; their number by origin.
 
-    A project that has gold already keeps it and gets no more. Where there are no held-out images, the initial
-    ones serve. Objects that are tiny or crowds are left out, and so are the images that workers learn by.
+    A project whose gold was made already keeps it and gets no more. Where there are no held-out images, the
+    initial ones serve. Objects that are tiny or crowds are left out, and so are the images that workers learn
+    by.
     """
-    if GoldItem.objects.filter(project=project).exists():
+    if GoldItem.objects.filter(project=project).exclude(origin__in=NOT_MADE).exists():
         return {}
     maker = MaskMaker(project, _objects(project, rng, images=IMAGES_AN_ITEM * count), rng)
     predictions = list(_predictions(project, rng, at_most=count // 4))

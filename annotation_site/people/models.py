@@ -19,6 +19,9 @@ def new_secret() -> str:
 class Worker(models.Model):
     """A person who answers; (provider, external id) is who the marketplace says they are."""
 
+    SIMULATED: ClassVar = "simulated"
+    """The provider of those who are programs, and whose seconds are not the site's."""
+
     provider = models.CharField(max_length=20, default="link")
     external_id = models.CharField(max_length=120)
     name = models.CharField(max_length=120, blank=True)

@@ -82,7 +82,8 @@ class PaceRecord:
     ----------
     timed : answers
     look_ms : the middle one of the times that their pages reported
-    clock_ms : from the opening of their HITs to the last answer, by answer; None before there is any
+    clock_ms : from the opening of their HITs to the last answer, by answer; None before there is any, and
+        for simulated workers
     """
 
     timed: int = 0

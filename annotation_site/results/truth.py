@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from django.db import connection
 
-from annotation_site.catalog.models import Annotation, Category, Project, Role
+from annotation_site.catalog.models import Annotation, Category, Mask, Project, Role
 from annotation_site.results.outcomes import TreeOutcome
 from annotation_site.verification.models import Decision
-from pipeline.metrics import Tally, tally, total
+from pipeline.metrics import Tally, best_ious, tally, total
 from pipeline.predictions import Rle
 
 AT_ONCE = 2000
@@ -59,6 +59,17 @@ def annotated_images(project: Project) -> int:
     if not has_truth(project):
         return 0
     return project.images.filter(role=Role.POOL, coco_id__isnull=False).count()
+
+
+def true_iou(mask: Mask, *, category_id: int) -> float:
+    """The largest IoU of a mask with an object of the category in its image; 0 without any.
+
+    Masks of the pool do not carry it: their annotations may be imported after them.
+    """
+    objects = Annotation.objects.filter(image=mask.image_id, category=category_id, is_crowd=False)
+    size = mask.rle["size"]
+    known = [Rle(size=size, counts=bytes(counts)) for counts in objects.values_list("counts", flat=True)]
+    return float(best_ious([mask.rle], known)[0])
 
 
 def tally_of(

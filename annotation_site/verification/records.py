@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from django.db import connection
 from django.db.models import Count, Q
 
-from annotation_site.people.models import Membership, Standing, StandingChange
+from annotation_site.people.models import Membership, Standing, StandingChange, Worker
 from annotation_site.people.standing import AgreementRecord, GoldRecord, PaceRecord, Record
 from annotation_site.verification.models import Judgment, Says
 
@@ -63,10 +64,13 @@ def record_of(membership: Membership) -> Record:
     """All that is known of a worker on a project, since they were last reinstated."""
     who = {"project_id": membership.project_id, "worker_id": membership.worker_id}
     since = _reinstated_at(membership) or BEGINNING
+    pace = pace_record(**who, since=since)
+    if membership.worker.provider == Worker.SIMULATED:
+        pace = replace(pace, clock_ms=None)  # How fast they are, only their pages know.
     return Record(
         gold=gold_record(**who, since=since),
         agreement=agreement_record(**who, since=since),
-        pace=pace_record(**who, since=since),
+        pace=pace,
     )
 
 

@@ -23,7 +23,7 @@ def policy_of(project_id: int) -> TrustPolicy:
 
 def review_standing(*, project_id: int, worker_id: int, at: datetime) -> Standing:
     """Bring a worker's standing in line with their work; called when a HIT ends, safe to repeat."""
-    membership = Membership.objects.get(project=project_id, worker=worker_id)
+    membership = Membership.objects.select_related("worker").get(project=project_id, worker=worker_id)
     policy = policy_of(project_id)
     earned, reason = assess(record_of(membership), policy, current=Standing(membership.standing))
     if earned == Standing.STOPPED and membership.standing != Standing.STOPPED:

@@ -8,17 +8,23 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import psutil
 import psycopg
 import pytest
+from django.contrib.auth.models import User
 from pycocotools.coco import COCO
 
 from annotation_site import embedded
 from annotation_site.budget.ledger import budget_of, set_caps
-from annotation_site.catalog.models import Project
+from annotation_site.catalog.models import Project, Tree
 from annotation_site.local.demo import SCALES, NotThisDemo, begin, elapsed, forget, has_images
 from annotation_site.local.demonstration import every
 from annotation_site.local.processes import Supervisor
+from annotation_site.verification.models import Overruling
+from annotation_site.verification.overruling import overrule, undo_overruling
+from tests.factories import NOON
+from tests.site.campaigns import add_tree, opened, project_with_tree
 from tests.site.processes import is_gone, manage, member, serves, until, unused_port, written
 
 DEMO = ("demo", "--scale", "tiny")
@@ -180,6 +186,39 @@ def test_another_scale_is_refused_until_the_demo_is_forgotten(here: Path) -> Non
         begin(SCALES["full"])
     assert forget()
     assert begin(SCALES["full"]).project.detector == "maskrcnn-small"
+
+
+@pytest.mark.django_db
+def test_a_demo_with_verdicts_by_hand_is_forgotten(here: Path) -> None:
+    demo = begin(SCALES["tiny"])
+    admin = User.objects.get(username="demo")
+    tree = add_tree(demo.project.rounds.create(number=1), [True] * 4, scores=np.full(4, 0.9))
+    opened(demo.project)
+    undo_overruling(overruling=overruled(tree, by=admin), by=admin, at=NOON)
+    overruled(tree, by=admin)
+    assert forget()
+    assert not Project.objects.exists()
+    assert not User.objects.exists()
+
+
+@pytest.mark.django_db
+def test_the_author_of_verdicts_in_a_project_of_the_users_own_stays_and_cannot_sign_in(
+    here: Path, client
+) -> None:
+    password = begin(SCALES["tiny"]).password
+    own = opened(project_with_tree([True] * 4))
+    made = overruled(own.rounds.get().trees.get(), by=User.objects.get(username="demo"))
+    assert forget()
+    assert list(Project.objects.all()) == [own]
+    made.refresh_from_db()
+    assert made.by.username == "demo"
+    assert not client.login(username="demo", password=password)
+    assert client.login(username="demo", password=begin(SCALES["tiny"]).password)
+
+
+def overruled(tree: Tree, *, by: User) -> Overruling:
+    """An accept of the whole tree."""
+    return overrule(tree=tree, node=2 * tree.n - 2, verdict="accept", reason="all fine", by=by, at=NOON)
 
 
 def test_a_running_demo_is_not_forgotten(tmp_path: Path) -> None:

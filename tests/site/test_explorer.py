@@ -137,7 +137,6 @@ def test_a_mosaic_begins_with_the_masks_that_people_answered() -> None:
     yes, no = facts.answered
     assert (yes, no) == (sum(answered), 0)
     assert facts.quality.low < facts.quality.value == 1.0
-    assert facts.truth.correct == facts.truth.known == 64
 
 
 def test_the_panel_says_what_was_decided_and_on_which_evidence(admin: Client) -> None:

@@ -19,7 +19,7 @@ from tests.factories import (
     TreeFactory,
     rectangle,
 )
-from tests.site.campaigns import counted_queries
+from tests.site.campaigns import add_gold, counted_queries
 
 pytestmark = pytest.mark.django_db
 
@@ -90,6 +90,15 @@ def test_making_it_again_adds_nothing(project: Project) -> None:
     before = list(GoldItem.objects.order_by("pk").values_list("pk", flat=True))
     assert make(project) == {}
     assert list(GoldItem.objects.order_by("pk").values_list("pk", flat=True)) == before
+
+
+@pytest.mark.parametrize("origin", [Origin.MARKED, Origin.AGREED])
+def test_gold_that_people_added_does_not_stand_in_for_it(project: Project, origin: str) -> None:
+    add_gold(project, 1)
+    GoldItem.objects.update(origin=origin)
+    assert sum(make(project, count=20).values()) == 20
+    assert GoldItem.objects.count() == 21
+    assert make(project) == {}
 
 
 def test_each_object_is_used_once(project: Project) -> None:

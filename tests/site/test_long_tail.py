@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from annotation_site.catalog.models import Category, Project
 from annotation_site.catalog.rounds import current_round
@@ -99,4 +99,7 @@ def test_what_was_never_opened_has_no_tail_to_ask_about() -> None:
     assert status(project)["long_tail"]["categories"] == 0
     with pytest.raises(NotOpen):
         open_long_tail(project=project, at=NOON)
+    mark_done(current_round(project), Stage.OPEN, message="", at=NOON)
+    with pytest.raises(CommandError, match="never opened"):
+        call_command("open", project.slug, long_tail=True)
     assert status(ProjectFactory())["long_tail"]["masks"] == 0

@@ -187,6 +187,24 @@ def test_a_masks_page_tells_its_answers_and_whose_they_were(admin: Client) -> No
     assert admin.get(url("mask", other, judgment.question.mask_id)).status_code == 404
 
 
+@pytest.mark.parametrize(("position", "iou"), [(0, "1.000"), (1, "0.333")])
+def test_a_masks_page_tells_its_iou_with_the_ground_truth(admin: Client, position: int, iou: str) -> None:
+    project = verified([True, False] * 16)
+    Mask.objects.update(iou=None)
+    mask = Mask.objects.get(tree__round__project=project, position=position)
+    told = f"<dt>IoU with the ground truth</dt><dd>{iou}</dd>"
+    assert told in admin.get(url("mask", project, mask.pk)).content.decode()
+    mask.image.annotations.update(is_crowd=True)
+    assert told.replace(iou, "0.000") in admin.get(url("mask", project, mask.pk)).content.decode()
+
+
+def test_a_masks_page_tells_no_iou_where_the_objects_are_not_known(admin: Client) -> None:
+    project = verified([True] * 8, annotated=False)
+    page = admin.get(url("mask", project, Mask.objects.first().pk))
+    assert page.status_code == 200
+    assert "IoU with the ground truth" not in page.content.decode()
+
+
 def test_a_mask_is_overruled_on_its_own_page(admin: Client) -> None:
     project = verified([True] * 64)
     mask = Mask.objects.get(tree__round__project=project, position=9)

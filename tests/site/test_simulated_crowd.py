@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 
 from annotation_site.budget.ledger import set_caps
 from annotation_site.budget.models import Budget
-from annotation_site.catalog.models import Annotation, Image, Project
+from annotation_site.catalog.models import Annotation, Image, Mask, Project
 from annotation_site.pages.crowd.caught import Worth, caught, told, worth_of
 from annotation_site.pages.crowd.crowd import Floor, recruit, run_crowd
 from annotation_site.pages.crowd.population import (
@@ -38,6 +38,7 @@ from tests.site.campaigns import (
     truth,
 )
 from tests.site.lessons import add_lessons
+from tests.site.verified_projects import verified
 
 
 @pytest.fixture
@@ -53,6 +54,7 @@ def answerable(project: Project, folder: Path) -> Project:
         Image.objects.filter(pk=image.pk).update(path=str(paint(image)))
     set_caps(project=project, questions=200, money=None)
     pool = Image.objects.get(masks__tree__round__project=project, masks__position=0)
+    Image.objects.filter(pk=pool.pk).update(coco_id=1)
     AnnotationFactory(image=pool, category=project.categories.get())
     return opened(project)
 
@@ -110,6 +112,16 @@ def test_who_says_yes_to_everything_is_stopped_and_undone(
     assert worth_of(project) == Worth(accepted=0, correct=0, withdrawn=worth_of(project).withdrawn)
 
 
+@pytest.mark.django_db
+def test_what_a_crowd_is_worth_is_told_by_the_ground_truth_alone() -> None:
+    """Masks of the pool come without an IoU."""
+    project = verified([True] * 24 + [False] * 8, says=lambda item: Says.YES)
+    Mask.objects.update(iou=None)
+    worth = worth_of(project)
+    assert worth == Worth(accepted=32, correct=24, withdrawn=0)
+    assert worth.precision == 0.75
+
+
 def test_a_bot_that_is_right_is_stopped_for_its_speed(
     tmp_path: Path, transactional_db: None, live_server: object
 ) -> None:
@@ -161,7 +173,7 @@ def test_the_command_serves_itself_and_says_what_was_done(project: Project) -> N
     call_command("simulate_crowd", project.slug, workers=2, accuracy=1.0, stdout=out, without_photos=True)
     answers = Judgment.objects.count()
     assert f"honest: {answers} answers" in out.getvalue()
-    assert "accepted masks of known truth, 100.0% of them correct" in out.getvalue()
+    assert "accepted masks in images with ground truth, 100.0% of them correct" in out.getvalue()
     assert "100.0% right" in out.getvalue()
     assert standing(project)[(0, 32)] == "accept"
     assert Budget.objects.get(project=project).committed_questions == answers

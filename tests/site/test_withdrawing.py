@@ -7,7 +7,8 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from annotation_site.people.models import Membership, Standing, StandingChange, TrustPolicy
+from annotation_site.people.members import join
+from annotation_site.people.models import Membership, Standing, StandingChange, TrustPolicy, Worker
 from annotation_site.verification import trust
 from annotation_site.verification.answering import record_answer
 from annotation_site.verification.checking import check_campaign
@@ -45,6 +46,17 @@ def until_nothing_is_open(*people: Person) -> None:
         for person in people:
             if Cluster.objects.filter(is_open=True).exists():
                 person.work()
+
+
+def test_the_sites_clock_judges_people_and_no_simulated_workers_beside_them() -> None:
+    project = opened(project_with_clusters([1.0] * 20, hit_size=45, gold_share=0.0))
+    program = join(project=project, provider=Worker.SIMULATED, external_id="1")
+    for member in (program, Person.of(project).member):
+        hasty = Person(member, clock=Clock(step=timedelta(milliseconds=1)))
+        hasty.work()
+    assert Membership.objects.get(pk=program.pk).standing == Standing.QUALIFIED
+    assert Membership.objects.get(pk=member.pk).standing == Standing.STOPPED
+    assert "by the site's clock" in StandingChange.objects.get().reason
 
 
 def test_what_a_worker_alone_decided_is_open_again_when_they_are_retracted() -> None:

@@ -7,14 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from django.db import connection
-
 from annotation_site.catalog.models import Project
 from annotation_site.pages.crowd.population import Behaviour
 from annotation_site.people.models import Membership, Standing, StandingChange
+from annotation_site.results.reporting import report
 from annotation_site.verification.models import Decision, Judgment
 from annotation_site.verification.records import gold_record
-from annotation_site.verification.yields import ACCEPTED_MASKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ class Worth:
 
     Attributes
     ----------
-    accepted, correct : accepted masks whose IoU with the truth is known, and those that reach K_iou
+    accepted, correct : accepted masks in images with ground truth, and those that reach K_iou, as reported
     withdrawn : decisions that fell with answers they rested on
     """
 
@@ -98,10 +96,6 @@ def _caught(name: str, members: list[Membership]) -> Caught:
     )
 
 
-def _given_before(stop: StandingChange) -> int:
-    return Judgment.objects.given().filter(worker=stop.membership.worker_id, at__lte=stop.at).count()
-
-
 KINDS = {"gold": "gold answers right", "agreement": "agrees with proven workers", "speed": "answers in"}
 """How the reasons of `people.standing` begin or go on."""
 
@@ -110,19 +104,11 @@ def _kinds(reason: str) -> Iterator[str]:
     return (kind for kind, said in KINDS.items() if said in reason)
 
 
-CORRECT = f"""
-SELECT count(*), count(*) FILTER (WHERE mask.iou >= %(k_iou)s)
-FROM ({ACCEPTED_MASKS}) accepted JOIN catalog_mask mask ON mask.id = accepted.id WHERE mask.iou IS NOT NULL
-"""
-
-
 def worth_of(project: Project) -> Worth:
-    """What a project's accepted masks are worth, as far as their true IoU is known."""
-    with connection.cursor() as cursor:
-        cursor.execute(CORRECT, {"projects": [project.pk], "k_iou": project.k_iou})
-        accepted, correct = cursor.fetchone()
+    """What a project's accepted masks are worth, as far as there is ground truth."""
+    tally = report(project).tally
     fallen = Decision.objects.filter(tree__round__project=project, withdrawn_at__isnull=False)
-    return Worth(accepted, correct, fallen.count())
+    return Worth(tally.accepted, tally.correct, fallen.count())
 
 
 def told(found: Caught) -> str:

@@ -18,7 +18,7 @@ from annotation_site.pages.crowd.population import Behaviour
 from annotation_site.pages.crowd.truth import Known, right_answers
 from annotation_site.pages.crowd.visitor import FIRST_WAIT, PATIENCE, Entry, Page, Reply, Visitor
 from annotation_site.people.members import join
-from annotation_site.people.models import Membership, TrustPolicy
+from annotation_site.people.models import Membership, Worker
 from pipeline.progress import Progress, silent
 
 TICK = 0.2
@@ -230,15 +230,9 @@ def recruit(project: Project, population: Sequence[Behaviour]) -> list[tuple[Mem
         for number in range(1, behaviour.count + 1):
             name = f"Simulated {behaviour.name} {number}"
             identity = f"{project.slug}/{behaviour.name}/{number}"
-            member = join(project=project, provider="simulated", external_id=identity, name=name)
+            member = join(project=project, provider=Worker.SIMULATED, external_id=identity, name=name)
             recruited.append((member, behaviour))
     return recruited
-
-
-def _leave_the_clock_out(recruited: Sequence[tuple[Membership, Behaviour]]) -> None:
-    """These people's seconds are not the site's: how fast they are, only their pages know."""
-    projects = {member.project_id for member, _ in recruited}
-    TrustPolicy.objects.filter(project__in=projects).update(check_clock=False)
 
 
 def run_crowd(
@@ -263,8 +257,6 @@ def run_crowd(
     SiteGone
         When the site stays away.
     """
-    if speed != 1:
-        _leave_the_clock_out(recruited)
     floor = Floor(len(recruited))
     workers = [
         SimulatedWorker(

@@ -6,11 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from annotation_site.catalog.models import Annotation, Mask, Project, Role
+from annotation_site.catalog.models import Annotation, Project, Role
 from annotation_site.people.qualification.models import AttemptItem
+from annotation_site.results.truth import true_iou
 from annotation_site.verification.models import Item, Question, Says
-from pipeline import masks
-from pipeline.predictions import Rle
 
 TESTS = 2**40
 """Lessons are numbered from here on, questions below."""
@@ -55,14 +54,5 @@ def _right(question: Question) -> Says:
     gold, mask = question.gold, question.mask
     if mask is None:
         return Says.YES if gold is not None and gold.is_correct else Says.NO
-    return Says.YES if _iou(mask, question.category_id) >= question.project.k_iou else Says.NO
-
-
-def _iou(mask: Mask, category_id: int) -> float:
-    """The largest IoU with an object of the category."""
-    if mask.iou is not None:
-        return mask.iou
-    objects = Annotation.objects.filter(image=mask.image_id, category=category_id, is_crowd=False)
-    size = mask.rle["size"]
-    known = [Rle(size=size, counts=bytes(counts)) for counts in objects.values_list("counts", flat=True)]
-    return float(masks.iou([mask.rle], known).max(initial=0.0))
+    iou = true_iou(mask, category_id=question.category_id) if mask.iou is None else mask.iou
+    return Says.YES if iou >= question.project.k_iou else Says.NO

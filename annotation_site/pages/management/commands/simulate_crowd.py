@@ -106,6 +106,6 @@ class Command(BaseCommand):
         worth = worth_of(project)
         precision = "" if worth.precision is None else f", {worth.precision:.1%} of them correct"
         self.stdout.write(
-            f"  {worth.accepted} accepted masks of known truth{precision}; "
+            f"  {worth.accepted} accepted masks in images with ground truth{precision}; "
             f"{worth.withdrawn} decisions withdrawn"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from annotation_site.catalog.management.stage_command import StageCommand
@@ -13,7 +13,7 @@ from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.reporting import Reporter
 from annotation_site.catalog.stages import Stage, Work
 from annotation_site.verification.campaign import open_round
-from annotation_site.verification.opening import open_long_tail, resume_campaign
+from annotation_site.verification.opening import NothingToOpen, NotOpen, open_long_tail, resume_campaign
 
 
 class Command(StageCommand):
@@ -36,9 +36,14 @@ class Command(StageCommand):
     def handle(self, *_arguments: Any, **options: Any) -> None:
         super().handle(**options)
         if options["long_tail"]:
-            project = Project.objects.get(slug=options["project"])
+            self._open_long_tail(Project.objects.get(slug=options["project"]))
+
+    def _open_long_tail(self, project: Project) -> None:
+        try:
             opened = open_long_tail(project=project, at=timezone.now())
-            self.stdout.write(f"{opened.asked:,} masks of the long tail are asked about one by one.")
+        except (NotOpen, NothingToOpen) as refusal:
+            raise CommandError(str(refusal)) from refusal
+        self.stdout.write(f"{opened.asked:,} masks of the long tail are asked about one by one.")
 
     def work(self, round_: Round, options: dict[str, Any]) -> Work:
         del options
