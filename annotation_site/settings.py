@@ -22,9 +22,9 @@ PUBLIC_URL = env("PUBLIC_URL", default="")
 if env.bool("BEHIND_TLS", default=False):  # A proxy speaks TLS and sets X-Forwarded-Proto.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # Those who ask are inside the network, without TLS.
 
 INSTALLED_APPS = [
     "django.contrib.admin",

@@ -1,6 +1,6 @@
 """Time of one core for a worker's crop: cold from originals of 12 megapixels, warm from the disk.
 
-    .venv/bin/python benchmarks/crops.py [--photos 4] [--crops 25]
+    .venv/bin/python benchmarks/crops.py [--photos 4] [--crops 25] [--json FILE]
 
 The rival is the plain way to do it: decode the whole photo, turn it, cut, scale with Lanczos, encode.
 """
@@ -9,6 +9,7 @@ The rival is the plain way to do it: decode the whole photo, turn it, cut, scale
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -91,8 +92,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--photos", type=int, default=4)
     parser.add_argument("--crops", type=int, default=25)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     options = parser.parse_args()
     rng = np.random.default_rng(0)
+    rows: list[dict[str, object]] = []
     table = Table(
         "object", "median", "p95", "plainly, p95", "ratio", title="A cold crop of 12 megapixels, ms"
     )
@@ -102,11 +105,15 @@ def main() -> None:
             cases = [_case(originals, side, rng) for _ in range(options.crops)]
             own = times(lambda photo, frame: photos.render(photo, frame, longest=crops.CROP_SIDE), cases)
             rival = times(lambda photo, frame: plainly(photo, frame, longest=crops.CROP_SIDE), cases)
+            rows.append({"object": name, "ms": own, "plainly_ms": rival})
             table.add_row(name, *(f"{t:.0f}" for t in (*own, rival[1])), f"{rival[1] / own[1]:.1f}x")
         content = photos.render(*cases[0], longest=crops.CROP_SIDE)
     console = Console()
     console.print(table)
-    console.print("Warm, from the disk: median {:.2f} ms, p95 {:.2f} ms".format(*warm(content, 500)))
+    from_disk = warm(content, 500)
+    console.print("Warm, from the disk: median {:.2f} ms, p95 {:.2f} ms".format(*from_disk))
+    if options.json:  # Each time: median and 95th percentile.
+        options.json.write_text(json.dumps({"cold": rows, "warm_ms": from_disk}, indent=1))
 
 
 def _case(originals: list[Photo], side: int, rng: np.random.Generator) -> tuple[Photo, Frame]:

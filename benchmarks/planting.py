@@ -1,6 +1,6 @@
 """Masks a second into the database, and bytes a mask in it, with its tree and indexes.
 
-    python benchmarks/planting.py --masks 100000
+    python benchmarks/planting.py --masks 100000 --json planting.json
 
 A tree of random rectangles is stored by `plant_tree`, one COPY in one transaction, in a Postgres of its own
 that writes to the disk as a real one does. The rival is the same COPY without anything else: text rows of the
@@ -10,6 +10,7 @@ same bytes into a table without indexes.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -27,6 +28,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--masks", type=int, default=100_000)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="maskgrove-planting-") as var:
         os.environ["MASKGROVE_VAR"] = var
@@ -38,13 +40,15 @@ def main() -> None:
         from annotation_site import embedded
 
         try:
-            measure(asked.masks)
+            found = measure(asked.masks)
         finally:
             embedded.release(Path(var))
+    if asked.json:
+        asked.json.write_text(json.dumps(found, indent=1))
 
 
-def measure(n: int) -> None:
-    """Store a tree of n masks and the same rows bare; print both."""
+def measure(n: int) -> dict[str, float]:
+    """Store a tree of n masks and the same rows bare; print both, and return them."""
     from django.core.management import call_command
     from django.db import connection
 
@@ -61,6 +65,7 @@ def measure(n: int) -> None:
         bare = time.perf_counter() - begun
     print(f"{n:,} masks   {n / took:>10,.0f} a second   {size / n:>6.0f} bytes a mask")
     print(f"bare COPY     {n / bare:>10,.0f} a second   ratio {took / bare:.1f}")
+    return {"masks": n, "seconds": took, "bytes_a_mask": float(size) / n, "bare_seconds": bare}
 
 
 def plant(n: int) -> tuple[float, list[tuple[Any, ...]]]:

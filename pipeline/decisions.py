@@ -179,7 +179,8 @@ class Sequential:
     most : answers are never planned beyond; so many tell any quality to a percent
     doubt_accept : a cluster is accepted when the chance, given the answers so far, that the whole sample
         would not accept it is less
-    doubt_split : it is split when the chance that the whole sample would accept it is less, unless
+    doubt_split : it is split, once there is a no, when the chance that the whole sample would accept it is
+        less, unless
     hopeless : the chance that the whole sample would reject it is at least this
     doubt_reject : it is rejected when the chance that the whole sample would not is less
     caution : doubt_accept and doubt_split shrink by (n_s / planned sample) ** caution
@@ -244,7 +245,8 @@ def _decided(
         return Verdict.ACCEPT
     if 1 - reject < rule.doubt_reject:
         return Verdict.REJECT
-    unacceptable = accept < stakes * rule.doubt_split and reject < rule.hopeless
+    # On the prior alone small clusters would be split unasked, down to their last mask.
+    unacceptable = no > 0 and accept < stakes * rule.doubt_split and reject < rule.hopeless
     return Verdict.SPLIT if unacceptable else Verdict.ASK
 
 

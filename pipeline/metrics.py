@@ -5,7 +5,7 @@ Tallies are kept per image and category and added up, so no project's masks ever
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -146,12 +146,6 @@ def tally(
 def total(tallies: Iterable[Tally]) -> Tally:
     """All of them together; the tally of nothing when there are none."""
     return sum(tallies, start=Tally())
-
-
-def mean_over_categories(tallies: Mapping[int, Tally], measure: str) -> float:
-    """The mean of a measure (sq, precision, ...) over the categories that have one (Sec. 5.1)."""
-    values = np.array([getattr(one, measure) for one in tallies.values()], dtype=np.float64)
-    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,9 +229,12 @@ class Importer:
         return None
 
     def _lacks_annotations(self, candidate: Candidate, image: Image) -> bool:
-        if self.index is None or candidate.entry is None or not self.index.annotations(candidate.entry.id):
+        """Whether the file says more than is known of an image: listing it says what there is, or nothing."""
+        if self.index is None or candidate.entry is None:
             return False
-        return not image.annotations.exists()
+        if image.coco_id is None:
+            return True
+        return bool(self.index.annotations(candidate.entry.id)) and not image.annotations.exists()
 
     def _row(
         self, one: Pending, original: Original | UnusableImage, report: ImportReport

@@ -47,11 +47,6 @@ def verify_texts() -> dict[str, str]:
     }
 
 
-def says_text(says: str) -> str:
-    """An answer in words."""
-    return {"yes": _("Yes"), "no": _("No"), "unsure": _("Can’t tell")}[says]
-
-
 def why(origin: str, category: str) -> str:
     """One line on a lesson: why its outline is right or wrong for the category it is shown as."""
     reasons = {

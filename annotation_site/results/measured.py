@@ -13,14 +13,28 @@ from datetime import datetime
 from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Count, Max, Q, Sum
+from django.db.models import Count, DecimalField, Func, Max, Q, Sum
 
-from annotation_site.catalog.models import Annotation, Category, Image, Project, Role, Tree
+from annotation_site.catalog.models import Annotation, Category, Image, Project, Role, StageRun, Tree
 from annotation_site.results.outcomes import one_moment
 from annotation_site.results.reporting import report
-from annotation_site.verification.models import Decision, Judgment, Overruling
+from annotation_site.verification.models import (
+    Cluster,
+    Decision,
+    Judgment,
+    Overruling,
+    SearchRules,
+    Skill,
+)
 
 HELD_SECONDS = 7 * 24 * 60 * 60
+
+
+class HashOfRow(Func):
+    """64 bits that tell rows of these columns apart."""
+
+    template = "hashtextextended(ROW(%(expressions)s)::text, 0)::numeric"
+    output_field = DecimalField()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +64,20 @@ def facts(project: Project) -> list[Any]:
 
     Facts are added, and withdrawn or retracted once: their number, the newest, and the same of those that no
     longer stand tell of all that. Imports, new trees and settings of the project follow in the same manner.
+    Which masks replace which comes and goes with the trees. Skills are estimated anew in place: all are read.
     """
+    trees = Tree.objects.filter(round__project=project)
     return [
         project.slug,
         project.k_iou,
         _told(Decision.objects.filter(tree__round__project=project), "withdrawn_at"),
         list(_standing_overrulings(project)),
         _told(Judgment.objects.filter(question__project=project), "retracted_at"),
-        Tree.objects.filter(round__project=project).aggregate(Count("id"), Max("id"), Sum("n")),
+        trees.aggregate(Count("id"), Max("id"), Sum("n")),
+        _rounds(project),
+        list(SearchRules.objects.filter(round__project=project).order_by("pk").values_list()),
+        Cluster.objects.filter(tree__in=trees).aggregate(Count("id"), Max("id")),
+        _skills(project),
         _images(project),
         Annotation.objects.filter(image__project=project).aggregate(Count("id"), Max("id"), Sum("area")),
         list(Category.objects.filter(project=project).order_by("pk").values_list("pk", "name")),
@@ -67,6 +87,23 @@ def facts(project: Project) -> list[Any]:
 def _standing_overrulings(project: Project) -> Iterable[int]:
     standing = Overruling.objects.standing().verdicts().filter(tree__round__project=project)
     return standing.order_by("pk").values_list("pk", flat=True)
+
+
+def _rounds(project: Project) -> list[Any]:
+    """Rounds, and what their models were found to be worth."""
+    trained = StageRun.objects.filter(round__project=project, stage=StageRun.Stage.TRAIN)
+    return [
+        list(project.rounds.order_by("pk").values_list("pk", flat=True)),
+        list(trained.order_by("pk").values_list("pk", "detail__validation")),
+    ]
+
+
+def _skills(project: Project) -> dict[str, Any]:
+    """How many, and a sum of their rows' hashes: exact in any order of adding, other when a value is."""
+    figures: dict[str, Any] = Skill.objects.filter(tree__round__project=project).aggregate(
+        n=Count("id"), sum=Sum(HashOfRow("tree", "worker", "sensitivity", "specificity"))
+    )
+    return figures
 
 
 def _told(found: Any, ended: str) -> dict[str, Any]:

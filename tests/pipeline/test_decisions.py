@@ -229,8 +229,19 @@ def test_sequential_stops_exactly_when_it_is_clear_enough_whether_the_sample_wou
         elif 1 - reject < 0.1:
             expected = Verdict.REJECT
         else:
-            expected = Verdict.SPLIT if accept < stakes * 0.15 and reject < 0.5 else Verdict.ASK
+            unlikely = evidence.no > 0 and accept < stakes * 0.15
+            expected = Verdict.SPLIT if unlikely and reject < 0.5 else Verdict.ASK
         assert SEQUENTIAL.decide(evidence, thresholds) is expected
+
+
+@pytest.mark.parametrize("k_a", [0.75, 0.85, 0.95])
+@pytest.mark.parametrize("accuracy", [0.85, 0.95, 1.0])
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_no_cluster_is_decided_before_anyone_was_asked(rule, accuracy: float, k_a: float) -> None:
+    thresholds = Thresholds(k_a=k_a, accuracy=accuracy)
+    for size in [*range(1, 130), 1_000, 100_000]:
+        nothing = Evidence(0, 0, rule.sample_size(size, thresholds), size)
+        assert rule.decide(nothing, thresholds) is Verdict.ASK
 
 
 @pytest.mark.parametrize(("size", "accuracy"), [(15, 1.0), (60, 1.0), (15, 0.9), (60, 0.9)])

@@ -13,7 +13,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from pipeline import masks
-from pipeline.metrics import HumanTime, Tally, best_ious, matches, mean_over_categories, tally, total
+from pipeline.metrics import HumanTime, Tally, best_ious, matches, tally, total
 from pipeline.predictions import Rle
 
 
@@ -93,16 +93,6 @@ def test_tallies_of_images_add_up() -> None:
     assert both.precision == 0.5
     assert both.quality == pytest.approx((0.8 + 0.4) / 2)
     assert total([]) == Tally()
-
-
-def test_the_papers_quality_is_the_mean_over_categories() -> None:
-    per_category = {
-        1: Tally(accepted=100, best_iou=90.0),
-        2: Tally(accepted=1, best_iou=0.5),
-        3: Tally(objects=4),
-    }
-    assert mean_over_categories(per_category, "quality") == pytest.approx(0.7)
-    assert math.isnan(mean_over_categories({3: Tally()}, "quality"))
 
 
 @given(

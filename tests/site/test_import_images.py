@@ -377,6 +377,21 @@ class TestRunningAgain:
         assert Image.objects.get().coco_id == 1
         assert not pool(project, coco, annotations=coco.file).taken["annotations"]
 
+    def test_what_is_listed_later_without_objects_is_known_to_have_none(self, project, coco):
+        coco.add("empty street.png")
+        coco.picture("unlisted.png", seed=77)
+        pool(project, coco)
+        assert pool(project, coco, annotations=coco.file).taken == {
+            "images already there": 1,
+            "images": 0,
+            "annotations": 0,
+        }
+        listed = Image.objects.filter(coco_id__isnull=False)
+        assert list(listed.values_list("name", "coco_id")) == [("empty street.png", 1)]
+        stamps = list(Image.objects.order_by("pk").values())
+        pool(project, coco, annotations=coco.file)
+        assert list(Image.objects.order_by("pk").values()) == stamps
+
     def test_an_import_that_failed_in_the_middle_goes_on(self, project, coco, monkeypatch):
         monkeypatch.setattr(importing, "BATCH", 2)
         for number in range(5):

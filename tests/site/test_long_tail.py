@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
 
 from annotation_site.catalog.models import Category, Project
 from annotation_site.catalog.rounds import current_round
@@ -58,6 +60,13 @@ def test_by_itself_the_long_tail_is_shown_and_not_asked_about() -> None:
     rows = {row["name"]: row["is_tail"] for row in selectors.categories(project)}
     assert rows == {"rare": True, Category.objects.exclude(name="rare").get().name: False}
     assert {c.name: c.is_tail for c in report(project).categories} == rows
+
+
+def test_the_reports_page_marks_it(admin_client: Client) -> None:
+    project = opened(project_with_tail())
+    page = admin_client.get(reverse("dashboards:report", args=[project.slug])).content.decode()
+    assert page.count("long tail") == 1
+    assert 'rare <span class="faint">long tail</span>' in page
 
 
 @pytest.mark.parametrize("rule", ["paper", "curtailed", "sequential"])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
 
 from annotation_site.budget.ledger import budget_of, set_caps
 from annotation_site.catalog.clustering import cluster
@@ -210,6 +213,24 @@ def test_export_and_report_count_an_object_once_and_keep_the_trail(tmp_path: Pat
     ]
     assert found.rounds[1].gain == 1.0
     assert sum(r.questions for r in found.rounds) == found.questions
+
+
+def test_the_reports_page_has_a_row_for_each_round_once_there_are_two(admin_client: Client) -> None:
+    project = project_of(8)
+    run_round(current_round(project), (PLACES[0], 16, 0.6))
+    accept_everything(project)
+    url = reverse("dashboards:report", args=[project.slug])
+    assert "Rounds" not in admin_client.get(url).content.decode()
+    run_round(start_round(project=project), (PLACES[0], 14, 0.8), (PLACES[1], 16, 0.6))
+    accept_everything(project)
+    table = admin_client.get(url).content.decode().partition("Rounds</h2>")[2].partition("</table>")[0]
+    rows = [[*re.findall(r">([^<>]+)</t[hd]>", row)] for row in table.split("<tr>")[2:]]
+    # Round, known, masks, accepted, replaced, objects, precision, coverage; then what was asked, AP50, AP75.
+    assert [row[:8] for row in rows] == [
+        ["1", "0", "8", "8", "0", "8", "–", "–"],
+        ["2", "8", "16", "16", "8", "16", "–", "–"],
+    ]
+    assert [row[9:] for row in rows] == [["–", "–"]] * 2
 
 
 def test_a_round_learns_from_initial_images_and_from_accepted_masks(tmp_path: Path) -> None:

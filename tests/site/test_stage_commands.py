@@ -136,6 +136,18 @@ def test_the_detector_may_be_chosen_on_the_command_line(tmp_path: Path) -> None:
     assert losses[-1]["total"] > 0
 
 
+def test_it_may_start_from_any_weights_that_the_detector_knows(project: Project) -> None:
+    said("train", project.slug, "--weights", "imagenet")
+    assert StageRun.objects.get(stage=Stage.TRAIN).detail["options"] == {"weights": "imagenet"}
+
+
+def test_weights_that_it_does_not_know_end_with_those_it_does(tmp_path: Path) -> None:
+    pytest.importorskip("torchvision")
+    project = painted_project(tmp_path, detector="maskrcnn-r50-fpn")
+    with pytest.raises(CommandError, match=r"starts from coco or none, not model\.pkl"):
+        said("train", project.slug, "--weights", "model.pkl")
+
+
 def test_training_says_how_good_the_model_is_on_heldout_images(project: Project) -> None:
     assert "AP50" in said("train", project.slug)
     found = StageRun.objects.get(stage=Stage.TRAIN).detail["validation"]

@@ -53,6 +53,21 @@ class TestHealth:
         assert client.get("/readyz").json()["migrations"] == "migrations are missing"
 
 
+class TestBehindTls:
+    @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+    def test_probes_inside_the_network_need_none(self, client: Client, settings, monkeypatch, path: str):
+        monkeypatch.setitem(health.CHECKS, "broker", lambda: None)
+        settings.SECURE_SSL_REDIRECT, settings.METRICS_TOKEN = True, "right"
+        answer = client.get(path, headers={"Authorization": "Bearer right"})
+        assert answer.status_code == 200
+
+    @pytest.mark.parametrize("path", ["/", "/system/", "/healthz/", "/metrics/more"])
+    def test_all_else_is_sent_there(self, client: Client, settings, path: str):
+        settings.SECURE_SSL_REDIRECT = True
+        answer = client.get(path)
+        assert (answer.status_code, answer["Location"]) == (301, f"https://testserver{path}")
+
+
 class TestMetrics:
     def test_facts_are_told_by_project(self, root: Client):
         project = verified([True] * 32)

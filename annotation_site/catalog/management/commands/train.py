@@ -30,7 +30,7 @@ class Command(StageCommand):
         detector.add_argument("--iterations", type=int, metavar="N")
         detector.add_argument("--learning-rate", type=float, metavar="RATE")
         detector.add_argument("--short-side", type=int, metavar="PIXELS", help="What images are resized to.")
-        detector.add_argument("--weights", choices=("auto", "coco", "none"), help="What to start from.")
+        detector.add_argument("--weights", help="What to start from: auto, or what the detector knows.")
         detector.add_argument("--start-from", type=Path, metavar="MODEL", help="A model file to go on from.")
         detector.add_argument("--checkpoint-every", type=int, metavar="ITERATIONS")
         add_hardware(parser)
