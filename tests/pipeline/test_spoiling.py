@@ -28,7 +28,8 @@ kinds = st.sampled_from(sorted(SPOILINGS))
 @given(inside, kinds, st.floats(0.3, 0.8), st.integers(0, 2**32))
 def test_the_iou_with_what_it_was_is_the_target(rle: Rle, kind: str, target: float, seed: int) -> None:
     spoiled = spoil(rle, kind, target=target, rng=np.random.default_rng(seed))
-    assert masks.iou([spoiled], [rle])[0, 0] == pytest.approx(target, abs=0.06)
+    # Shifts are of whole pixels: one of a disc of radius 10 costs 4 / (10 pi) of the IoU.
+    assert masks.iou([spoiled], [rle])[0, 0] == pytest.approx(target, abs=0.09)
 
 
 @settings(max_examples=60, deadline=None)
