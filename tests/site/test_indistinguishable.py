@@ -142,9 +142,10 @@ def without_key(text: object, item: Seen) -> str:
 
 
 def headers(response: tuple, item: Seen) -> str:
-    """Of a response, without what every photo has of its own."""
+    """Of a response, without what every photo, and every request, has of its own."""
     found = next(part for part in response if isinstance(part, dict))
-    return without_key(sorted((k, v) for k, v in found.items() if k != "Content-Length"), item)
+    own = ("Content-Length", "X-Request-ID")
+    return without_key(sorted((k, v) for k, v in found.items() if k not in own), item)
 
 
 def picture(content: bytes) -> Picture.Image:
