@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 
 from annotation_site.budget.ledger import budget_of
 from annotation_site.catalog.models import Project
@@ -62,6 +63,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{stop} Every answer is kept: run it again to go on.", returncode=STOPPED_BY_CTRL_C
             ) from stop
+        connection.close()  # The database may have been started anew while the crowd worked.
         self._report(tallies)
         self._report_caught(project, recruited)
 
