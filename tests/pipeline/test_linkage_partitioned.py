@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from pipeline.dendrogram import Dendrogram
 from pipeline.linkage import METHODS, InvalidFeatures, linkage, memory
-from pipeline.linkage.memory import available_memory, exact_limit
-from pipeline.linkage.partition import OtherPartition, open_partition, partition
+from pipeline.linkage.memory import available_memory, exact_limit, turn
+from pipeline.linkage.partition import OtherPartition, Partition, open_partition, partition
 from pipeline.linkage.partitioned import (
     BucketMissing,
     cluster_bucket,
@@ -190,6 +190,21 @@ def test_a_bucket_whose_files_are_lost_is_no_bucket_that_is_over(tmp_path: Path)
     found.buckets.drop(lost)
     with pytest.raises(FileNotFoundError):
         cluster_if_pending(tmp_path, lost)
+
+
+def test_what_is_done_for_a_partition_that_was_made_anew_is_no_tree_of_the_new_one(tmp_path: Path) -> None:
+    arguments = {"method": "complete", "seed": 0, "block": 50, "folder": tmp_path}
+    features, _ = groups(2000, 20)
+    late = partition(features, None, **arguments)
+    bucket = late.pending[0]
+    held = late.load(bucket)
+    (tmp_path / "partition.npz").unlink()
+    anew = partition(features + 1, None, **arguments)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Partition, "load", lambda *_: held)
+        cluster_bucket(late, bucket)
+    assert late.tree(bucket).exists()
+    assert bucket in anew.pending
 
 
 def test_a_tree_is_not_put_together_before_all_buckets_are_done(tmp_path: Path) -> None:
