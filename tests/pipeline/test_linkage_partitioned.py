@@ -245,6 +245,25 @@ def test_how_many_masks_are_exact_follows_the_memory() -> None:
     assert 2 * n**2 + n * (8 * 512 + 1024) <= 20 << 30
 
 
+def test_large_trees_take_turns_with_the_memory_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_SMALL", 50)
+    monkeypatch.setattr(memory, "_LOOK_AGAIN", 0.01)
+    features, _ = groups(100, 3)
+    said: list[str] = []
+
+    def impatient(done: int, total: int, message: str = "") -> None:
+        said.append(message)
+        if len(said) == 3:
+            raise StopRequested
+
+    with turn(100, lambda: None):
+        assert len(linkage(features[:50])) == 49
+        with pytest.raises(StopRequested):
+            linkage(features, progress=impatient)
+    assert said == ["Waiting for another large tree"] * 3
+    assert len(linkage(features, progress=impatient)) == 99
+
+
 def test_a_container_s_limit_counts_as_the_memory_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = {"/sys/fs/cgroup/memory.max": 3 << 20, "/sys/fs/cgroup/memory.current": 1 << 20}
     monkeypatch.setattr(memory, "_number", numbers.get)
