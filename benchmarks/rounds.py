@@ -65,6 +65,7 @@ def carry_out(asked: argparse.Namespace) -> None:
     from annotation_site.catalog.rounds import current_round, find_project
 
     call_command("migrate", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
     make(asked)
     call_command("run_pipeline", SLUG)
     if current_round(find_project(SLUG)).number == 1:

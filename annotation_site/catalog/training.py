@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from annotation_site.catalog.detector_options import agreed_options, detector_options
+from annotation_site.catalog.detector_options import agreed_options, detector_options, kept_options
 from annotation_site.catalog.models import Annotation, Image, Project, Role, Round, StageRun
 from annotation_site.catalog.reporting import Reporter
 from annotation_site.catalog.sources import image_source
@@ -43,7 +43,7 @@ def train(round_: Round, report: Reporter, *, detector: str | None = None, **ove
     )
     folder = model_folder(round_)
     report(0, options.iterations or 0, "Reading annotations")
-    with local_folder(folder) as path:
+    with local_folder(folder) as path, kept_options(round_, StageRun.Stage.TRAIN, given):
         training = get_detector(name).fit(
             list(learned_images(round_)),
             category_ids=category_ids(project),
