@@ -27,7 +27,13 @@ class Page(NamedTuple):
 
 GROUPS: tuple[tuple[str | Promise, tuple[Page, ...]], ...] = (
     (_("Watch"), (Page("overview", "project", _("Overview")), Page("report", "report", _("Report")))),
-    (_("Set up"), (Page("instructions", "instructions", _("Instructions"), Access.ADMIN),)),
+    (
+        _("Set up"),
+        (
+            Page("setup", "setup", _("Set up"), Access.ADMIN),
+            Page("instructions", "instructions", _("Instructions"), Access.ADMIN),
+        ),
+    ),
     (_("Ask"), (Page("launch", "launch", _("Launch")), Page("team", "team", _("Team")))),
     (
         _("Look"),
@@ -57,7 +63,7 @@ class Link:
 def project_pages(context: template.Context) -> dict[str, Any]:
     """The menu: beside a project's page where there is room, behind a button where there is not."""
     project: Project | None = context.get("project") or None
-    section = context.get("section", "")
+    section: str = context.get("section") or ""
     access = getattr(context.get("request"), "access", Access.VIEWER)
     groups = (
         [] if project is None else [(name, _links(project, pages, access, section)) for name, pages in GROUPS]
