@@ -198,13 +198,14 @@ vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env("EMAIL_FROM", default="maskgrove@localhost")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+ANSWER_RATE = env("ANSWER_RATE", default="240/min")
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "EXCEPTION_HANDLER": "annotation_site.api.problems.as_problem",
-    "DEFAULT_THROTTLE_RATES": {"answers": env("ANSWER_RATE", default="") or None},
+    "DEFAULT_THROTTLE_RATES": {"answers": None if ANSWER_RATE in ("", "0") else ANSWER_RATE},
 }
 ANSWER_SLOT_MS = env.int("ANSWER_SLOT_MS", default=25)
 SPECTACULAR_SETTINGS = {"TITLE": "Maskgrove", "VERSION": "0.1.0", "SERVE_INCLUDE_SCHEMA": False}

@@ -7,6 +7,7 @@ check constraint of the database keeps that sum under the caps.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -176,6 +177,7 @@ def settle(
     at: datetime,
     seconds: Decimal = Decimal(0),
     partial: Partial | None = None,
+    payee: int | None = None,
 ) -> None:
     """End a reservation: what was done is spent on the terms it was reserved on, the rest is free again.
 
@@ -185,6 +187,7 @@ def settle(
     ----------
     seconds : that the answers took, each no more than the terms' `longest`
     partial : what an unfinished HIT is paid, instead of what the terms say
+    payee : primary key of the worker whose pay it is
     """
     budget = locked_budget(project_id)
     reserved = LedgerEntry.objects.get(kind=Kind.RESERVE, reference=reference)
@@ -193,11 +196,17 @@ def settle(
     held = Cost(reserved.money - reserved.fee, reserved.fee)
     spent = _terms_of(reserved).of(reserved.questions, done=done, seconds=seconds, partial=partial)
     _move(budget, Kind.RELEASE, -reserved.questions, Cost(-held.pay, -held.fee), reference, at)
-    _move(budget, Kind.SETTLE, done, spent, reference, at)
+    _move(budget, Kind.SETTLE, done, spent, reference, at, payee=payee)
 
 
 def settle_late(
-    *, project_id: int, reference: str, hit: str, at: datetime, seconds: Decimal = Decimal(0)
+    *,
+    project_id: int,
+    reference: str,
+    hit: str,
+    at: datetime,
+    seconds: Decimal = Decimal(0),
+    payee: int | None = None,
 ) -> bool:
     """Spend one question that was answered after its reservation `hit` had ended, if the caps allow it."""
     budget = locked_budget(project_id)
@@ -205,11 +214,13 @@ def settle_late(
     cost = _terms_of(reserved).late(reserved.questions, seconds=seconds)
     if not _fits(budget, 1, cost):
         return False
-    _move(budget, Kind.SETTLE, 1, cost, reference, at)
+    _move(budget, Kind.SETTLE, 1, cost, reference, at, payee=payee)
     return True
 
 
-def give_bonus(*, project: Project, money: Decimal, reference: str, note: str, at: datetime) -> LedgerEntry:
+def give_bonus(
+    *, project: Project, money: Decimal, reference: str, note: str, at: datetime, payee: int | None = None
+) -> LedgerEntry:
     """Spend a bonus and its fee, under the cap; a reference is paid once, however often this is repeated.
 
     Parameters
@@ -235,7 +246,7 @@ def give_bonus(*, project: Project, money: Decimal, reference: str, note: str, a
         cost = budget.terms.bonus(money)
         if not _fits(budget, 0, cost):
             raise BudgetSpent(f"The budget of {project} does not allow a bonus of {cost.total} with its fee.")
-        return _move(budget, Kind.BONUS, 0, cost, reference, at, note=note[:200])
+        return _move(budget, Kind.BONUS, 0, cost, reference, at, note=note[:200], payee=payee)
 
 
 def spend_of(project: Project) -> Spend:
@@ -258,6 +269,14 @@ def spend_of(project: Project) -> Spend:
         reserved_questions=sums["open"],
         reserved_money=sums["reserved"],
     )
+
+
+def earned_by(project: Project, payees: Collection[int]) -> dict[int, Decimal]:
+    """Worker's primary key -> what the ledger says they earned, bonuses included and fees not."""
+    final = LedgerEntry.objects.filter(
+        project=project, payee__in=payees, kind__in=[Kind.SETTLE, Kind.BONUS]
+    ).order_by()
+    return dict(final.values_list("payee").annotate(pay=Sum(F("money") - F("fee"))))
 
 
 def _terms_of(reserved: LedgerEntry) -> Terms:

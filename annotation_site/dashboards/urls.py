@@ -16,6 +16,7 @@ from annotation_site.dashboards import (
     views,
 )
 from annotation_site.dashboards.setup import urls as setup_urls
+from annotation_site.dashboards.workers import urls as workers_urls
 
 app_name = "dashboards"
 urlpatterns = [
@@ -65,4 +66,5 @@ urlpatterns = [
     path("projects/<slug:slug>/exports/<int:pk>/", exports.download, name="download"),
     path("projects/<slug:slug>/exports/<int:pk>/end/", exports.end, name="end_export"),
     *looking_urls.urlpatterns,
+    *workers_urls.urlpatterns,
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django import template
 
 register = template.Library()
@@ -72,3 +74,9 @@ def add_floats(left: float | str, right: float | str) -> str:
 def seconds(milliseconds: float | None) -> str:
     """1423 -> "1.4"."""
     return "–" if milliseconds is None else f"{milliseconds / 1000:.1f}"
+
+
+@register.filter
+def called(name: str, names: Mapping[str, str]) -> str:
+    """What something is called for people; itself where it has no other name."""
+    return names.get(name, name)

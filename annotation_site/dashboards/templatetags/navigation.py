@@ -34,7 +34,14 @@ GROUPS: tuple[tuple[str | Promise, tuple[Page, ...]], ...] = (
             Page("instructions", "instructions", _("Instructions"), Access.ADMIN),
         ),
     ),
-    (_("Ask"), (Page("launch", "launch", _("Launch")), Page("team", "team", _("Team")))),
+    (
+        _("Ask"),
+        (
+            Page("launch", "launch", _("Launch")),
+            Page("team", "team", _("Team")),
+            Page("workers", "workers", _("Workers")),
+        ),
+    ),
     (
         _("Look"),
         (
