@@ -112,6 +112,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "annotation_site.static_files.HashedStaticFiles"},
 }
 EXACT_TREES_UP_TO = env.int("EXACT_TREES_UP_TO", default=0)
+TREE_CACHE_BYTES = env.int("TREE_CACHE_MB", default=512) << 20
+OVERVIEW_SECONDS = env.int("OVERVIEW_SECONDS", default=3)
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env("STATIC_ROOT", default=str(VAR / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
