@@ -115,6 +115,8 @@ STORAGES = {
 IMPORT_FROM = env.list("IMPORT_FROM", default=[])
 UPLOAD_LIMIT = env.int("UPLOAD_LIMIT", default=100_000_000_000)
 EXACT_TREES_UP_TO = env.int("EXACT_TREES_UP_TO", default=0)
+TREE_CACHE_BYTES = env.int("TREE_CACHE_MB", default=512) << 20
+OVERVIEW_SECONDS = env.int("OVERVIEW_SECONDS", default=3)
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env("STATIC_ROOT", default=str(VAR / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
