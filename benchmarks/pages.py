@@ -45,6 +45,7 @@ Address = Callable[[np.random.Generator], str]
 def pages() -> dict[str, Address]:
     """Name -> what gives an address with arguments of its own each time."""
     from annotation_site.catalog.models import Image, Mask, Project, Tree
+    from annotation_site.people.models import Membership
     from annotation_site.verification.models import Cluster
 
     root = f"/projects/{Project.objects.get().slug}/"
@@ -52,6 +53,7 @@ def pages() -> dict[str, Address]:
     largest = trees[0][0]
     keys = Mask.objects.order_by("pk").values_list("pk", flat=True)
     masks, images = (int(keys.first()), int(keys.last())), list(Image.objects.filter(role="pool")[:5000])
+    members = list(Membership.objects.values_list("pk", flat=True)[:5000])
     clusters = list(Cluster.objects.values_list("tree", "node")[:5000])
 
     def tree(rng: np.random.Generator) -> tuple[int, int]:
@@ -77,6 +79,9 @@ def pages() -> dict[str, Address]:
     def mask(rng: np.random.Generator) -> int:
         return int(rng.integers(*masks))
 
+    def member(rng: np.random.Generator) -> int:
+        return members[int(rng.integers(len(members)))]
+
     def image(rng: np.random.Generator) -> Image:
         return images[int(rng.integers(len(images)))]
 
@@ -99,6 +104,11 @@ def pages() -> dict[str, Address]:
         "image": lambda rng: f"images/{image(rng).pk}/",
         "photo": lambda rng: f"images/{image(rng).pk}.jpg",
         "thumbnail": lambda rng: f"masks/{mask(rng)}.jpg",
+        "workers by gold": lambda _: "workers/?sort=-gold",
+        "worker": lambda rng: f"workers/{member(rng)}/",
+        "worker's figures": lambda rng: f"workers/{member(rng)}/figures.json",
+        "answers others contradict": lambda rng: f"workers/{member(rng)}/?which=disagreed",
+        "what a stop would cost": lambda rng: f"workers/{member(rng)}/stop/",
         "decisions, accepted": lambda _: "decisions/?verdict=accept",
         **{name or "overview": (lambda _, name=name: name) for name in plain()},
     }
