@@ -166,7 +166,7 @@ def filled(some: Samples, route: str, names: Sequence[str], rng: np.random.Gener
 
 def asked_for(some: Samples) -> dict[str, Address]:
     """What pages may be asked for besides: filters, windows, later pages."""
-    largest, tree = some.trees[0][0], some.tree
+    largest, tree, worker = some.trees[0][0], some.tree, first_of("worker")
 
     def window(rng: np.random.Generator) -> str:
         pk, n = some.trees[0] if rng.random() < 0.5 else tree(rng)
@@ -192,6 +192,8 @@ def asked_for(some: Samples) -> dict[str, Address]:
         "disagreed anywhere": lambda _: "masks/?said=disagree",
         "by hand anywhere": lambda _: "masks/?said=hand",
         "masks of an image": lambda rng: f"masks/?image={some.image(rng).name}",
+        "workers by gold": lambda _: "workers/?sort=-gold",
+        "answers others contradict": lambda _: f"workers/{worker}/?which=disagreed",
         "decisions, accepted": lambda _: "decisions/?verdict=accept",
     }
     return {name: within(some.root, at) for name, at in inside.items()}

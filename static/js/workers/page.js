@@ -28,10 +28,10 @@ function options(plot, labels, lines) {
     scales: { y: { range } },
     axes: [axes, { ...axes, size: 56, values: (_, at) => at.map((v) => told(plot, v)) }],
     series: [
-      { value: (_, at) => (at == null ? "–" : moment.format(at * 1000)) },
+      { label: plot.dataset.until, value: (_, at) => (at == null ? "–" : moment.format(at * 1000)) },
       ...labels.map((label, i) => ({ label, stroke: colour(STROKES[i]), width: i ? 1.6 : 2.5, value, points })),
       ...lines.map(([label]) => ({
-        label: plot.dataset[label], stroke: colour(label === "stopped" ? "--reject" : "--warn"), width: 1.2, dash: [5, 5], value, points,
+        label: plot.dataset[label], stroke: colour(label === "stopped" ? "--reject" : "--warn"), width: 1.2, dash: label === "stopped" ? [6, 4] : [2, 4], value, points,
       })),
     ],
   };
