@@ -26,7 +26,7 @@ from annotation_site.catalog.originals import MAX_PIXELS
 from annotation_site.catalog.places import Place
 from annotation_site.catalog.problem_log import problem_log
 from annotation_site.catalog.roles import RoleShares
-from annotation_site.catalog.stages import Interrupted, explain
+from annotation_site.catalog.stages import MOST_DEATHS, Interrupted, explain
 from annotation_site.catalog.steps import RowSteps
 from annotation_site.catalog.storage import artifacts, delete_artifacts, writing
 from annotation_site.preparing import uploads
@@ -143,6 +143,8 @@ def run_import(
     with Claims() as claims:
         if claims.take(Kind.INTAKE, run.pk):
             run.refresh_from_db()
+            if run.state == State.RUNNING:
+                _note_death(run, clock())
             if run.state in (State.WAITING, State.RUNNING):
                 _carry_out(run, claims, also, clock)
     return run
@@ -157,7 +159,7 @@ def stop_import(run: ImportRun) -> None:
 def go_on(run: ImportRun) -> bool:
     """Let workers try an import again that was stopped or failed; whether it is one."""
     ended = ImportRun.objects.filter(pk=run.pk, state__in=[State.STOPPED, State.FAILED])
-    return bool(ended.update(state=State.WAITING, error="", message="", stop_requested=False))
+    return bool(ended.update(state=State.WAITING, error="", message="", deaths=0, stop_requested=False))
 
 
 def discard(run: ImportRun) -> None:
@@ -178,6 +180,17 @@ def waiting_imports() -> QuerySet[ImportRun]:
 def problems_name(run: ImportRun) -> str:
     """The artifact that has every problem of an import, a JSON object a line."""
     return f"{uploads.folder_of(run)}/problems.jsonl"
+
+
+def _note_death(run: ImportRun, at: datetime) -> None:
+    """Whoever was at it is gone; an import that ends its processes again and again is given up."""
+    _change(run, deaths=run.deaths + 1)
+    if run.deaths >= MOST_DEATHS:
+        told = (
+            f"Its process died {MOST_DEATHS} times. Most often the machine has too little memory: allow only "
+            "smaller images. What is imported stays."
+        )
+        _change(run, state=State.FAILED, error=told, finished_at=at)
 
 
 def _carry_out(run: ImportRun, claims: Claims, also: Progress, clock: Callable[[], datetime]) -> None:

@@ -52,6 +52,7 @@ class ImportRun(models.Model):
     error = models.TextField(blank=True)
     report = models.JSONField(default=dict, blank=True, help_text="ImportReport.as_json().")
     stop_requested = models.BooleanField(default=False)
+    deaths = models.PositiveSmallIntegerField(default=0, help_text="Of its processes, since it began.")
     begun_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 

@@ -280,6 +280,15 @@ class TestBackground:
         assert done(run).state == "done"
 
     @background
+    def test_one_whose_process_died_is_taken_over_and_given_up_after_three(self, project, coco):
+        run = uploaded(project, content(coco), HELDOUT)
+        for deaths, state in ((1, "done"), (2, "failed")):
+            ImportRun.objects.update(state="running", deaths=deaths)
+            assert done(run).state == state
+        assert "died 3 times" in run.error
+        assert imports.go_on(run)
+        assert ImportRun.objects.get().deaths == 0
+
     def test_lost_messages_are_sent_again(self, project, coco, monkeypatch):
         run, sent = uploaded(project, content(coco)), []
         monkeypatch.setattr(tasks.enqueue, "run_import", sent.append)

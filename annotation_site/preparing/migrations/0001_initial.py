@@ -50,6 +50,7 @@ class Migration(migrations.Migration):
                 ('error', models.TextField(blank=True)),
                 ('report', models.JSONField(blank=True, default=dict, help_text='ImportReport.as_json().')),
                 ('stop_requested', models.BooleanField(default=False)),
+                ('deaths', models.PositiveSmallIntegerField(default=0, help_text='Of its processes, since it began.')),
                 ('begun_at', models.DateTimeField(blank=True, null=True)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('asked_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
