@@ -32,6 +32,7 @@ class Kind(IntEnum):
     IMPORT = 3
     EXPORT = 4
     TREE = 5
+    PLAN = 6
 
 
 class Claims:
