@@ -25,7 +25,7 @@ from annotation_site.preparing import estimates, imports, uploads
 from annotation_site.preparing.models import Estimate, ImportRun
 from annotation_site.results import export_files
 from annotation_site.results.models import ExportFile
-from annotation_site.verification import leases, next_round
+from annotation_site.verification import leases, looking_ahead, next_round
 from annotation_site.verification.carrying_on import carry_out, due, wanted_rounds
 from pipeline.linkage.partitioned import cluster_if_pending
 from pipeline.progress import Progress, StopRequested
@@ -47,6 +47,9 @@ LOOK_AFTER_EVERY = 300.0
 
 PRUNE_EVERY = 3600.0
 """Seconds between two looks for rendered photos that nobody will see again."""
+
+PLAN_EVERY = 60.0
+"""Seconds between two looks for campaigns that nobody has imagined yet."""
 
 log = logging.getLogger(__name__)
 task = partial(
@@ -94,6 +97,16 @@ def sweep_leases() -> None:
 def look_after() -> None:
     """Review the gold of open projects, and learn the skills of their workers."""
     leases.look_after(at=timezone.now())
+
+
+@task(name="maskgrove.plan_ahead")
+def plan_ahead() -> None:
+    """Imagine the campaigns of calibrated rounds, for the forecasts that pages show."""
+    for round_ in looking_ahead.rounds_to_plan():
+        try:
+            looking_ahead.plan_ahead(round_)
+        except (ValueError, KeyError) as refusal:  # A parameter that its admin has yet to put right.
+            log.warning("%s cannot be planned: %s", round_, refusal)
 
 
 @task(name="maskgrove.prune_crops")
@@ -226,6 +239,7 @@ def look_around(sender: Celery, **_signal: Any) -> None:
     sender.add_periodic_task(LOOK_EVERY, deliver_actions.s(), expires=LOOK_EVERY, queue="io")
     sender.add_periodic_task(RECONCILE_EVERY, reconcile_marketplaces.s(), expires=RECONCILE_EVERY, queue="io")
     sender.add_periodic_task(LOOK_AFTER_EVERY, look_after.s(), expires=LOOK_AFTER_EVERY, queue="io")
+    sender.add_periodic_task(PLAN_EVERY, plan_ahead.s(), expires=PLAN_EVERY, queue="cpu")
     sender.add_periodic_task(PRUNE_EVERY, prune_crops.s(), expires=PRUNE_EVERY, queue="io")
     sender.add_periodic_task(PRUNE_EVERY, prune_uploads.s(), expires=PRUNE_EVERY, queue="io")
 

@@ -2,7 +2,8 @@
 
 The overview asks again every 1.5 s in each open tab. What that costs is bounded by time, not by tabs: a
 project's figures are computed at most once in the seconds of the setting OVERVIEW_SECONDS (0 computes them
-each time), through Django's default cache. Where that cache is one process's own, which it is while
+each time), and never more than a tenth of the time is spent on it: what takes a second is counted every ten.
+They are shared through Django's default cache. Where that cache is one process's own, which it is while
 `REDIS_URL` is unset, each process computes them once.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -25,6 +27,9 @@ log = logging.getLogger(__name__)
 
 HELD_SECONDS = 24 * 60 * 60
 """How long figures are at hand for those who ask before newer ones are computed."""
+
+IDLE = 9
+"""Times as long as figures took to compute is nobody computing them again."""
 
 _due = threading.local()
 
@@ -50,12 +55,26 @@ def shared_as(name: str, compute: Callable[[], T]) -> T:
         held = (compute(),)
         cache.set(key, held, HELD_SECONDS)
     elif not is_new:
-        _waiting().append(partial(_renew, key, compute))
+        _waiting().append(partial(_renew, key, compute, settings.OVERVIEW_SECONDS))
     return held[0]
 
 
-def _renew(key: str, compute: Callable[[], object]) -> None:
+def shared_later(name: str, compute: Callable[[], T], *, every: int) -> T | None:
+    """What `compute()` gave before, under that name; None as long as it gave nothing.
+
+    Nobody ever waits for it: it is computed once a page has been sent, at most once in so many seconds.
+    """
+    key = f"maskgrove:{name}"
+    held: tuple[T] | None = cache.get(key)
+    if cache.add(f"{key}:fresh", True, every):
+        _waiting().append(partial(_renew, key, compute, every))
+    return None if held is None else held[0]
+
+
+def _renew(key: str, compute: Callable[[], object], seconds: int) -> None:
+    began = time.monotonic()
     cache.set(key, (compute(),), HELD_SECONDS)
+    cache.set(f"{key}:fresh", True, max(seconds, round(IDLE * (time.monotonic() - began))))
 
 
 def _waiting() -> list[Callable[[], None]]:

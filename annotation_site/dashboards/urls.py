@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from annotation_site.dashboards import (
+    charts,
     exports,
     health,
     instructions,
@@ -30,7 +31,12 @@ urlpatterns = [
     *setup_urls.urlpatterns,
     path("projects/<slug:slug>/", views.project, name="project"),
     path("projects/<slug:slug>/live/", views.live, name="live"),
-    path("projects/<slug:slug>/curve.json", views.curve, name="curve"),
+    path("projects/<slug:slug>/curve.json", charts.curve, name="curve"),
+    path("projects/<slug:slug>/progress.json", charts.progress, name="progress"),
+    *(
+        path(f"projects/<slug:slug>/{chart}.csv", charts.numbers, {"chart": chart}, name=f"{chart}-numbers")
+        for chart in charts.TABLES
+    ),
     path("projects/<slug:slug>/decisions/", views.decisions, name="decisions"),
     path("projects/<slug:slug>/instructions/", instructions.page, name="instructions"),
     path("projects/<slug:slug>/instructions/preview/", instructions.preview, name="preview"),

@@ -142,7 +142,7 @@ def forecast(
             f"{project} is not calibrated: run `manage.py calibrate {project.slug}`, for which it needs "
             "annotated held-out images."
         )
-    votes, accuracy = _votes(project)
+    votes, accuracy = votes_of(project)
     found = plan(
         trees,
         Calibration.from_json(round_.calibration),
@@ -173,19 +173,24 @@ def _dendrograms(round_id: int) -> Iterator[Dendrogram]:
         yield Dendrogram.from_bytes(bytes(tree.packed))
 
 
-def _votes(project: Project) -> tuple[float, float]:
+def votes_of(project: Project, accuracy: float | None = None) -> tuple[float, float]:
     """Votes on one question, on average, and how often its answer is right.
 
     Second opinions are planned for as one vote: how many are asked is seen when the campaign runs.
+
+    Parameters
+    ----------
+    accuracy : of one vote; None for what the project assumes
     """
-    accuracy, of = project.worker_accuracy, project.judgments_per_question
+    right_vote = project.worker_accuracy if accuracy is None else accuracy
+    of = project.judgments_per_question
     if project.aggregation != "majority" or of == 1:
-        return 1.0, accuracy
+        return 1.0, right_vote
     needed, votes, right = of // 2 + 1, 0.0, 0.0
     for wrong in range(needed):
         ways = math.comb(needed - 1 + wrong, wrong)
-        ends_right = ways * accuracy**needed * (1 - accuracy) ** wrong
-        ends_wrong = ways * (1 - accuracy) ** needed * accuracy**wrong
+        ends_right = ways * right_vote**needed * (1 - right_vote) ** wrong
+        ends_wrong = ways * (1 - right_vote) ** needed * right_vote**wrong
         votes += (needed + wrong) * (ends_right + ends_wrong)
         right += ends_right
     return votes, right

@@ -20,6 +20,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
 from annotation_site.dashboards import health
+from annotation_site.dashboards.charts import TABLES
 from annotation_site.people.models import Membership, Standing
 from annotation_site.people.standing import change_standing
 from annotation_site.verification import tokens
@@ -116,6 +117,8 @@ TABLE = {
     "projects/<slug:slug>/": project_page(),
     "projects/<slug:slug>/live/": project_page(),
     "projects/<slug:slug>/curve.json": project_page(),
+    "projects/<slug:slug>/progress.json": project_page(),
+    **{f"projects/<slug:slug>/{chart}.csv": project_page() for chart in TABLES},
     "projects/<slug:slug>/decisions/": project_page(),
     "projects/<slug:slug>/instructions/": Row(LOGIN, LOGIN, LOGIN, MISSING, FORBIDDEN),
     "projects/<slug:slug>/instructions/preview/": project_change({"text": "read this"}),

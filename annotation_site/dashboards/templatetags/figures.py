@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from django import template
 
 register = template.Library()
+
+SPARKS = 24
+"""Points of a line as small as a word."""
 
 
 @register.filter
@@ -68,6 +71,17 @@ def tone(state: str) -> str:
 def add_floats(left: float | str, right: float | str) -> str:
     """The sum with a decimal point in every language; for positions in drawings."""
     return f"{float(left) + float(right):.3f}"
+
+
+@register.filter
+def sparkline(values: Sequence[float]) -> str:
+    """SVG path data of a line through values, 0 at the bottom, in a box of 100 by 20; nothing for none."""
+    if not values or not max(values):
+        return ""
+    last = max(1, min(SPARKS, len(values)) - 1)
+    shown = [values[round(i * (len(values) - 1) / last)] for i in range(last + 1)]
+    step, highest = 100 / last, max(shown)
+    return "M" + "L".join(f"{i * step:.1f} {19 - 18 * value / highest:.1f}" for i, value in enumerate(shown))
 
 
 @register.filter
