@@ -17,6 +17,8 @@ def pieces_to_share(round_: Round) -> tuple[str, int]:
     ).first()
     if running is None or not claimed(Kind.STAGE, [running.pk]):
         return NOTHING
+    if "origin" in running.detail:  # Of predictions that come from a file; no model here can help.
+        return NOTHING
     count = _free_shards(round_) if running.stage == Stage.DETECT else _free_trees(running)
     return (running.stage, count) if count else NOTHING
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 EXAMPLES = 20
 """Problems of a kind that a report keeps by name; a listener hears of all."""
@@ -78,6 +79,17 @@ class ImportReport:
         if len(examples) < EXAMPLES and problem not in examples:
             examples.append(problem)
         self.listener(problem)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """The problems in plain values, the most frequent kind first: its count and some names."""
+        names = {kind: [str(problem) for problem in found] for kind, found in self.examples.items()}
+        names[Kind.UNKNOWN_CATEGORY] = [
+            f"{name} ({n:,})" for name, n in self.unknown_categories.most_common(EXAMPLES)
+        ]
+        return [
+            {"kind": kind.value, "count": count, "examples": names[kind]}
+            for kind, count in self.problems.most_common()
+        ]
 
     def lines(self) -> list[str]:
         """The problems as text: a line for each kind with its count, then its names."""

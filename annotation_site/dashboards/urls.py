@@ -15,6 +15,7 @@ from annotation_site.dashboards import (
     team,
     views,
 )
+from annotation_site.dashboards.model import urls as model_urls
 
 app_name = "dashboards"
 urlpatterns = [
@@ -63,4 +64,5 @@ urlpatterns = [
     path("projects/<slug:slug>/exports/<int:pk>/", exports.download, name="download"),
     path("projects/<slug:slug>/exports/<int:pk>/end/", exports.end, name="end_export"),
     *looking_urls.urlpatterns,
+    *model_urls.urlpatterns,
 ]
