@@ -24,14 +24,15 @@ Table = Iterator[Sequence[object]]
 
 def standing(round_: Round | None) -> dict[str, Any]:
     """How far the round is, with what was uploaded for it and what was left out of that."""
-    runs = {} if round_ is None else {run.stage: run for run in round_.stages.all()}
-    detect = runs.get(Stage.DETECT)
+    own = StageRun.objects.filter(round=round_)
+    runs = {run.stage: run for run in own.defer("detail")}
+    left_out = own.filter(stage=Stage.DETECT).values_list("detail__left_out", flat=True).first()
     return {
         "round": round_,
         "stages": [runs.get(stage, StageRun(stage=stage)) for stage in SHOWN],
         "offer": round_ and offered(round_),
-        "left_out": detect.detail.get("left_out", []) if detect else [],
-        "detect": detect,
+        "left_out": left_out or [],
+        "detect": runs.get(Stage.DETECT),
         "is_open": Stage.OPEN in runs and runs[Stage.OPEN].state == StageRun.State.DONE,
         "version": " ".join(
             sorted(f"{run.stage} {run.finished_at}" for run in runs.values() if _is_done(run))

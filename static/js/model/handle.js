@@ -20,7 +20,11 @@ export class Handle {
     const focused = document.activeElement === this.element;
     this.#chart = chart;
     chart.over.append(this.element);
-    chart.over.addEventListener("pointerdown", (event) => event.target !== this.element && !this.element.contains(event.target) && this.#grab(event));
+    // A finger that begins on the chart may want to scroll: it taps to move the handle, or drags the handle itself.
+    chart.over.addEventListener("pointerdown", (event) => {
+      if (event.pointerType === "mouse" && !this.element.contains(event.target)) this.#grab(event);
+    });
+    chart.over.addEventListener("click", (event) => this.#follow(event));
     this.element.hidden = false;
     if (focused) this.element.focus();
     this.#place();
