@@ -109,7 +109,7 @@ def due(round_: Round, *, at: datetime) -> StageRun.Stage | None:
     wanted = Round.objects.values_list("carry_on_to", flat=True).get(pk=round_.pk)
     stage = _left(round_, Stage(wanted)) if wanted else None
     run = StageRun.objects.filter(round=round_, stage=stage).first() if stage else None
-    if run is None or run.state == State.WAITING:
+    if run is None or run.state in (State.WAITING, State.DONE):  # done, and uploaded predictions replace it
         return stage
     if run.state == State.RUNNING and orphaned([run]) and not give_up(run, at=at):
         return stage

@@ -151,22 +151,21 @@ def test_each_chart_has_its_numbers_and_the_scatter_its_categories(signed_in, pr
     expect(page.locator(".u-wrap")).to_have_count(4)
     expect(page.locator("#outlook tbody tr")).to_have_count(101)
     with page.expect_response(lambda response: "category=" in response.url and response.ok):
-        page.get_by_label("Category").select_option(index=1)
+        page.locator("#scores-category").select_option(index=1)
 
 
 def test_what_is_wrong_with_an_upload_is_said_and_a_good_one_waits(signed_in, project, contexts):
     contexts.expected = ("400",)
-    Round.objects.update(calibration=None)
     page = signed_in()
     page.goto(address(project))
     page.get_by_text("Choose a model").click()
     wrong = {"name": "mine.txt", "mimeType": "text/plain", "buffer": b"no json"}
-    page.get_by_label("Predictions").set_input_files(wrong)
+    page.locator("#id_results").set_input_files(wrong)
     page.get_by_label("Replace the round").check()
     page.get_by_role("button", name="Upload").click()
     expect(page.locator("#offer-form .errorlist")).to_contain_text("mine.txt is no JSON")
     right = {"name": "mine.json", "mimeType": "application/json", "buffer": b"[]"}
-    page.get_by_label("Predictions").set_input_files(right)
+    page.locator("#id_results").set_input_files(right)
     page.get_by_role("button", name="Upload").click()
     expect(page.locator("#offer")).to_contain_text("mine.json")
     assert OfferedPredictions.objects.get().replaces

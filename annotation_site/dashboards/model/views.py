@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from annotation_site import enqueue
+from annotation_site.budget.ledger import budget_of
 from annotation_site.catalog.choosing import choose_detector, choose_k_pa
 from annotation_site.catalog.foreign_predictions import OtherPredictions
 from annotation_site.catalog.models import Project, Round
@@ -76,6 +77,7 @@ def _page(
         "missing": facts.missing(round_),
         "k_pa": round_ and _k_pa(project, round_),
         "choices": project.threshold_choices.select_related("chosen_by")[:CHOICES_SHOWN],
+        "currency": budget_of(project).currency,
         "own": "" if round_ is None else f"round={round_.number}",
     }
     return render(request, "dashboards/model/page.html", context, status=status)

@@ -5,7 +5,7 @@ import { ask, base, dots, hundredths, kept, short, tabulate, value, whole } from
 import { Handle } from "./handle.js";
 
 const AGAIN_MS = 80;
-const ROUNDING = { questions: whole, accepted: whole, clusters: whole, precision: short, hours: short };
+const ROUNDING = { questions: whole, accepted: whole, clusters: whole, precision: short, hours: short, money: hundredths };
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export class Calibration {
@@ -51,6 +51,7 @@ export class Calibration {
   #showOutlook() {
     const { k_pa: k, questions, accepted, precision, clusters, hours } = this.#outlook;
     this.card.querySelector("#outlook").hidden = false;
+    this.effect.querySelector('[data-part="money"]').hidden = !this.#outlook.money.some(Boolean);
     tabulate(this.card.querySelector("#outlook .numbers"), k.map((at, i) => [hundredths.format(at), questions[i], accepted[i], precision[i], clusters[i], hours[i]]));
     kept(this.plots.outlook, () => this.#drawOutlook());
     this.#moved();
