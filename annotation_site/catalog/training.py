@@ -50,6 +50,7 @@ def train(round_: Round, report: Reporter, *, detector: str | None = None, **ove
             folder=path,
             options=options,
             progress=report,
+            watch=Curve(report),
         )
         checkpoint = f"{folder}/{training.model.relative_to(path)}"
         Round.objects.filter(pk=round_.pk).update(detector=name, checkpoint=checkpoint)
@@ -107,6 +108,18 @@ def _annotated(image: Image, annotations: Sequence[Annotation]) -> AnnotatedImag
         masks=[{"size": [image.height, image.width], "counts": bytes(a.counts)} for a in annotations],
         crowd=np.array([annotation.is_crowd for annotation in annotations], bool),
     )
+
+
+class Curve:
+    """A training curve that is left to look at while it grows: some hundred points, all of them each time."""
+
+    def __init__(self, report: Reporter) -> None:
+        self._report = report
+        self._points: list[dict[str, Any]] = []
+
+    def __call__(self, point: Step) -> None:
+        self._points.append(_point(point))
+        self._report.note(losses=list(self._points))
 
 
 def _note(report: Reporter, training: Training) -> None:

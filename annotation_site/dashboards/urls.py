@@ -16,6 +16,7 @@ from annotation_site.dashboards import (
     team,
     views,
 )
+from annotation_site.dashboards.model import urls as model_urls
 from annotation_site.dashboards.setup import urls as setup_urls
 from annotation_site.dashboards.workers import urls as workers_urls
 
@@ -73,4 +74,5 @@ urlpatterns = [
     path("projects/<slug:slug>/exports/<int:pk>/end/", exports.end, name="end_export"),
     *looking_urls.urlpatterns,
     *workers_urls.urlpatterns,
+    *model_urls.urlpatterns,
 ]

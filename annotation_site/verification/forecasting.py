@@ -90,12 +90,7 @@ class Forecast:
 
     def price(self, questions: int) -> Decimal:
         """Money for so many questions in full HITs and one that is shorter, fees included."""
-        full, rest = divmod(questions, self.hit_size)
-        return full * self._hit(self.hit_size) + (self._hit(rest) if rest else 0)
-
-    def _hit(self, questions: int) -> Decimal:
-        seconds = Decimal(SECONDS) * questions
-        return self.terms.of(questions, done=questions, seconds=seconds).total
+        return price_of(questions, terms=self.terms, hit_size=self.hit_size)
 
     def _at(self, place: int) -> Expected:
         asked = float(self.plan.questions[place]) * self.votes
@@ -160,17 +155,32 @@ def forecast(
         plan=found,
         masks=sum(tree.n for tree in trees),
         votes=votes,
-        gold_share=min(project.gold_share, 0.9),
+        gold_share=gold_share_of(project),
         hit_size=project.hit_size,
         terms=budget.terms,
         currency=budget.currency,
     )
 
 
+def price_of(questions: int, *, terms: Terms, hit_size: int) -> Decimal:
+    """Money for so many questions in full HITs and one that is shorter, fees included."""
+
+    def hit(size: int) -> Decimal:
+        return terms.of(size, done=size, seconds=Decimal(SECONDS) * size).total
+
+    full, rest = divmod(questions, hit_size)
+    return full * hit(hit_size) + (hit(rest) if rest else 0)
+
+
 def _dendrograms(round_id: int) -> Iterator[Dendrogram]:
     trees = Tree.objects.filter(round=round_id, role=Role.POOL).order_by("category_id")
     for tree in trees.iterator(chunk_size=1):
         yield Dendrogram.from_bytes(bytes(tree.packed))
+
+
+def gold_share_of(project: Project) -> float:
+    """Share of the questions that are gold; one that leaves room for others."""
+    return min(project.gold_share, 0.9)
 
 
 def votes_of(project: Project, accuracy: float | None = None) -> tuple[float, float]:

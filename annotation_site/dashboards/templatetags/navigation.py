@@ -31,6 +31,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[Page, ...]], ...] = (
         _("Set up"),
         (
             Page("setup", "setup", _("Set up"), Access.ADMIN),
+            Page("model", "model", _("Model")),
             Page("instructions", "instructions", _("Instructions"), Access.ADMIN),
         ),
     ),
