@@ -7,6 +7,7 @@ from django.urls import path
 from annotation_site.dashboards import (
     exports,
     health,
+    history,
     instructions,
     launching,
     looking_urls,
@@ -14,6 +15,7 @@ from annotation_site.dashboards import (
     system,
     team,
     views,
+    webhooks,
 )
 
 app_name = "dashboards"
@@ -23,6 +25,7 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
     path("system/", system.system, name="system"),
+    path("system/history/", history.site_history, name="site-history"),
     path("system/stages/<int:pk>/retry/", system.retry, name="retry_stage"),
     path("invitations/<str:secret>/", people.invitation, name="invitation"),
     path("projects/<slug:slug>/", views.project, name="project"),
@@ -62,5 +65,12 @@ urlpatterns = [
     path("projects/<slug:slug>/exports/new/", exports.ask, name="ask_for_export"),
     path("projects/<slug:slug>/exports/<int:pk>/", exports.download, name="download"),
     path("projects/<slug:slug>/exports/<int:pk>/end/", exports.end, name="end_export"),
+    path("projects/<slug:slug>/history/", history.history, name="history"),
+    path("projects/<slug:slug>/webhooks/", webhooks.listed, name="webhooks"),
+    path("projects/<slug:slug>/webhooks/new/", webhooks.add, name="new-webhook"),
+    path("projects/<slug:slug>/webhooks/<int:pk>/", webhooks.webhook, name="webhook"),
+    path("projects/<slug:slug>/webhooks/<int:pk>/change/", webhooks.change, name="change-webhook"),
+    path("projects/<slug:slug>/webhooks/deliveries/<int:pk>/", webhooks.delivery, name="delivery"),
+    path("projects/<slug:slug>/webhooks/deliveries/<int:pk>/again/", webhooks.redeliver, name="redeliver"),
     *looking_urls.urlpatterns,
 ]
