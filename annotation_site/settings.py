@@ -16,6 +16,8 @@ env.read_env(BASE_DIR / ".env")
 VAR = Path(env("MASKGROVE_VAR", default=str(BASE_DIR / "var"))).resolve()
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env("SECRET_KEY", default="") or embedded.secret_key(VAR)
+ENCRYPTION_KEYS = env.list("ENCRYPTION_KEYS", default=[]) or [SECRET_KEY]
+"""Of secrets in the database: the first encrypts, all decrypt."""
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 PUBLIC_URL = env("PUBLIC_URL", default="")
@@ -27,7 +29,7 @@ if env.bool("BEHIND_TLS", default=False):  # A proxy speaks TLS and sets X-Forwa
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # Those who ask are inside the network, without TLS.
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "annotation_site.access.django_admin.SuperusersAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -41,6 +43,8 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.openid_connect",
     "rest_framework",
     "drf_spectacular",
+    "annotation_site.audit",
+    "annotation_site.webhooks",
     "annotation_site.catalog",
     "annotation_site.access",
     "annotation_site.people",
@@ -64,6 +68,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "annotation_site.audit.acting.ActingMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -159,6 +164,9 @@ PROLIFIC_WEBHOOK_SECRET = env("PROLIFIC_WEBHOOK_SECRET", default="")
 PROLIFIC_URL = env("PROLIFIC_URL", default="https://api.prolific.com/api/v1/")
 PROLIFIC_COMPLETE_URL = "https://app.prolific.com/submissions/complete"
 
+WEBHOOK_HTTP = env.bool("WEBHOOK_HTTP", default=False)
+WEBHOOK_NETWORKS = env.list("WEBHOOK_NETWORKS", default=[])
+
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 USE_I18N = True
@@ -184,6 +192,7 @@ OIDC_SERVER_URL = env("OIDC_SERVER_URL", default="")
 if OIDC_SERVER_URL:
     SOCIALACCOUNT_PROVIDERS = {
         "openid_connect": {
+            "OAUTH_PKCE_ENABLED": True,
             "APPS": [
                 {
                     "provider_id": "oidc",
@@ -192,7 +201,7 @@ if OIDC_SERVER_URL:
                     "secret": env("OIDC_CLIENT_SECRET", default=""),
                     "settings": {"server_url": OIDC_SERVER_URL},
                 }
-            ]
+            ],
         }
     }
     SECURE_CSP["form-action"].append("{0.scheme}://{0.netloc}".format(urlsplit(OIDC_SERVER_URL)))

@@ -25,11 +25,12 @@ from annotation_site.preparing import estimates, imports, uploads
 from annotation_site.preparing.models import Estimate, ImportRun
 from annotation_site.results import export_files
 from annotation_site.results.models import ExportFile
-from annotation_site.verification import leases, looking_ahead, next_round
+from annotation_site.verification import finishing, leases, looking_ahead, next_round
 from annotation_site.verification.carrying_on import carry_out, due, wanted_rounds
+from annotation_site.webhooks import delivering, notices
 from pipeline.linkage.partitioned import cluster_if_pending
 from pipeline.progress import Progress, StopRequested
-from workers import concurrency
+from workers import acting, concurrency
 from workers.celery import app
 from workers.stopping import until_shutdown
 
@@ -38,6 +39,9 @@ LOOK_EVERY = 15.0
 
 DELIVER_MOST = 15
 """Requests to marketplaces in one look."""
+
+DELIVER_WEBHOOKS = 20
+"""Messages to webhooks in one look."""
 
 RECONCILE_EVERY = 60.0
 """Seconds between two looks at what marketplaces have."""
@@ -52,6 +56,7 @@ PLAN_EVERY = 60.0
 """Seconds between two looks for campaigns that nobody has imagined yet."""
 
 log = logging.getLogger(__name__)
+acting.listen()
 task = partial(
     app.task,
     acks_late=True,
@@ -119,6 +124,27 @@ def prune_crops() -> None:
 def deliver_actions() -> None:
     """Tell marketplaces what is due; few at a time, since they allow about a request a second."""
     outbox.deliver_due(at=timezone.now(), most=DELIVER_MOST)
+
+
+@task(name="maskgrove.tell_webhooks")
+def tell_webhooks() -> None:
+    """Make messages of what happened, and send what is due."""
+    at = timezone.now()
+    delivering.write_messages(at=at)
+    for webhook in delivering.deliver_due(at=at, most=DELIVER_WEBHOOKS):
+        notices.tell_of_disabled(webhook)
+
+
+@task(name="maskgrove.note_finished_rounds")
+def note_finished_rounds() -> None:
+    """Have webhooks told of rounds that have nothing left to ask."""
+    finishing.note_finished_rounds(at=timezone.now())
+
+
+@task(name="maskgrove.prune_webhooks")
+def prune_webhooks() -> None:
+    """Delete what was sent to webhooks long ago."""
+    delivering.prune(at=timezone.now())
 
 
 @task(name="maskgrove.reconcile_marketplaces")
@@ -236,12 +262,14 @@ def look_around(sender: Celery, **_signal: Any) -> None:
     """What beat repeats; a look that nobody was free for is dropped."""
     for repeated in (resume_pipelines, resume_exports, resume_preparing, sweep_leases, begin_rounds):
         sender.add_periodic_task(LOOK_EVERY, repeated.s(), expires=LOOK_EVERY, queue="io")
-    sender.add_periodic_task(LOOK_EVERY, deliver_actions.s(), expires=LOOK_EVERY, queue="io")
+    for repeated in (deliver_actions, tell_webhooks):
+        sender.add_periodic_task(LOOK_EVERY, repeated.s(), expires=LOOK_EVERY, queue="io")
+    sender.add_periodic_task(RECONCILE_EVERY, note_finished_rounds.s(), expires=RECONCILE_EVERY, queue="io")
     sender.add_periodic_task(RECONCILE_EVERY, reconcile_marketplaces.s(), expires=RECONCILE_EVERY, queue="io")
     sender.add_periodic_task(LOOK_AFTER_EVERY, look_after.s(), expires=LOOK_AFTER_EVERY, queue="io")
     sender.add_periodic_task(PLAN_EVERY, plan_ahead.s(), expires=PLAN_EVERY, queue="cpu")
-    sender.add_periodic_task(PRUNE_EVERY, prune_crops.s(), expires=PRUNE_EVERY, queue="io")
-    sender.add_periodic_task(PRUNE_EVERY, prune_uploads.s(), expires=PRUNE_EVERY, queue="io")
+    for repeated in (prune_crops, prune_uploads, prune_webhooks):
+        sender.add_periodic_task(PRUNE_EVERY, repeated.s(), expires=PRUNE_EVERY, queue="io")
 
 
 @worker_ready.connect

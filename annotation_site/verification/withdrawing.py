@@ -31,6 +31,8 @@ from annotation_site.verification.models import (
 )
 from annotation_site.verification.planning import Answers, Rested, answers_of, holds
 from annotation_site.verification.releasing import held_live, release
+from annotation_site.webhooks.models import Kind
+from annotation_site.webhooks.noting import note_many
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +238,8 @@ def withdraw(cluster: Cluster, ground: Ground, because: str, at: datetime) -> in
     Question.objects.filter(
         tree=cluster.tree_id, position__gte=cluster.lo, position__lt=cluster.hi, wanted__gt=0
     ).update(wanted=0, turn=0)
+    if own + below:
+        _tell(cluster, nodes, because, at)
     return own + below
 
 
@@ -244,6 +248,18 @@ def _standing_in(tree_id: int, nodes: slice) -> DecisionQuerySet:
     return Decision.objects.in_force().filter(
         tree=tree_id, cluster__node__gte=nodes.start, cluster__node__lt=nodes.stop
     )
+
+
+def _tell(cluster: Cluster, nodes: range, because: str, at: datetime) -> None:
+    """Have the project's webhooks told which decisions were withdrawn just now."""
+    tree = Tree.objects.defer("packed").select_related("round", "category").get(pk=cluster.tree_id)
+    gone = Decision.objects.filter(
+        tree=tree, withdrawn_at=at, cluster__node__gte=nodes.start, cluster__node__lt=nodes.stop
+    )
+    about = {"category": tree.category.name, "round": tree.round.number, "tree": tree.pk, "because": because}
+    rows = gone.order_by("pk").values_list("pk", "cluster__node", "verdict")
+    told = [{"decision": pk, "node": node, "verdict": verdict, **about} for pk, node, verdict in rows]
+    note_many(tree.round.project_id, Kind.CLUSTER_WITHDRAWN, told, at=at)
 
 
 def is_current(tree_id: int) -> bool:

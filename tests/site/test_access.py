@@ -68,6 +68,11 @@ def project_change(body: dict[str, Any] | None = None) -> Row:
     return Row(LOGIN, LOGIN, LOGIN, MISSING, FORBIDDEN, "post", body or {})
 
 
+def admins_page() -> Row:
+    """A page that the project's viewers may not even look at."""
+    return Row(LOGIN, LOGIN, LOGIN, MISSING, FORBIDDEN)
+
+
 def public(status: int = OK, method: str = "get", body: dict[str, Any] | None = None) -> Row:
     """The same for everyone, since nothing in it is anyone's."""
     return Row(status, status, status, status, status, method, body or {})
@@ -85,6 +90,7 @@ TABLE = {
     "readyz": public(),
     "metrics": public(FORBIDDEN),
     "system/": Row(LOGIN, LOGIN, LOGIN, FORBIDDEN, FORBIDDEN),
+    "system/history/": Row(LOGIN, LOGIN, LOGIN, FORBIDDEN, FORBIDDEN),
     "system/stages/<int:pk>/retry/": Row(LOGIN, LOGIN, LOGIN, FORBIDDEN, FORBIDDEN, "post"),
     "login/": Row(OK, OK, OK, LOGIN, LOGIN),
     "logout/": public(LOGIN, "post"),
@@ -120,7 +126,7 @@ TABLE = {
     "projects/<slug:slug>/progress.json": project_page(),
     **{f"projects/<slug:slug>/{chart}.csv": project_page() for chart in TABLES},
     "projects/<slug:slug>/decisions/": project_page(),
-    "projects/<slug:slug>/instructions/": Row(LOGIN, LOGIN, LOGIN, MISSING, FORBIDDEN),
+    "projects/<slug:slug>/instructions/": admins_page(),
     "projects/<slug:slug>/instructions/preview/": project_change({"text": "read this"}),
     "projects/<slug:slug>/instructions/test/": project_change({"questions": "0"}),
     "projects/<slug:slug>/instructions/examples/<uuid:key>/": project_change(),
@@ -184,6 +190,15 @@ TABLE = {
     "projects/<slug:slug>/model/outlook.json": project_page(),
     "projects/<slug:slug>/model/<slug:chart>.csv": project_page(),
     "projects/<slug:slug>/verdicts/<int:pk>/undo/": project_change(),
+    "projects/<slug:slug>/history/": admins_page(),
+    "projects/<slug:slug>/webhooks/": admins_page(),
+    "projects/<slug:slug>/webhooks/new/": project_change(
+        {"url": "https://a.example/", "kinds": "stage.failed"}
+    ),
+    "projects/<slug:slug>/webhooks/<int:pk>/": admins_page(),
+    "projects/<slug:slug>/webhooks/<int:pk>/change/": project_change({"do": "delete"}),
+    "projects/<slug:slug>/webhooks/deliveries/<int:pk>/": admins_page(),
+    "projects/<slug:slug>/webhooks/deliveries/<int:pk>/again/": project_change(),
     "join/<str:code>/": public(MISSING),
     "arrive/<slug:provider>/<uuid:key>/": public(MISSING),
     "enter/": public(),

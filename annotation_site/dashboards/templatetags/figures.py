@@ -54,6 +54,7 @@ def parted(text: str) -> list[str]:
 
 TONES = {
     "accept": "accept", "done": "accept", "active": "accept", "approved": "accept",
+    "delivered": "accept",
     "reject": "reject", "failed": "reject", "stopped": "reject",
     "split": "split",
     "open": "open", "running": "open", "published": "open",

@@ -53,7 +53,14 @@ GROUPS: tuple[tuple[str | Promise, tuple[Page, ...]], ...] = (
         ),
     ),
     (_("Take out"), (Page("exports", "exports", _("Exports")),)),
-    (_("Access"), (Page("people", "people", _("People")),)),
+    (
+        _("Access"),
+        (
+            Page("people", "people", _("People")),
+            Page("history", "history", _("History"), Access.ADMIN),
+            Page("webhooks", "webhooks", _("Webhooks"), Access.ADMIN),
+        ),
+    ),
 )
 """Heading and pages of each group. A new page is one line here."""
 
