@@ -96,7 +96,7 @@ def create_project(
     if not slug:
         raise ProjectRefused(f"A project's name needs a letter or a digit; {name!r} has none.")
     _check_categories(categories)
-    _check_choices(chosen)
+    check_choices(chosen)
     existing = Project.objects.filter(slug=slug).first()
     if existing:
         _check_same(existing, categories, chosen)
@@ -144,7 +144,8 @@ def _check_categories(categories: Sequence[CocoCategory]) -> None:
             )
 
 
-def _check_choices(parameters: Mapping[str, Any]) -> None:
+def check_choices(parameters: Mapping[str, Any]) -> None:
+    """Raise ProjectRefused for a parameter that there is not, or a value that is none of its choices."""
     unknown = sorted(set(parameters) - set(PARAMETERS))
     if unknown:
         raise ProjectRefused(
