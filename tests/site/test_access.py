@@ -220,7 +220,7 @@ TABLE = {
     "api/items/<uuid:key>/undo": Row(UNKNOWN, MISSING, FORBIDDEN, UNKNOWN, UNKNOWN, "post"),
     "api/v1/me": Row(UNKNOWN, UNKNOWN, UNKNOWN, OK, OK),
     "api/v1/projects": Row(UNKNOWN, UNKNOWN, UNKNOWN, OK, OK),
-    "api/v1/<path:rest>": Row(UNKNOWN, UNKNOWN, UNKNOWN, MISSING, MISSING),
+    "api/v1/<anything:rest>": Row(UNKNOWN, UNKNOWN, UNKNOWN, MISSING, MISSING),
     **{f"api/v1/projects/<slug:slug>{path}": api_read() for path in API_READ},
     "api/v1/projects/<slug:slug>/invitations": Row(UNKNOWN, UNKNOWN, UNKNOWN, MISSING, FORBIDDEN),
     **{f"api/v1/projects/<slug:slug>{path}": api_write(method) for path, method in API_WRITE.items()},

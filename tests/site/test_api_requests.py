@@ -227,7 +227,9 @@ def test_other_things_than_json_are_refused_as_problems(client):
     assert "PATCH" in refused["Allow"]
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/projects/facades/masks/-1", "/projects/facades/trees/x"])
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "/projects/facades/masks/-1", "/projects/facades/trees/x", "/", "/a%0Ab"]
+)
 def test_an_address_that_leads_nowhere_is_a_problem(client, path):
     refused = client.get(f"{V1}{path}")
     assert refused.status_code == 404

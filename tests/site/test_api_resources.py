@@ -97,7 +97,7 @@ def test_masks_are_found_by_what_became_of_them(ground, client):
     assert scores == sorted(scores, reverse=True)
     rest = told(client, f"{url}?tree={tree['id']}&order=best&limit=150")
     again = told(client, rest["next"])
-    assert [one["id"] for one in rest["results"] + again["results"]] == [one["id"] for one in best["results"]]
+    assert (rest["results"] + again["results"])[:200] == best["results"]
 
 
 def test_a_mask_says_why(ground, client):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -28,6 +29,12 @@ OPERATIONS = [
     for method, described in methods.items()
     if path.startswith(V1)
 ]
+CONFIG = {
+    # Postgres has no room for NUL in a text: 400. Tokens are given below.
+    "generation": {"allow-x00": False, "with-security-parameters": False},
+    # What is well-formed may still be refused: as things stand (409), or for what it says (422).
+    "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "304", "404", "409", "412", "422"]}},
+}
 
 
 @pytest.fixture
@@ -41,35 +48,46 @@ def ground() -> Iterator[ApiGround]:
         signal.connect(close_old_connections)
 
 
-@pytest.mark.parametrize(("path", "method"), OPERATIONS)
-def test_an_operation_is_as_documented(ground: ApiGround, path: str, method: str) -> None:
-    operation = documented(ground)[path][method.upper()]
-    cases = st.one_of(*(operation.as_strategy(generation_mode=mode) for mode in GenerationMode))
+def documented(ground: ApiGround, path: str, method: str, *, token: str) -> Any:
+    """An operation of the document, at places that there are, for who has a token."""
+    document = deepcopy(DOCUMENT)
+    for one in document["paths"][path][method]["parameters"]:
+        if one["in"] == "path":
+            one["schema"] = {"enum": [ground.places[one["name"]]]}
+    config = SchemathesisConfig.from_dict({**CONFIG, "headers": {"Authorization": token}})
+    schema = schemathesis.openapi.from_dict(document, config=config)
+    schema.app = get_wsgi_application()
+    return schema[path][method.upper()]
+
+
+def check(cases: Any, judge: Any, *, examples: int) -> None:
+    """Judge some cases, always the same ones."""
 
     @seed(2021)
     @settings(
-        max_examples=EXAMPLES, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+        max_examples=examples, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
     )
     @given(case=cases)
-    def holds(case: Any) -> None:
-        case.call_and_validate()
+    def judged(case: Any) -> None:
+        judge(case)
 
-    holds()
+    judged()
 
 
-def documented(ground: ApiGround) -> Any:
-    """The document, with places that there are and the token of an owner."""
-    config = SchemathesisConfig.from_dict(
-        {
-            "headers": {"Authorization": bearer(ground.owner)},
-            "parameters": {f"path.{name}": value for name, value in ground.places.items()},
-            "generation": {"allow-x00": False},  # Postgres has no room for it in a text: 400.
-            "checks": {
-                # What is well-formed may still be refused: as things stand (409), or for what it says (422).
-                "positive_data_acceptance": {"expected-statuses": ["2xx", "304", "404", "409", "412", "422"]},
-            },
-        }
-    )
-    schema = schemathesis.openapi.from_dict(DOCUMENT, config=config)
-    schema.app = get_wsgi_application()
-    return schema
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+def test_an_operation_is_as_documented(ground: ApiGround, path: str, method: str) -> None:
+    operation = documented(ground, path, method, token=bearer(ground.owner))
+    cases = st.one_of(*(operation.as_strategy(generation_mode=mode) for mode in GenerationMode))
+    check(cases, lambda case: case.call_and_validate(), examples=EXAMPLES)
+
+
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+def test_an_operation_refuses_strangers_as_documented(ground: ApiGround, path: str, method: str) -> None:
+    operation = documented(ground, path, method, token="Bearer mg_guessed")
+
+    def refused(case: Any) -> None:
+        answer = case.call_and_validate()
+        assert answer.status_code == 401
+        assert answer.json()["type"] == "token-invalid"
+
+    check(operation.as_strategy(generation_mode=GenerationMode.POSITIVE), refused, examples=1)

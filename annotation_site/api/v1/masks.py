@@ -133,7 +133,9 @@ class ImageQuery(PageQuery):
     """Which images."""
 
     role = serializers.ChoiceField(choices=Role.values, required=False)
-    name = serializers.CharField(max_length=500, required=False, help_text="The file name, exactly.")
+    name = serializers.CharField(
+        max_length=500, required=False, trim_whitespace=False, help_text="The file name, exactly."
+    )
 
 
 class ImageSerializer(serializers.ModelSerializer[Image]):

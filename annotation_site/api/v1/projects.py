@@ -20,7 +20,7 @@ from annotation_site.api import tokens
 from annotation_site.api.models import Scope
 from annotation_site.api.problems import Problem
 from annotation_site.api.v1.schema import operation
-from annotation_site.api.v1.serializers import Body, PageQuery, page, paged
+from annotation_site.api.v1.serializers import NOT_BLANK, Body, PageQuery, page, paged
 from annotation_site.api.v1.views import ApiView, ProjectView, token_of
 from annotation_site.catalog.changing import change_parameters
 from annotation_site.catalog.models import Project
@@ -74,7 +74,7 @@ class CategoryBody(Body):
     """A kind of object; without an id it is numbered."""
 
     id = serializers.IntegerField(min_value=0, max_value=2**31 - 1, required=False)
-    name = serializers.CharField(max_length=120)
+    name = serializers.RegexField(NOT_BLANK, max_length=120)
     supercategory = serializers.CharField(max_length=120, required=False, allow_blank=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, register_converter
 
 from annotation_site.api.v1 import (
     budgets,
@@ -23,6 +23,7 @@ TREE = f"{PROJECT}/trees/<int:tree>"
 WORKER = f"{PROJECT}/workers/<int:worker>"
 EXPORT = f"{PROJECT}/exports/<int:export>"
 
+register_converter(nowhere.Anything, "anything")
 urlpatterns = [
     path("me", projects.Me.as_view(), name="me"),
     path("projects", projects.Projects.as_view(), name="projects"),
@@ -75,5 +76,5 @@ urlpatterns = [
     path(f"{PROJECT}/people/<int:person>", people.Person.as_view(), name="person"),
     path(f"{PROJECT}/invitations", people.Invitations.as_view(), name="invitations"),
     path(f"{PROJECT}/invitations/<int:invitation>", people.OneInvitation.as_view(), name="invitation"),
-    path("<path:rest>", nowhere.Nowhere.as_view(), name="nowhere"),
+    path("<anything:rest>", nowhere.Nowhere.as_view(), name="nowhere"),
 ]
