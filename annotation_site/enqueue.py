@@ -84,6 +84,16 @@ def write_export(export_id: int) -> None:
     send("maskgrove.write_export", export_id, expires=HINT_LIFE)
 
 
+def run_import(import_id: int) -> None:
+    """Let a worker carry out an import that waits."""
+    send("maskgrove.run_import", import_id, queue="cpu", expires=HINT_LIFE)
+
+
+def make_estimate(estimate_id: int) -> None:
+    """Let a worker work out an estimate that waits."""
+    send("maskgrove.make_estimate", estimate_id, queue="cpu", expires=HINT_LIFE)
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerProcess:
     """A Celery worker that answers: its name, queues, GPUs, and the tasks that it is at."""

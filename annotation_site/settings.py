@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "annotation_site.budget",
     "annotation_site.verification",
     "annotation_site.results",
+    "annotation_site.preparing",
     "annotation_site.marketplaces",
     "annotation_site.pages",
     "annotation_site.dashboards",
@@ -112,6 +113,8 @@ STORAGES = {
     ),
     "staticfiles": {"BACKEND": "annotation_site.static_files.HashedStaticFiles"},
 }
+IMPORT_FROM = env.list("IMPORT_FROM", default=[])
+UPLOAD_LIMIT = env.int("UPLOAD_LIMIT", default=100_000_000_000)
 EXACT_TREES_UP_TO = env.int("EXACT_TREES_UP_TO", default=0)
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env("STATIC_ROOT", default=str(VAR / "static")))

@@ -21,6 +21,8 @@ from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import StageBusy, StageFailed, StageNotReady
 from annotation_site.marketplaces import outbox, reconciling
 from annotation_site.marketplaces.seam import News
+from annotation_site.preparing import estimates, imports, uploads
+from annotation_site.preparing.models import Estimate, ImportRun
 from annotation_site.results import export_files
 from annotation_site.results.models import ExportFile
 from annotation_site.verification import leases, next_round
@@ -133,6 +135,35 @@ def resume_exports() -> None:
         enqueue.write_export(export.pk)
 
 
+@task(name="maskgrove.run_import")
+def run_import(import_id: int) -> None:
+    """Import images, unless that was discarded or somebody is at it."""
+    if run := ImportRun.objects.select_related("project").filter(pk=import_id).first():
+        imports.run_import(run, also=until_shutdown)
+
+
+@task(name="maskgrove.make_estimate")
+def make_estimate(estimate_id: int) -> None:
+    """Work out an estimate, unless somebody is at it."""
+    if estimate := Estimate.objects.select_related("round__project").filter(pk=estimate_id).first():
+        estimates.make_estimate(estimate, also=until_shutdown)
+
+
+@task(name="maskgrove.resume_preparing")
+def resume_preparing() -> None:
+    """Queue the imports and estimates that nobody is at."""
+    for run in imports.waiting_imports():
+        enqueue.run_import(run.pk)
+    for estimate in estimates.waiting_estimates():
+        enqueue.make_estimate(estimate.pk)
+
+
+@task(name="maskgrove.prune_uploads")
+def prune_uploads() -> None:
+    """Discard uploads that nobody went on with for days."""
+    uploads.prune(at=timezone.now())
+
+
 @task(name="maskgrove.cluster_bucket")
 def cluster_bucket(folder: str, bucket: int) -> None:
     """Do a piece of a tree that another worker makes, unless it is done by then."""
@@ -190,15 +221,17 @@ STAGE_TASKS = {stage: _stage_task(stage) for stage in StageRun.Stage}
 @app.on_after_finalize.connect
 def look_around(sender: Celery, **_signal: Any) -> None:
     """What beat repeats; a look that nobody was free for is dropped."""
-    for repeated in (resume_pipelines, resume_exports, sweep_leases, begin_rounds):
+    for repeated in (resume_pipelines, resume_exports, resume_preparing, sweep_leases, begin_rounds):
         sender.add_periodic_task(LOOK_EVERY, repeated.s(), expires=LOOK_EVERY, queue="io")
     sender.add_periodic_task(LOOK_EVERY, deliver_actions.s(), expires=LOOK_EVERY, queue="io")
     sender.add_periodic_task(RECONCILE_EVERY, reconcile_marketplaces.s(), expires=RECONCILE_EVERY, queue="io")
     sender.add_periodic_task(LOOK_AFTER_EVERY, look_after.s(), expires=LOOK_AFTER_EVERY, queue="io")
     sender.add_periodic_task(PRUNE_EVERY, prune_crops.s(), expires=PRUNE_EVERY, queue="io")
+    sender.add_periodic_task(PRUNE_EVERY, prune_uploads.s(), expires=PRUNE_EVERY, queue="io")
 
 
 @worker_ready.connect
 def begin_where_others_ended(**_signal: Any) -> None:
     """A worker that starts need not wait for beat."""
     resume_pipelines.apply_async(queue="io")
+    resume_preparing.apply_async(queue="io")

@@ -1,17 +1,13 @@
-"""Files that may become images: all of a folder, or those that a COCO file lists."""
+"""Files that may become images, and whether they can be taken in under their name."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from annotation_site.catalog.import_report import ImportReport, Kind
 from annotation_site.catalog.models import Image
-from annotation_site.catalog.originals import image_files
 from pipeline.coco import CocoImage
-from pipeline.coco_index import CocoIndex
 
 LONGEST_NAME = 500
 
@@ -22,53 +18,24 @@ class Candidate:
 
     Attributes
     ----------
-    name : as the user knows it: relative to the folder, or as the COCO file writes it
-    path : where it is, or should be
+    name : as the user knows it: relative to its place, or as the COCO file writes it
+    path : where it is, or should be, on this machine
     entry : what the COCO file says of it
+    sought : names in a place that is not on this machine under which it may be, the likeliest first
+    fault : why it cannot be had
     """
 
     name: str
     path: Path
     entry: CocoImage | None = None
+    sought: tuple[str, ...] = ()
+    fault: str = ""
 
     def is_same_as(self, image: Image) -> bool:
         """Whether an image of the same content is this one, imported before, rather than a copy of it."""
         if self.entry is None:
             return image.name == self.name
         return image.coco_id == self.entry.id or (image.coco_id is None and image.name == self.name)
-
-
-def all_in(folder: Path) -> Iterator[Candidate]:
-    """Every image file under a folder."""
-    for path in image_files(folder):
-        yield Candidate(path.relative_to(folder).as_posix(), path)
-
-
-def count_in(folder: Path) -> int:
-    """How many image files there are under a folder."""
-    return sum(1 for _ in image_files(folder))
-
-
-def listed_in(index: CocoIndex, folder: Path) -> Iterator[Candidate]:
-    """Every image that a COCO file lists, whether its file is there or not."""
-    for entry in index.images():
-        yield Candidate(entry.file_name, _locate(folder, entry.file_name), entry)
-
-
-def _locate(folder: Path, file_name: str) -> Path:
-    """The file under the folder: at the written path, or without the path's folders."""
-    written = PurePosixPath(file_name.replace("\\", "/"))
-    inside = Path(os.path.normpath(folder / written))
-    if inside.is_relative_to(os.path.normpath(folder)) and _is_file(inside):
-        return inside
-    return folder / (written.name or "?")
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name too long for the file system, or with a null in it
-        return False
 
 
 def is_usable(candidate: Candidate, report: ImportReport) -> bool:
@@ -78,10 +45,18 @@ def is_usable(candidate: Candidate, report: ImportReport) -> bool:
         shown = name.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")[:LONGEST_NAME]
         report.add(Kind.BAD_NAME, shown, f"file names are UTF-8 of at most {LONGEST_NAME} letters")
         return False
-    if not _is_file(candidate.path):
-        report.add(Kind.MISSING, name, f"no file {candidate.path}")
+    if not is_file(candidate.path):
+        report.add(Kind.MISSING, name, candidate.fault or f"no file {candidate.path}")
         return False
     return True
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file, whatever the path."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long for the file system, or with a null in it
+        return False
 
 
 def _is_text(name: str) -> bool:

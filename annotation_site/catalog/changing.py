@@ -1,15 +1,65 @@
-"""Changing what a project was begun with."""
+"""Changing what a project was begun with: its parameters, and its categories while no model knows them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Max
 
-from annotation_site.catalog.models import Project
-from annotation_site.catalog.projects import ProjectRefused, check_choices
+from annotation_site.catalog.detector_options import detector_options
+from annotation_site.catalog.models import Annotation, Category, Project, StageRun
+from annotation_site.catalog.projects import (
+    ProjectRefused,
+    category_row,
+    check_categories,
+    check_choices,
+)
+from pipeline.aggregation import AGGREGATIONS
+from pipeline.coco import CocoCategory
+from pipeline.decisions import Thresholds
+from pipeline.detection import FitOptions, InvalidOption, PredictOptions
+
+
+class CategoriesFixed(ProjectRefused):
+    """Categories that a model was trained for already."""
+
+
+def check_parameters(project: Project) -> None:
+    """Raise ProjectRefused unless every stage could be carried out by a project's parameters.
+
+    A K_pa that is left empty is calibrated.
+    """
+    try:
+        project.clean_fields()
+        Thresholds(
+            k_iou=project.k_iou,
+            k_a=project.k_a,
+            **({} if project.k_pa is None else {"k_pa": project.k_pa}),
+            n_s=project.n_s,
+            min_size=project.min_size,
+            confidence=project.confidence,
+            accuracy=project.worker_accuracy,
+        )
+        AGGREGATIONS[project.aggregation](project.judgments_per_question, project.worker_accuracy)
+        _check_detector(project.detector_options)
+    except ValidationError as error:
+        told = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
+        raise ProjectRefused(told) from error
+    except ValueError as error:
+        raise ProjectRefused(str(error)) from error
+    for name in ("hit_size", "lease_minutes"):
+        if getattr(project, name) < 1:
+            raise ProjectRefused(f"{name} is {getattr(project, name)}; it must be 1 or more.")
+
+
+def _check_detector(options: object) -> None:
+    if not isinstance(options, Mapping):
+        raise InvalidOption('Detector options are a JSON object, as {"iterations": 400}.')
+    for kind in (FitOptions, PredictOptions):
+        detector_options(kind, options)
 
 
 @transaction.atomic
@@ -29,10 +79,65 @@ def change_parameters(*, project: Project, values: Mapping[str, Any]) -> Project
     changed = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     for name, value in values.items():
         setattr(changed, name, value)
-    try:
-        changed.clean_fields()
-    except ValidationError as error:
-        told = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
-        raise ProjectRefused(told) from error
+    check_parameters(changed)
     changed.save(update_fields=list(values))
     return changed
+
+
+@transaction.atomic
+def add_categories(*, project: Project, categories: Sequence[CocoCategory]) -> list[Category]:
+    """Give a project further categories; those that it has by name are passed over.
+
+    An id that another category has is replaced by the next free one.
+
+    Raises
+    ------
+    CategoriesFixed, ProjectRefused
+    """
+    _check_changeable(project)
+    there = set(project.categories.values_list("name", flat=True))
+    wanted = [category for category in categories if category.name not in there]
+    taken = set(project.categories.values_list("coco_id", flat=True))
+    free = max(taken | {category.id for category in wanted}, default=0) + 1
+    added: list[CocoCategory] = []
+    for category in wanted:
+        if category.id in taken:
+            category, free = CocoCategory(free, category.name, category.supercategory), free + 1
+        taken.add(category.id)
+        added.append(category)
+    if added:
+        check_categories(added)
+    return Category.objects.bulk_create(category_row(project, category) for category in added)
+
+
+def name_categories(project: Project, names: Sequence[str]) -> list[CocoCategory]:
+    """Categories of these names, with ids after those that the project has."""
+    last = project.categories.aggregate(last=Max("coco_id"))["last"] or 0
+    stripped = [name.strip() for name in names]
+    return [CocoCategory(number, name) for number, name in enumerate(filter(None, stripped), last + 1)]
+
+
+@transaction.atomic
+def remove_category(category: Category) -> None:
+    """Take away a category that nothing is annotated as.
+
+    Raises
+    ------
+    CategoriesFixed, ProjectRefused
+    """
+    project = category.project
+    _check_changeable(project)
+    if Annotation.objects.filter(category=category).exists():
+        raise ProjectRefused(f"{category.name} stays: annotations were imported for it.")
+    if project.categories.count() == 1:
+        raise ProjectRefused("A project needs at least one category.")
+    category.delete()
+
+
+def _check_changeable(project: Project) -> None:
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    begun = StageRun.objects.filter(round__project=project).exclude(state=StageRun.State.WAITING)
+    if begun.exists() or project.state != Project.State.DRAFT:
+        raise CategoriesFixed(
+            f"The model of {project} was trained for its categories, or is about to be: they stay."
+        )

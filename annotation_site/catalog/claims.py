@@ -32,6 +32,8 @@ class Kind(IntEnum):
     IMPORT = 3
     EXPORT = 4
     TREE = 5
+    INTAKE = 6
+    ESTIMATE = 7
 
 
 class Claims:

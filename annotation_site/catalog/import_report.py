@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 EXAMPLES = 20
 """Problems of a kind that a report keeps by name; a listener hears of all."""
@@ -84,15 +85,25 @@ class ImportReport:
         written: list[str] = []
         for kind, count in self.problems.most_common():
             written.append(f"{count:,} × {kind}")
-            if kind is Kind.UNKNOWN_CATEGORY:
-                written += [
-                    f"    {name} ({n:,})" for name, n in self.unknown_categories.most_common(EXAMPLES)
-                ]
-                continue
-            written += [f"    {problem}" for problem in self.examples[kind]]
-            if count > len(self.examples[kind]):
+            written += [f"    {name}" for name in self._named(kind)]
+            if kind is not Kind.UNKNOWN_CATEGORY and count > len(self.examples[kind]):
                 written.append("    …")
         return written
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, for a row: what came in, and each kind of problem with its first names."""
+        return {
+            "taken": {what: count for what, count in self.taken.items() if count},
+            "problems": [
+                {"kind": str(kind), "count": count, "examples": self._named(kind)}
+                for kind, count in self.problems.most_common()
+            ],
+        }
+
+    def _named(self, kind: Kind) -> list[str]:
+        if kind is Kind.UNKNOWN_CATEGORY:
+            return [f"{name} ({n:,})" for name, n in self.unknown_categories.most_common(EXAMPLES)]
+        return [str(problem) for problem in self.examples[kind]]
 
 
 class ImportRefused(ValueError):

@@ -1,4 +1,4 @@
-"""Taking a folder of images into a project, with or without a COCO file of annotations.
+"""Taking the images of a place into a project, with or without a COCO file of annotations.
 
 Batch by batch: its files are digested and decoded in threads and copied into the images storage, then all its
 rows are written in one transaction. What is there already is recognised by its content, so an import that was
@@ -27,6 +27,7 @@ from annotation_site.catalog.ground_truth import CategoryMap, annotations_of, si
 from annotation_site.catalog.import_report import ImportRefused, ImportReport, Kind, Listener, unheard
 from annotation_site.catalog.models import Annotation, Image, Project, Role
 from annotation_site.catalog.originals import MAX_PIXELS, Original, Oversized, UnusableImage
+from annotation_site.catalog.places import FolderPlace, Place
 from annotation_site.catalog.roles import RoleShares
 from pipeline.coco import MalformedItem
 from pipeline.coco_index import CocoIndex
@@ -41,7 +42,7 @@ class AnnotationsNeeded(ValueError):
 
 
 class NothingToImport(ValueError):
-    """A folder without a single image file."""
+    """A place without a single image file."""
 
 
 class ImportBusy(RuntimeError):
@@ -85,24 +86,49 @@ def import_images(
     AnnotationsNeeded, NothingToImport, ImportBusy, CocoError
         When the import cannot begin.
     """
-    _check(folder, roles, annotations)
-    report = ImportReport(listener=listener)
+    if not folder.is_dir():
+        raise NothingToImport(f"{folder} is not a folder.")
+    return import_from(
+        FolderPlace(folder.resolve()),
+        project=project,
+        roles=roles,
+        annotations=annotations,
+        strict=strict,
+        in_place=in_place,
+        max_pixels=max_pixels,
+        progress=progress,
+        report=ImportReport(listener=listener),
+    )
+
+
+def import_from(
+    place: Place,
+    *,
+    project: Project,
+    roles: RoleShares,
+    report: ImportReport,
+    annotations: Path | None = None,
+    strict: bool = False,
+    in_place: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    progress: Progress = silent,
+) -> ImportReport:
+    """The same for images of any place; `report` is filled as they come in, and returned."""
+    _check(roles, annotations)
     with ExitStack() as stack:
         stack.enter_context(_alone(project))
         stack.enter_context(_quiet_readers())
         index = stack.enter_context(_read(annotations, report, progress)) if annotations else None
         threads = stack.enter_context(ThreadPoolExecutor(THREADS))
-        importer = Importer(project, folder.resolve(), roles, index, in_place, max_pixels, threads)
+        importer = Importer(project, place, roles, index, in_place, max_pixels, threads)
         if strict:
             importer.rehearse(report, progress)
-            report = ImportReport(listener=listener)
+            report.taken.clear()
         importer.run(report, progress)
     return report
 
 
-def _check(folder: Path, roles: RoleShares, annotations: Path | None) -> None:
-    if not folder.is_dir():
-        raise NothingToImport(f"{folder} is not a folder.")
+def _check(roles: RoleShares, annotations: Path | None) -> None:
     needing = [role for role in roles.roles if role is not Role.POOL]
     if needing and annotations is None:
         raise AnnotationsNeeded(f"{' and '.join(needing)} images need annotations: give a COCO file of them.")
@@ -139,7 +165,7 @@ class Importer:
     """One import: what is given, and what it does to one batch of candidates after the other."""
 
     project: Project
-    folder: Path
+    place: Place
     roles: RoleShares
     index: CocoIndex | None
     in_place: bool
@@ -164,9 +190,9 @@ class Importer:
 
     def run(self, report: ImportReport, progress: Progress) -> None:
         """Import all candidates, telling after each batch how far it is."""
-        total = len(self.index) if self.index is not None else candidates.count_in(self.folder)
+        total = len(self.index) if self.index is not None else self.place.count()
         if not total:
-            raise NothingToImport(f"{self.folder} has no JPEG, PNG, WebP or TIFF files.")
+            raise NothingToImport(f"{self.place} has no JPEG, PNG, WebP or TIFF files.")
         listed = self._candidates()
         done, message = 0, "checked" if self.rehearsing else "imported"
         progress(done, total, message)
@@ -177,17 +203,18 @@ class Importer:
 
     def _candidates(self) -> Iterator[Candidate]:
         if self.index is not None:
-            return candidates.listed_in(self.index, self.folder)
-        return candidates.all_in(self.folder)
+            return self.place.listed(self.index.images())
+        return self.place.all()
 
     def _import(self, batch: Sequence[Candidate], report: ImportReport) -> None:
-        pending = self._sort_out(batch, report)
-        looked_at = self.threads.map(partial(_inspect, self.max_pixels), pending)
-        rows = [
-            row
-            for one, original in zip(pending, looked_at, strict=True)
-            if (row := self._row(one, original, report)) is not None
-        ]
+        with self.place.at_hand(batch) as here:
+            pending = self._sort_out(here, report)
+            looked_at = self.threads.map(partial(_inspect, self.max_pixels), pending)
+            rows = [
+                row
+                for one, original in zip(pending, looked_at, strict=True)
+                if (row := self._row(one, original, report)) is not None
+            ]
         _write(rows, report)
 
     def _sort_out(self, batch: Sequence[Candidate], report: ImportReport) -> list[Pending]:
@@ -295,6 +322,8 @@ def _write(rows: Sequence[tuple[Image, list[Annotation]]], report: ImportReport)
 
 
 def _digest(candidate: Candidate) -> str | OSError:
+    if candidate.fault:
+        return OSError(candidate.fault)
     try:
         return originals.digest(candidate.path)
     except OSError as error:

@@ -39,6 +39,9 @@ CHOICES: Mapping[str, Collection[str]] = {
     "detector": DETECTORS,
 }
 
+RESERVED = frozenset({"new"})
+"""Slugs that are addresses of the site's own pages."""
+
 
 class ProjectRefused(ValueError):
     """A project that cannot be made as asked; the message says why."""
@@ -95,7 +98,9 @@ def create_project(
     slug = slugify(name)
     if not slug:
         raise ProjectRefused(f"A project's name needs a letter or a digit; {name!r} has none.")
-    _check_categories(categories)
+    if slug in RESERVED:
+        raise ProjectRefused(f"No project can be called {name!r}: choose another name.")
+    check_categories(categories)
     check_choices(chosen)
     existing = Project.objects.filter(slug=slug).first()
     if existing:
@@ -107,24 +112,27 @@ def create_project(
 def _make(project: Project, categories: Iterable[CocoCategory]) -> Project:
     try:
         project.full_clean()
-        with transaction.atomic():
-            project.save()
-            Category.objects.bulk_create(
-                Category(
-                    project=project,
-                    coco_id=category.id,
-                    name=category.name,
-                    supercategory=category.supercategory[:120],
-                )
-                for category in categories
-            )
     except ValidationError as error:
         reasons = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
         raise ProjectRefused(f"{project.name} cannot be created. {reasons}") from error
+    with transaction.atomic():
+        project.save()
+        Category.objects.bulk_create(category_row(project, category) for category in categories)
     return project
 
 
-def _check_categories(categories: Sequence[CocoCategory]) -> None:
+def category_row(project: Project, category: CocoCategory) -> Category:
+    """An unsaved category of a project."""
+    return Category(
+        project=project,
+        coco_id=category.id,
+        name=category.name,
+        supercategory=category.supercategory[:120],
+    )
+
+
+def check_categories(categories: Sequence[CocoCategory]) -> None:
+    """Raise ProjectRefused unless a project may have these categories."""
     if not categories:
         raise ProjectRefused("A project needs at least one category.")
     for what, counts in (

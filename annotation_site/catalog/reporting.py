@@ -13,6 +13,7 @@ from django.db import Error as DatabaseError
 
 from annotation_site.catalog.claims import Claims
 from annotation_site.catalog.models import StageRun
+from annotation_site.catalog.tail import Tail
 from pipeline.progress import Progress, StopRequested, silent
 
 WRITE_EVERY = 0.5
@@ -52,18 +53,21 @@ class Reporter:
         self._claims, self._run, self._also, self._clock = claims, run, also, clock
         self._state: tuple[int, int, str] = (run.done, run.total, run.message)
         self._noted: dict[str, Any] = {}
+        self._tail = Tail(run.detail.get("log", []), clock=clock)
         self._noting = threading.Lock()
         self._changed, self._stop, self._ended = threading.Event(), threading.Event(), threading.Event()
         self._lost: Exception | None = None
         self._thread = threading.Thread(target=self._keep_writing, name=f"report {run.stage}", daemon=True)
 
     def __enter__(self) -> Self:
+        self._tail.listen()
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._tail.close()
         self._ended.set()
         self._changed.set()
         self._thread.join()
@@ -79,6 +83,7 @@ class Reporter:
             When the database is gone, or was for a moment.
         """
         self._state = (done, total, message[:MESSAGE_LENGTH])
+        self._tail.say(message)
         self._changed.set()
         self._also(done, total, message)
         if self._lost is not None:
@@ -110,6 +115,8 @@ class Reporter:
         done, total, message = self._state
         with self._noting:
             noted, self._noted = self._noted, {}
+        if lines := self._tail.news():
+            noted["log"] = lines
         rows = self._claims.execute(
             WRITE, [done, total, message, json.dumps(noted), self._clock(), self._run.pk]
         )

@@ -138,6 +138,20 @@ def request_stop(round_: Round) -> int:
     return StageRun.objects.filter(round=round_, state=State.RUNNING).update(stop_requested=True)
 
 
+def start_over(round_: Round, stage: StageRun.Stage) -> None:
+    """Discard what a stage and all later ones left, so that they are due again.
+
+    Raises
+    ------
+    StageBusy, RoundIsOpen
+        When that cannot be now; nothing was changed.
+    """
+    run, _ = StageRun.objects.get_or_create(round=round_, stage=stage)
+    with Claims() as claims:
+        _claim(claims, [run])
+        _discard(claims, round_, stage)
+
+
 def give_up(run: StageRun, *, at: datetime) -> bool:
     """Fail an orphaned stage whose process keeps dying without getting further; whether it did."""
     if len(_deaths(run)) < MOST_DEATHS:

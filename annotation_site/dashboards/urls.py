@@ -15,6 +15,7 @@ from annotation_site.dashboards import (
     team,
     views,
 )
+from annotation_site.dashboards.setup import urls as setup_urls
 
 app_name = "dashboards"
 urlpatterns = [
@@ -25,6 +26,7 @@ urlpatterns = [
     path("system/", system.system, name="system"),
     path("system/stages/<int:pk>/retry/", system.retry, name="retry_stage"),
     path("invitations/<str:secret>/", people.invitation, name="invitation"),
+    *setup_urls.urlpatterns,
     path("projects/<slug:slug>/", views.project, name="project"),
     path("projects/<slug:slug>/live/", views.live, name="live"),
     path("projects/<slug:slug>/curve.json", views.curve, name="curve"),

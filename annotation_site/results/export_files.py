@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
-import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from django.utils import timezone
 
 from annotation_site.catalog.claims import Claims, Kind, claimed
 from annotation_site.catalog.models import Project
+from annotation_site.catalog.steps import RowSteps
 from annotation_site.catalog.storage import artifacts, writing
 from annotation_site.results.exporting import INCLUDE
 from annotation_site.results.formats import FORMATS
@@ -25,8 +25,6 @@ from pipeline.progress import Progress, StopRequested
 
 State = ExportFile.State
 READ_AT_ONCE = 1 << 20  # bytes
-WRITE_EVERY = 0.5
-"""Seconds between two writes of how far an export is."""
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +88,7 @@ def _write(export: ExportFile, claims: Claims, clock: Callable[[], datetime]) ->
     begun_at = clock()
     _change(export, state=State.RUNNING, begun_at=begun_at, stop_requested=False, error="", done=0)
     try:
-        _make(export, begun_at, _Steps(export, claims))
+        _make(export, begun_at, RowSteps(export, claims))
     except StopRequested:
         _change(export, state=State.STOPPED, finished_at=clock())
     except Exception as error:  # whatever it is, people must see it
@@ -114,24 +112,6 @@ def _make(export: ExportFile, at: datetime, progress: Progress) -> None:
                 digest.update(block)
                 kept.write(block)
         _change(export, path=name, entries=entries, size=path.stat().st_size, sha256=digest.hexdigest())
-
-
-class _Steps:
-    """A Progress that writes to the export's row on the claim's connection, and hears there of a stop."""
-
-    def __init__(self, export: ExportFile, claims: Claims) -> None:
-        self._export, self._claims, self._due = export, claims, 0.0
-
-    def __call__(self, done: int, total: int, message: str = "") -> None:  # noqa: ARG002
-        if done < total and time.monotonic() < self._due:
-            return
-        self._due = time.monotonic() + WRITE_EVERY
-        rows = self._claims.execute(
-            "UPDATE results_exportfile SET done = %s, total = %s WHERE id = %s RETURNING stop_requested",
-            [done, total, self._export.pk],
-        )
-        if not rows or rows[0][0]:
-            raise StopRequested("Stopped on request.")
 
 
 def _change(export: ExportFile, **values: object) -> None:

@@ -41,13 +41,15 @@ def shoot_worker(browser: Browser, link: str) -> None:
 
 
 def shoot_admin(browser: Browser, site: str, password: str) -> None:
-    """The project's overview."""
+    """The project's overview, and how it was set up."""
     page = page_of(browser, width=1280, height=1000)
     page.goto(f"{site}login/?next=/projects/demo/")
-    page.fill("input[name=username]", "demo")
+    page.fill("input[name=login]", "demo")
     page.fill("input[name=password]", password)
     page.locator("main form button").first.click()
     take(page, "project-page.png")
+    page.goto(f"{site}projects/demo/setup/?at=images")
+    take(page, "set-up-page.png")
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
+from annotation_site.catalog import steps
 from annotation_site.catalog.claims import Claims, Kind
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.storage import artifacts
@@ -80,7 +81,7 @@ def test_a_finished_one_is_not_written_again():
 
 def test_a_stop_ends_it_between_two_pieces_and_keeps_nothing(monkeypatch):
     export = asked()
-    monkeypatch.setattr(export_files, "WRITE_EVERY", 0.0)
+    monkeypatch.setattr(steps, "WRITE_EVERY", 0.0)
     change = export_files._change
 
     def stopped_meanwhile(row, **values):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -52,8 +53,22 @@ def test_a_stage_that_ends_well_is_done(round_: Round) -> None:
 
     run = run_stage(round_, Stage.TRAIN, work, clock=lambda: NOON)
     assert (run.state, run.done, run.total, run.message) == (State.DONE, 3, 3, "Read")
-    assert run.detail == {"losses": [2.0, 1.0]}
+    assert run.detail["losses"] == [2.0, 1.0]
+    assert run.detail["log"] == [[NOON.isoformat(timespec="seconds"), text] for text in ("Reading", "Read")]
     assert run.started_at == run.heartbeat_at == run.finished_at == NOON
+
+
+def test_the_log_goes_on_with_the_stage_and_counts_in_place(round_: Round) -> None:
+    def work(report: Reporter) -> None:
+        for done in range(5):
+            report(done, 5, f"{done} of 5")
+        logging.getLogger("pipeline.detection").warning("One image is broken.")
+        report(5, 5, "End")
+
+    run_stage(round_, Stage.TRAIN, work)
+    StageRun.objects.update(state=State.STOPPED)
+    lines = [text for _, text in run_stage(round_, Stage.TRAIN, work).detail["log"]]
+    assert lines == ["4 of 5", "One image is broken.", "End"] * 2
 
 
 def test_a_done_stage_is_not_repeated(round_: Round) -> None:
@@ -72,7 +87,7 @@ def test_progress_is_seen_while_the_work_is_inside_a_transaction(round_: Round) 
                     (5, 9, "running")
                 ]
 
-    assert run_stage(round_, Stage.TRAIN, work).detail == {"loss": 0.5}
+    assert run_stage(round_, Stage.TRAIN, work).detail["loss"] == 0.5
 
 
 def test_calling_progress_a_million_times_writes_a_few_times(round_: Round) -> None:

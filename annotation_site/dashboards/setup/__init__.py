@@ -1,0 +1,1 @@
+"""Setting up a project in the browser: images, categories, parameters, stages, budget, step by step."""

@@ -1,0 +1,123 @@
+"""The set-up page, and the parts of it that change by themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from annotation_site.budget.ledger import budget_of, spend_of
+from annotation_site.catalog.models import Project, StageRun
+from annotation_site.dashboards import selectors
+from annotation_site.dashboards.access import admins
+from annotation_site.dashboards.setup.forms import ROLES, SPLIT, BudgetForm, ParametersForm
+from annotation_site.dashboards.setup.steps import PREPARED, current, steps_of
+from annotation_site.preparing import allowed
+from annotation_site.preparing.estimates import known_forecast
+from annotation_site.preparing.models import Estimate, State
+from annotation_site.preparing.pieces import PIECE
+
+IMPORTS = 20
+"""Imports on a page."""
+CATEGORIES = 200
+"""Categories that are shown with a button each."""
+STEPS = 8
+"""Rows of an estimate."""
+BUSY = (State.WAITING, State.RUNNING)
+Run = StageRun.State
+
+
+@admins
+@require_GET
+def setup(request: HttpRequest, project: Project) -> HttpResponse:
+    """All steps; `?part=` gives one of those that change."""
+    part = PARTS.get(request.GET.get("part", ""))
+    if part is not None:
+        name, gather = part
+        return render(request, name, gather(project, request))
+    return page(request, project, at=request.GET.get("at", ""))
+
+
+def page(
+    request: HttpRequest, project: Project, *, at: str = "", status: int = 200, **forms: Any
+) -> HttpResponse:
+    """The whole page; `forms` replaces those that were filled in wrongly, `at` names their step."""
+    steps = steps_of(project)
+    context = {
+        "project": project,
+        "section": "setup",
+        "at": at or current(steps),
+        "roots": allowed.roots(),
+        "piece": PIECE,
+        "roles": [role for role in ROLES if role[0] != SPLIT],
+        "split": SPLIT,
+        "images": selectors.image_counts(project),
+        "categories": project.categories.all()[:CATEGORIES],
+        "parameters": ParametersForm(instance=project),
+        "budget": BudgetForm(instance=budget_of(project)),
+        "spend": spend_of(project),
+        **_steps(project, request),
+        **_imports(project, request),
+        **_stages(project, request),
+        **_estimate(project, request),
+        **forms,
+    }
+    return render(request, "dashboards/setup/setup.html", context, status=status)
+
+
+def _steps(project: Project, _request: HttpRequest) -> dict[str, Any]:
+    return {"project": project, "steps": steps_of(project)}
+
+
+def _imports(project: Project, request: HttpRequest) -> dict[str, Any]:
+    before = request.GET.get("before", "")
+    found = project.imports.select_related("asked_by")
+    rows = list((found.filter(pk__lt=int(before)) if before.isdecimal() else found)[: IMPORTS + 1])
+    older = rows[IMPORTS - 1].pk if len(rows) > IMPORTS else None
+    return {"project": project, "imports": rows[:IMPORTS], "older": older, "before": before}
+
+
+def _stages(project: Project, _request: HttpRequest) -> dict[str, Any]:
+    round_ = selectors.latest_round(project)
+    every = selectors.stages(round_)
+    runs = [run for run in every if run.stage in PREPARED]
+    running = any(run.state == Run.RUNNING for run in runs)
+    done = [place for place, run in enumerate(runs) if run.state == Run.DONE]
+    left = runs[max(done, default=-1) + 1 :]
+    wanted = round_ is not None and round_.carry_on_to in {
+        run.stage for run in every[len(runs) - len(left) :]
+    }
+    return {
+        "project": project,
+        "runs": runs,
+        "next": left[0].stage if left else "",
+        "waits": bool(left) and wanted and left[0].state == Run.WAITING,
+        "running": running,
+        "may_redo": every[-1].state != Run.DONE and not running,
+    }
+
+
+def _estimate(project: Project, _request: HttpRequest) -> dict[str, Any]:
+    round_ = selectors.latest_round(project)
+    estimate = Estimate.objects.filter(round=round_).defer("plan").first() if round_ else None
+    busy = estimate is not None and estimate.state in BUSY
+    found = known_forecast(round_) if round_ and not busy else None
+    return {
+        "project": project,
+        "estimate": estimate,
+        "busy": busy,
+        "can_estimate": round_ is not None and round_.calibration is not None,
+        "forecast": found,
+        "expected": found.steps(STEPS) if found else [],
+        "ends": found.until_spent(budget_of(project)) if found else None,
+    }
+
+
+PARTS = {
+    "steps": ("dashboards/setup/steps.html", _steps),
+    "imports": ("dashboards/setup/imports.html", _imports),
+    "stages": ("dashboards/setup/stages.html", _stages),
+    "estimate": ("dashboards/setup/estimate.html", _estimate),
+}

@@ -1,0 +1,101 @@
+"""Imports and estimates that were asked for, and what became of them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from annotation_site.catalog.models import Project, Round
+from annotation_site.catalog.originals import MAX_PIXELS
+
+
+class State(models.TextChoices):
+    """How far background work is."""
+
+    UPLOADING = "uploading"
+    WAITING = "waiting"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    DONE = "done"
+
+
+class ImportRun(models.Model):
+    """Images to be taken into a project, by a worker, and the report of what was left out."""
+
+    class Source(models.TextChoices):
+        UPLOAD = "upload", "files of a browser"
+        PLACE = "place", "a folder of the server, or a bucket"
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="imports", db_index=False)
+    source = models.CharField(max_length=8, choices=Source.choices)
+    place = models.CharField(max_length=1000, help_text="A path or URL; of an upload, a digest of its list.")
+    annotations = models.CharField(
+        max_length=500, blank=True, help_text="The COCO file, by its name in the place."
+    )
+    shares = models.JSONField(help_text="Role -> share of the images.")
+    seed = models.BigIntegerField(default=0)
+    strict = models.BooleanField(default=False)
+    in_place = models.BooleanField(default=False)
+    max_pixels = models.PositiveBigIntegerField(default=MAX_PIXELS)
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    asked_at = models.DateTimeField()
+    state = models.CharField(max_length=9, choices=State.choices, default=State.WAITING)
+    done = models.PositiveBigIntegerField(default=0)
+    total = models.PositiveBigIntegerField(default=0)
+    message = models.CharField(max_length=300, blank=True)
+    error = models.TextField(blank=True)
+    report = models.JSONField(default=dict, blank=True, help_text="ImportReport.as_json().")
+    stop_requested = models.BooleanField(default=False)
+    deaths = models.PositiveSmallIntegerField(default=0, help_text="Of its processes, since it began.")
+    begun_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+        indexes: ClassVar = [models.Index(fields=["project", "-id"], name="imports_newest_first")]
+
+    def __str__(self) -> str:
+        return f"import {self.pk} into {self.project}"
+
+
+class UploadedFile(models.Model):
+    """A file of an upload; its pieces are artifacts, `received` bytes of it are there."""
+
+    run = models.ForeignKey(ImportRun, models.CASCADE, related_name="files", db_index=False)
+    number = models.PositiveIntegerField()
+    name = models.CharField(max_length=500, help_text="With the folders that it was chosen by.")
+    size = models.PositiveBigIntegerField(help_text="Bytes.")
+    received = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar = ["run", "number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "number"], name="uploaded_files_are_numbered"),
+            models.CheckConstraint(condition=Q(received__lte=F("size")), name="no_more_than_was_announced"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Estimate(models.Model):
+    """What a round's campaign is expected to bring, worked out by a worker; money follows from the budget."""
+
+    round = models.OneToOneField(Round, models.CASCADE, related_name="estimate")
+    state = models.CharField(max_length=9, choices=State.choices, default=State.WAITING)
+    done = models.PositiveBigIntegerField(default=0)
+    total = models.PositiveBigIntegerField(default=0)
+    message = models.CharField(max_length=300, blank=True)
+    error = models.TextField(blank=True)
+    stop_requested = models.BooleanField(default=False)
+    plan = models.JSONField(null=True, blank=True, help_text="pipeline.planning.Plan, with masks and votes.")
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"estimate of {self.round}"
