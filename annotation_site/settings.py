@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.openid_connect",
     "rest_framework",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "annotation_site.audit",
     "annotation_site.webhooks",
     "annotation_site.catalog",
@@ -147,8 +148,10 @@ RATE_LIMITS = {
     "join": env.int("JOIN_LIMIT", default=120),
     "arrive": env.int("ARRIVE_LIMIT", default=60),
     "test": env.int("TEST_LIMIT", default=120),
+    "api": env.int("API_LIMIT", default=600),
+    "api-write": env.int("API_WRITE_LIMIT", default=120),
 }
-"""Times a minute that one address may do each; 0 is no limit."""
+"""Times a minute that one address, or one API token, may do each; 0 is no limit."""
 
 # Marketplaces. Keys come from the environment alone; production has to be asked for.
 MTURK_PRODUCTION = env.bool("MTURK_PRODUCTION", default=False)
@@ -220,7 +223,14 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {"answers": None if ANSWER_RATE in ("", "0") else ANSWER_RATE},
 }
 ANSWER_SLOT_MS = env.int("ANSWER_SLOT_MS", default=25)
-SPECTACULAR_SETTINGS = {"TITLE": "Maskgrove", "VERSION": "0.1.0", "SERVE_INCLUDE_SCHEMA": False}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Maskgrove",
+    "VERSION": "0.1.0",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": ["annotation_site.api.v1.schema.complete"],
+}
 
 # Postgres knows what is to be done: a lost message is sent again, a repeated one changes nothing.
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)

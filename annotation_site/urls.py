@@ -7,7 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("django-admin/", admin.site.urls),
-    path("api/", include("annotation_site.api.urls")),
+    path("", include("annotation_site.api.urls")),
     path("", include("annotation_site.access.urls")),
     path("", include("annotation_site.pages.urls")),
     path("", include("annotation_site.dashboards.urls")),

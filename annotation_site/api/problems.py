@@ -18,6 +18,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
     title = serializers.CharField()
     status = serializers.IntegerField()
     detail = serializers.CharField(help_text="May be shown.")
+    errors = serializers.JSONField(required=False, help_text="By field, where the type is invalid.")
 
 
 class Problem(APIException):

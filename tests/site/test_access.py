@@ -16,6 +16,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from drf_spectacular.generators import SchemaGenerator
 
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
@@ -83,7 +84,50 @@ def own_link(method: str = "get") -> Row:
     return Row(MISSING, MISSING, FORBIDDEN, MISSING, MISSING, method)
 
 
+def api_read() -> Row:
+    """What the API tells the project's people."""
+    return Row(UNKNOWN, UNKNOWN, UNKNOWN, MISSING)
+
+
+def api_write(method: str = "post") -> Row:
+    """What the API does for the project's admins alone."""
+    return Row(UNKNOWN, UNKNOWN, UNKNOWN, MISSING, FORBIDDEN, method)
+
+
 ANSWER = {"says": "yes", "elapsed_ms": 900}
+NODE = "/trees/<int:tree>/nodes/<int:node>"
+API_READ = (
+    "", "/status", "/curve", "/categories", "/categories/<int:category>", "/instructions", "/test",
+    "/images", "/images/<int:image>", "/images/<int:image>/photo", "/stages", "/rounds",
+    "/rounds/<int:number>", "/trees", "/trees/<int:tree>/nodes", NODE, "/verdicts",
+    "/verdicts/<int:verdict>", "/decisions", "/decisions/<int:decision>", "/masks", "/masks/<int:mask>",
+    "/masks/<int:mask>/crop", "/budget", "/ledger", "/estimate", "/trust", "/workers",
+    "/workers/<int:worker>", "/listings", "/listings/<int:listing>", "/exports", "/exports/<int:export>",
+    "/exports/<int:export>/file", "/report", "/dataset", "/people", "/people/<int:person>",
+)  # fmt: skip
+"""Routes of a project that the API tells something at."""
+API_WRITE = {
+    "/state": "put",
+    "/stages/run": "post",
+    f"{NODE}/verdicts": "post",
+    "/workers/<int:worker>/stop": "post",
+    "/workers/<int:worker>/reinstate": "post",
+    "/workers/<int:worker>/note": "post",
+    "/listings/<int:listing>/publish": "post",
+    "/listings/<int:listing>/end": "post",
+    "/exports/<int:export>/stop": "post",
+    "/invitations/<int:invitation>": "delete",
+}
+"""Those at which it only does something."""
+API_CHANGE = [
+    ("", "patch"), ("/categories/<int:category>", "patch"), ("/instructions", "patch"), ("/test", "patch"),
+    ("/stages/run", "delete"), ("/rounds", "post"), ("/verdicts/<int:verdict>", "delete"),
+    ("/budget", "patch"), ("/trust", "patch"), ("/workers", "post"), ("/listings", "post"),
+    ("/exports", "post"),
+    ("/exports/<int:export>", "delete"), ("/people/<int:person>", "patch"),
+    ("/people/<int:person>", "delete"), ("/invitations", "post"),
+]  # fmt: skip
+"""What it does at routes at which something is told, or done by another method."""
 TABLE = {
     "": Row(LOGIN, LOGIN, LOGIN, OK),
     "healthz": public(),
@@ -219,11 +263,26 @@ TABLE = {
     "crops/test/<uuid:key>.jpg": public(MISSING),
     "crops/test/<uuid:key>/whole.jpg": public(MISSING),
     "crops/example/<uuid:key>.jpg": public(MISSING),
+    "account/tokens/": Row(LOGIN, LOGIN, LOGIN, OK, OK),
+    "account/tokens/<int:pk>/revoke/": Row(LOGIN, LOGIN, LOGIN, MISSING, MISSING, "post"),
     "api/schema/": public(),
+    "api/docs/": Row(LOGIN, LOGIN, LOGIN, OK, OK),
     "api/items/<uuid:key>/answer": Row(UNKNOWN, MISSING, FORBIDDEN, UNKNOWN, UNKNOWN, "post", ANSWER),
     "api/items/<uuid:key>/undo": Row(UNKNOWN, MISSING, FORBIDDEN, UNKNOWN, UNKNOWN, "post"),
+    "api/v1/me": Row(UNKNOWN, UNKNOWN, UNKNOWN, OK, OK),
+    "api/v1/projects": Row(UNKNOWN, UNKNOWN, UNKNOWN, OK, OK),
+    "api/v1/<anything:rest>": Row(UNKNOWN, UNKNOWN, UNKNOWN, MISSING, MISSING),
+    **{f"api/v1/projects/<slug:slug>{path}": api_read() for path in API_READ},
+    "api/v1/projects/<slug:slug>/invitations": Row(UNKNOWN, UNKNOWN, UNKNOWN, MISSING, FORBIDDEN),
+    **{f"api/v1/projects/<slug:slug>{path}": api_write(method) for path, method in API_WRITE.items()},
 }
 """Route, as its URL configuration spells it -> who gets what of it."""
+
+ALSO = [
+    ("api/v1/projects", Row(UNKNOWN, UNKNOWN, UNKNOWN, ANYTHING, ANYTHING, "post")),
+    *((f"api/v1/projects/<slug:slug>{path}", api_write(method)) for path, method in API_CHANGE),
+]
+"""Further methods of those routes."""
 
 PLACE = re.compile(r"\(\?P<(\w+)>[^)]*\)|<(?:\w+:)?(\w+)>")
 """What a route leaves open, as a pattern or by a converter."""
@@ -294,8 +353,10 @@ class Ground:
             "node": "0",
             "number": "0",
             "chart": "sizes",
+            "rest": "nowhere",
+            "number": "1",
         }
-        return "/" + PLACE.sub(lambda found: values[found[1] or found[2]], route.strip("^$"))
+        return "/" + PLACE.sub(lambda found: values.get(found[1] or found[2], "1"), route.strip("^$"))
 
 
 def held(member: Membership) -> Assignment:
@@ -309,20 +370,34 @@ def test_every_route_says_who_may_reach_it() -> None:
     assert set(TABLE) - known == set(), "These routes are gone: take them out of TABLE."
 
 
+def test_every_method_of_the_api_says_who_may_use_it() -> None:
+    known = {(route, row.method) for route, row in (*TABLE.items(), *ALSO)}
+    described = SchemaGenerator().get_schema(public=True)["paths"]
+    told = {PLACE.sub(r"{\1\2}", f"/{route}"): route for route in TABLE}
+    methods = {
+        (told[path], method)
+        for path in described
+        if path.startswith("/api/v1/")
+        for method in described[path]
+    }
+    assert methods - known == set(), "Say in ALSO what each visitor gets of these."
+
+
 @pytest.mark.parametrize("visitor", VISITORS)
 def test_nobody_reaches_what_is_not_theirs(visitor: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(health.CHECKS, "broker", lambda: None)
     ground = Ground.laid()
     before = list(Assignment.objects.order_by("pk").values())
     got, expected = {}, {}
-    for route, row in TABLE.items():
+    for route, row in (*TABLE.items(), *ALSO):
         wanted = getattr(row, visitor)
         if wanted is ANYTHING:
             continue
+        what = f"{row.method} {route}"
         send = getattr(ground.client(visitor), row.method)
         options = {"content_type": "application/json"} if route.startswith("api/") else {}
-        got[route] = int(send(ground.url(route, visitor), row.body or None, **options).status_code)
-        expected[route] = int(wanted)
+        got[what] = int(send(ground.url(route, visitor), row.body or None, **options).status_code)
+        expected[what] = int(wanted)
     assert got == expected
     assert not Judgment.objects.exists()
     assert list(Assignment.objects.order_by("pk").values()) == before

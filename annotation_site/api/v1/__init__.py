@@ -1,0 +1,1 @@
+"""The API of those who run projects: what their pages do, for programs."""

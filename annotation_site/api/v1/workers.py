@@ -1,0 +1,196 @@
+"""Who answers: how well, how much, and what an admin does about it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.shortcuts import get_object_or_404
+from django.urls import reverse as address_of
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from annotation_site.access.models import Access
+from annotation_site.api.problems import Problem
+from annotation_site.api.v1.schema import operation
+from annotation_site.api.v1.serializers import NOT_BLANK, Body, PageQuery, page, paged
+from annotation_site.api.v1.views import ProjectView
+from annotation_site.marketplaces import team
+from annotation_site.people.models import Membership, Standing, StandingChange
+from annotation_site.people.qualification.policy import vouch
+from annotation_site.verification import trust
+from annotation_site.verification.records import record_of
+
+REASON = {"regex": NOT_BLANK, "max_length": 1000, "help_text": "Kept with the change."}
+
+
+class WorkerSerializer(serializers.ModelSerializer[Membership]):
+    """A worker on the project."""
+
+    name = serializers.CharField(source="worker.name")
+    provider = serializers.CharField(source="worker.provider")
+    answers = serializers.IntegerField(help_text="That count.")
+
+    class Meta:
+        model = Membership
+        fields = ("id", "name", "provider", "standing", "joined_at", "answers")
+
+
+class ChangeTold(serializers.ModelSerializer[StandingChange]):
+    """Why a standing changed, or what was noted."""
+
+    class Meta:
+        model = StandingChange
+        fields = ("before", "after", "reason", "by", "at")
+
+
+class RecordTold(serializers.Serializer[Any]):
+    """What the work says of its worker, since they were last reinstated."""
+
+    gold_right = serializers.IntegerField()
+    gold_answered = serializers.IntegerField()
+    agreed = serializers.IntegerField(help_text="Answers that say what proven workers mostly say there.")
+    shared = serializers.IntegerField(help_text="Answers that can be compared so.")
+    look_ms = serializers.FloatField(help_text="Milliseconds a mask, the middle one of the latest answers.")
+    clock_ms = serializers.FloatField(allow_null=True, help_text="The same by the site's own clock.")
+
+
+class WorkerFactsSerializer(WorkerSerializer):
+    """A worker with their record and history."""
+
+    record = RecordTold()
+    changes = ChangeTold(source="history", many=True, help_text="The newest first, a hundred at most.")
+    link = serializers.CharField(allow_null=True, help_text="Their personal link, for admins alone.")
+
+    class Meta(WorkerSerializer.Meta):
+        fields = (*WorkerSerializer.Meta.fields, "record", "changes", "link")  # type: ignore[assignment]
+
+
+class WorkerQuery(PageQuery):
+    """Which workers."""
+
+    standing = serializers.ChoiceField(choices=Standing.choices, required=False)
+
+
+class NewWorkerBody(Body):
+    """Somebody of your own team, who gets a personal link."""
+
+    name = serializers.RegexField(NOT_BLANK, max_length=120)
+    email = serializers.EmailField(max_length=120, required=False)
+    vouch = serializers.BooleanField(default=False, help_text="Let them in without the test.")
+
+
+class StopBody(Body):
+    """Why a worker is stopped, and what of their answers counts no more."""
+
+    reason = serializers.RegexField(**REASON)
+    retract = serializers.BooleanField(default=True, help_text="Their answers stop counting,")
+    since = serializers.DateTimeField(required=False, help_text="those from then on, or all.")
+
+
+class ReinstateBody(Body):
+    """Why a worker may answer again."""
+
+    reason = serializers.RegexField(**REASON)
+    restore = serializers.BooleanField(default=False, help_text="What the stop retracted counts again.")
+
+
+class NoteBody(Body):
+    """What is to be known of a worker."""
+
+    text = serializers.RegexField(**REASON)
+
+
+class Workers(ProjectView):
+    @operation("list_workers", "workers", query=WorkerQuery, gives=paged(WorkerSerializer))
+    def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002
+        """List the workers, the newest first."""
+        asked = self.query(WorkerQuery)
+        found = _members(self)
+        if "standing" in asked:
+            found = found.filter(standing=asked["standing"])
+        return page(request, found, asked, lambda one: WorkerSerializer(one).data)
+
+    @operation(
+        "invite_worker", "workers", body=NewWorkerBody, gives=WorkerFactsSerializer, status=HTTPStatus.CREATED
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Make a worker of your own team; send them the link that is told."""
+        said = self.body(NewWorkerBody)
+        if not said["name"].isprintable():
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "name-unprintable", "A name is one line of text.")
+        member = team.invite(project=self.project, name=said["name"], email=said.get("email", ""))
+        if said["vouch"]:
+            vouch(membership=member, reason=f"{request.user} vouches for them", at=timezone.now())
+        told = _facts(self, member.pk)
+        address = reverse("api:worker", args=[slug, member.pk], request=request)
+        return Response(told, status=HTTPStatus.CREATED, headers={"Location": address})
+
+
+class OneWorker(ProjectView):
+    @operation("read_worker", "workers", gives=WorkerFactsSerializer)
+    def get(self, request: Request, slug: str, worker: int) -> Response:  # noqa: ARG002
+        """A worker: gold, agreement, pace, and why their standing changed."""
+        return Response(_facts(self, worker))
+
+
+class Stop(ProjectView):
+    @operation("stop_worker", "workers", body=StopBody, gives=WorkerFactsSerializer)
+    def post(self, request: Request, slug: str, worker: int) -> Response:  # noqa: ARG002
+        """No new HIT for them; what they did is paid. Decisions that fall without their answers reopen."""
+        said, member = self.body(StopBody), _member(self, worker)
+        trust.stop_worker(membership=member, by=request.user.get_username(), at=timezone.now(), **said)
+        return Response(_facts(self, worker))
+
+
+class Reinstate(ProjectView):
+    @operation("reinstate_worker", "workers", body=ReinstateBody, gives=WorkerFactsSerializer)
+    def post(self, request: Request, slug: str, worker: int) -> Response:  # noqa: ARG002
+        """Let a stopped worker answer again; they are judged by what they do from now on."""
+        said, member = self.body(ReinstateBody), _member(self, worker)
+        trust.reinstate_worker(membership=member, by=request.user.get_username(), at=timezone.now(), **said)
+        return Response(_facts(self, worker))
+
+
+class Note(ProjectView):
+    @operation("note_worker", "workers", body=NoteBody, gives=WorkerFactsSerializer)
+    def post(self, request: Request, slug: str, worker: int) -> Response:  # noqa: ARG002
+        """Note something among the changes of a standing, which stays as it is."""
+        said, member = self.body(NoteBody), _member(self, worker)
+        trust.note_worker(membership=member, by=request.user.get_username(), at=timezone.now(), **said)
+        return Response(_facts(self, worker))
+
+
+def _members(view: ProjectView) -> QuerySet[Membership]:
+    given = Q(worker__judgments__retracted_at__isnull=True, worker__judgments__question__project=view.project)
+    counted = Membership.objects.filter(pk=OuterRef("pk")).annotate(
+        n=Count("worker__judgments", filter=given)
+    )
+    own = Membership.objects.filter(project=view.project).select_related("worker", "project")
+    return own.annotate(answers=Subquery(counted.values("n")))
+
+
+def _member(view: ProjectView, pk: int) -> Membership:
+    return get_object_or_404(Membership.objects.select_related("worker"), project=view.project, pk=pk)
+
+
+def _facts(view: ProjectView, pk: int) -> Any:
+    member: Any = get_object_or_404(_members(view), pk=pk)
+    found = record_of(member)
+    member.record = {
+        "gold_right": found.gold.right,
+        "gold_answered": found.gold.answered,
+        "agreed": found.agreement.agreed,
+        "shared": found.agreement.shared,
+        "look_ms": found.pace.look_ms,
+        "clock_ms": found.pace.clock_ms,
+    }
+    member.history = member.changes.order_by("-at", "-pk")[:100]
+    landing = address_of("pages:landing", args=[member.secret])
+    is_admin = view.access.includes(Access.ADMIN)
+    member.link = view.request.build_absolute_uri(landing) if is_admin else None
+    return WorkerFactsSerializer(member).data

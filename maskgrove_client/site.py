@@ -1,0 +1,59 @@
+"""A Maskgrove site, as one of its people sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from maskgrove_client.connection import Connection
+from maskgrove_client.project import ProjectClient
+from maskgrove_client.records import Me, Project
+
+
+class Maskgrove:
+    """The site at an address, for the person of a token; see `Connection` for the options."""
+
+    def __init__(self, url: str, token: str, **options: Any) -> None:
+        self._connection = Connection(url, token, **options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._connection.close()
+
+    def me(self) -> Me:
+        """Who the token stands for, and what it is good for."""
+        found: Me = self._connection.get("me")
+        return found
+
+    def projects(self) -> Iterator[Project]:
+        """The projects that the token reaches, the newest first."""
+        return self._connection.pages("projects")
+
+    def project(self, slug: str) -> ProjectClient:
+        """One of them; nothing is asked yet."""
+        return ProjectClient(self._connection, slug)
+
+    def create_project(
+        self, name: str, categories: Sequence[str | dict[str, Any]], **parameters: Any
+    ) -> ProjectClient:
+        """Make a project, which the token's person owns.
+
+        Parameters
+        ----------
+        categories : names, or {"id", "name", "supercategory"} as in COCO
+        parameters : as `ProjectClient.update` takes them; those left out are the paper's
+        """
+        listed = [{"name": one} if isinstance(one, str) else one for one in categories]
+        made: Project = self._connection.send(
+            "POST", "projects", {"name": name, "categories": listed, **parameters}
+        )
+        return ProjectClient(self._connection, made["slug"])

@@ -1,0 +1,26 @@
+// The API's description, drawn by Swagger UI; what is tried is done with the session of who looks.
+const place = document.getElementById("api");
+const token = document.querySelector("#csrf input").value;
+
+function dress() {
+  const { theme } = document.documentElement.dataset;
+  const isDark = theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  document.documentElement.classList.toggle("dark-mode", isDark);
+}
+
+dress();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", dress);
+new MutationObserver(dress).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+
+window.SwaggerUIBundle({
+  domNode: place,
+  url: place.dataset.schema,
+  deepLinking: true,
+  docExpansion: "none",
+  filter: true,
+  validatorUrl: null, // Nothing leaves the site.
+  requestInterceptor: (request) => {
+    if (new URL(request.url, location.href).origin === location.origin) request.headers["X-CSRFToken"] = token;
+    return request;
+  },
+});

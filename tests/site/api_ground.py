@@ -1,0 +1,97 @@
+"""A project with something of everything that the API tells of, and who may ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from annotation_site.access.granting import grant, invite
+from annotation_site.access.models import Access
+from annotation_site.api import tokens
+from annotation_site.api.models import Scope
+from annotation_site.catalog.models import Mask, Project, StageRun, Tree
+from annotation_site.marketplaces.models import Listing
+from annotation_site.results.export_files import ask_for_export
+from annotation_site.results.formats.choice import Choice
+from annotation_site.verification.models import Decision
+from annotation_site.verification.overruling import overrule
+from tests.factories import NOON
+from tests.site.campaigns import Person, opened, project_with_clusters
+
+V1 = "/api/v1"
+
+
+def bearer(user: User, scope: Scope = Scope.ADMIN, **given: Any) -> str:
+    """The Authorization header of a new token."""
+    return f"Bearer {tokens.issue(user=user, name='a test', scope=scope, at=NOON, **given)[1]}"
+
+
+def client_of(user: User, scope: Scope = Scope.ADMIN, **given: Any) -> Client:
+    """A program that acts for somebody."""
+    return Client(headers={"Authorization": bearer(user, scope, **given)})
+
+
+def last_leaf(tree: Tree) -> int:
+    """The node of the last mask: nodes are numbered in preorder."""
+    return 2 * tree.n - 2
+
+
+@dataclass
+class ApiGround:
+    """A campaign that is half done, with its owner."""
+
+    project: Project
+    owner: User
+    places: dict[str, int | str]
+
+    @classmethod
+    def laid(cls) -> ApiGround:
+        project = opened(project_with_clusters([1.0, 1.0, 0.0, 0.5], gold=4, hit_size=10))
+        owner = User.objects.create_user("owner", "owner@example.org")
+        grant(project=project, user=owner, access=Access.OWNER)
+        other = User.objects.create_user("other", "other@example.org")
+        grant(project=project, user=other, access=Access.VIEWER)
+        ada = Person.of(project)
+        for _ in range(6):
+            ada.work()
+        tree = project.rounds.get().trees.get()
+        StageRun.objects.create(round=tree.round, stage="open", state="done", detail={"gold": 4})
+        verdict = overrule(
+            tree=tree, node=last_leaf(tree), verdict="reject", reason="It is no window.", by=owner, at=NOON
+        )
+        export = ask_for_export(project=project, format_name="coco", choice=Choice(), by=owner, at=NOON)
+        waiting = invite(project=project, email="new@example.org", access=Access.VIEWER, at=timezone.now())
+        mask = Mask.objects.filter(tree=tree).earliest("position")
+        listing = Listing.objects.create(
+            project=project, provider="mturk", title="Windows", description="Right?", reward="0.10", places=5,
+            created_at=NOON,
+        )  # fmt: skip
+        places = {
+            "slug": project.slug,
+            "tree": tree.pk,
+            "node": 0,
+            "mask": mask.pk,
+            "image": mask.image_id,
+            "category": tree.category_id,
+            "decision": Decision.objects.filter(tree=tree).earliest("pk").pk,
+            "verdict": verdict.pk,
+            "worker": ada.member.pk,
+            "export": export.pk,
+            "listing": listing.pk,
+            "person": other.pk,
+            "invitation": waiting.pk,
+            "number": 1,
+        }
+        return cls(project, owner, places)
+
+    def url(self, path: str, **other: object) -> str:
+        """`projects/{slug}/masks/{mask}` with the places of the ground."""
+        return f"{V1}/{path.format(**{**self.places, **other})}"
+
+    def client(self, scope: Scope = Scope.ADMIN) -> Client:
+        """The owner's program."""
+        return client_of(self.owner, scope)

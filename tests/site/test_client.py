@@ -1,0 +1,213 @@
+"""The Python client: against the running site, and against lines that break."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import re
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import httpx
+import pytest
+from drf_spectacular.generators import SchemaGenerator
+
+from annotation_site import enqueue
+from annotation_site.access.models import Invitation
+from annotation_site.api.models import ApiToken, Scope
+from annotation_site.results.export_files import write_export
+from annotation_site.results.models import ExportFile
+from maskgrove_client import (
+    Conflict,
+    Forbidden,
+    Maskgrove,
+    NotFound,
+    Refused,
+    TooManyRequests,
+    Unauthorized,
+    Unreachable,
+    records,
+)
+from maskgrove_client.connection import Connection
+from maskgrove_client.project import NotDone
+from tests.site.api_ground import ApiGround, bearer
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+live = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def ground(monkeypatch: pytest.MonkeyPatch) -> ApiGround:
+    """A campaign, and a worker who writes exports as soon as they are asked for."""
+    monkeypatch.setattr(enqueue, "write_export", lambda pk: write_export(ExportFile.objects.get(pk=pk)))
+    monkeypatch.setattr(enqueue, "send", lambda *_, **__: None)
+    return ApiGround.laid()
+
+
+@pytest.fixture
+def site(ground: ApiGround, live_server: Any):
+    with Maskgrove(live_server.url, token=bearer(ground.owner).removeprefix("Bearer ")) as site:
+        yield site
+
+
+@live
+def test_lists_are_read_to_their_end(ground, site):
+    project = site.project(ground.project.slug)
+    tree = project.trees()[0]
+    masks = list(project.masks(tree=tree["id"], limit=40))
+    assert [mask["position"] for mask in masks] == list(range(tree["masks"]))
+    assert [one["slug"] for one in site.projects()] == [ground.project.slug]
+
+
+@live
+def test_a_project_is_made_changed_paused_and_opened(ground, site):
+    leaves = site.create_project("Leaves", ["oak", {"name": "elm", "id": 7}], k_a=0.9)
+    assert leaves.read()["k_a"] == 0.9
+    assert [one["coco_id"] for one in leaves.categories()] == [1, 7]
+    assert leaves.update(k_a=0.8)["k_a"] == 0.8
+    facades = site.project(ground.project.slug)
+    assert facades.pause()["state"] == "paused"
+    assert facades.open()["state"] == "open"
+
+
+@live
+def test_an_export_is_waited_for_and_checked(ground, site, tmp_path):
+    project = site.project(ground.project.slug)
+    done = project.wait_for(project.export("coco", include="all"))
+    file = project.download(done, tmp_path / "dataset.json")
+    assert len(json.loads(file.read_text())["annotations"]) == done["entries"]
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == done["sha256"]
+    assert [path.name for path in tmp_path.iterdir()] == ["dataset.json"]
+    with pytest.raises(OSError, match="download it again"):
+        project.download({**done, "sha256": "0" * 64}, tmp_path / "dataset.json")
+    waiting = next(one for one in project.exports() if one["state"] == "waiting")
+    with pytest.raises(NotDone, match="is at 0 of 0"):
+        project.wait_for(waiting, sleep=lambda _: None, seconds=5)
+
+
+@live
+def test_refusals_say_what_can_be_done_about_them(ground, site, live_server):
+    project = site.project(ground.project.slug)
+    with pytest.raises(NotFound):
+        site.project("none").read()
+    with pytest.raises(Conflict, match="set a cap of at least that") as refusal:
+        project.set_budget(questions=1)
+    assert (refusal.value.status, refusal.value.type) == (409, "cap-below-spend")
+    with pytest.raises(Refused, match="k_a"):
+        project.update(k_a=7)
+    reader = Maskgrove(live_server.url, bearer(ground.owner, Scope.READ).removeprefix("Bearer "))
+    with pytest.raises(Forbidden, match="scope write"):
+        reader.project(ground.project.slug).pause()
+    ApiToken.objects.all().delete()
+    with pytest.raises(Unauthorized, match="make one"):
+        site.me()
+
+
+@live
+def test_a_write_whose_answer_was_lost_is_done_once(ground, live_server):
+    class Lossy(httpx.HTTPTransport):
+        lost = 0
+
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            answer = super().handle_request(request)
+            if self.lost < 2:
+                self.lost += 1
+                raise httpx.ReadError("the line broke", request=request)
+            return answer
+
+    slept: list[float] = []
+    token = bearer(ground.owner).removeprefix("Bearer ")
+    connection = Connection(live_server.url, token, transport=Lossy(), sleep=slept.append)
+    invited = {"email": "another@example.org", "access": "viewer"}
+    told = connection.send("POST", f"projects/{ground.project.slug}/invitations", invited)
+    assert Invitation.objects.filter(email="another@example.org").get().pk == told["id"]
+    assert slept == [1.0, 2.0]
+
+
+def answering(*answers: httpx.Response, retries: int = 4) -> tuple[Connection, list[float], list[Any]]:
+    """A connection to these answers, how long it slept, and what it asked."""
+    waiting, slept, asked = list(answers), list[float](), list[httpx.Request]()
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return waiting.pop(0)
+
+    return connected(handle, slept, retries=retries), slept, asked
+
+
+def connected(handle: Any, slept: list[float], *, retries: int) -> Connection:
+    transport = httpx.MockTransport(handle)
+    return Connection("http://site", "mg_x", transport=transport, sleep=slept.append, retries=retries)
+
+
+def test_it_waits_as_long_as_it_is_told():
+    busy = httpx.Response(429, headers={"Retry-After": "7"}, json={"type": "throttled", "detail": "Slower."})
+    connection, slept, _ = answering(busy, httpx.Response(503), httpx.Response(200, json={"a": 1}))
+    assert connection.get("me") == {"a": 1}
+    assert slept == [7.0, 2.0]
+
+
+def test_it_gives_up_at_last():
+    busy = httpx.Response(429, json={"type": "throttled", "detail": "Slower."})
+    connection, slept, _ = answering(*[busy] * 3, retries=2)
+    with pytest.raises(TooManyRequests, match="Slower"):
+        connection.get("me")
+    assert len(slept) == 2
+
+    def away(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    silent = Connection(
+        "http://site", "x", transport=httpx.MockTransport(away), sleep=slept.append, retries=1
+    )
+    with pytest.raises(Unreachable, match="does not answer"):
+        silent.get("me")
+
+
+def test_attempts_of_a_write_carry_one_key_and_writes_different_ones():
+    busy = httpx.Response(409, json={"type": "still-under-way", "detail": "Wait."})
+    done = httpx.Response(200, json={})
+    connection, _, asked = answering(busy, done, done)
+    connection.send("POST", "projects", {})
+    connection.send("POST", "projects", {})
+    keys = [request.headers["Idempotency-Key"] for request in asked]
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_what_will_not_change_is_not_asked_again():
+    connection, slept, _ = answering(httpx.Response(409, json={"type": "last-owner", "detail": "Stay."}))
+    with pytest.raises(Conflict, match="Stay"):
+        connection.send("DELETE", "projects/a/people/1")
+    assert slept == []
+
+
+SCHEMAS: dict[str, Any] = SchemaGenerator().get_schema(public=True)["components"]["schemas"]
+CALLED = {
+    "StageTold": "StageTold", "Campaign": "CampaignTold", "RoundTold": "RoundTold", "Quality": "QualityTold",
+    "Bar": "BarTold", "Answered": "AnsweredTold", "NodeBrief": "NodeBrief", "Rle": "RleTold",
+    "Cluster": "ClusterTold", "Judgment": "JudgmentTold", "Record": "RecordTold", "Change": "ChangeTold",
+    "CategoryReport": "CategoryReportTold", "MaskSet": "SetTold", "CategoryCount": "CategoryCountTold",
+    "Dataset": "FiguresTold", "Token": "TokenTold", "Verdict": "Overruling", "LedgerEntry": "Ledger",
+}  # fmt: skip
+"""Records whose schema has another name."""
+RECORDS = [one for _, one in inspect.getmembers(records, inspect.isclass) if hasattr(one, "__total__")]
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
+def test_records_have_the_fields_of_the_document(record):
+    described = SCHEMAS[CALLED.get(record.__name__, record.__name__)]
+    assert set(get_type_hints(record)) == set(described["properties"])
+
+
+@live
+def test_the_tutorials_code_runs_from_top_to_bottom(ground, live_server, monkeypatch, tmp_path):
+    monkeypatch.setenv("MASKGROVE_URL", live_server.url)
+    monkeypatch.setenv("MASKGROVE_TOKEN", bearer(ground.owner, Scope.WRITE).removeprefix("Bearer "))
+    monkeypatch.chdir(tmp_path)
+    page, names = DOCS / "tutorial" / "api.md", dict[str, Any]()
+    for code in re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL):
+        exec(compile(code, str(page), "exec"), names)
+    assert names["accepted"]
+    assert names["rejected"] == "reject"
+    assert json.loads((tmp_path / "dataset.json").read_text())["annotations"]
