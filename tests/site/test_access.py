@@ -354,7 +354,6 @@ class Ground:
             "number": "0",
             "chart": "sizes",
             "rest": "nowhere",
-            "number": "1",
         }
         return "/" + PLACE.sub(lambda found: values.get(found[1] or found[2], "1"), route.strip("^$"))
 
