@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from django.db.models import QuerySet
@@ -15,6 +16,7 @@ from annotation_site.people.models import Membership, StandingChange, TrustPolic
 from annotation_site.people.policies import policy_of
 from annotation_site.people.standing import GoldRecord
 from annotation_site.verification.keeping import keep_record
+from annotation_site.verification.models import Judgment
 
 SHOWN = 50
 """Changes, payments and messages of a page, the latest first."""
@@ -28,11 +30,21 @@ class WorkerFacts:
 
     @cached_property
     def record(self) -> WorkRecord:
-        """Counted now; the list has the same from then on."""
-        doubt = getattr(getattr(self.member, "record", None), "doubt", "")
+        """As it was kept; counted now where they answered since, and the list has the same from then on."""
+        kept: WorkRecord | None = getattr(self.member, "record", None)
+        if kept is not None and kept.last_at == self._last_at:
+            return kept
         record = keep_record(self.member)
-        record.doubt = doubt
+        record.doubt = kept.doubt if kept is not None else ""
         return record
+
+    @property
+    def _last_at(self) -> datetime | None:
+        """When they answered last."""
+        given = Judgment.objects.given().filter(
+            worker=self.member.worker_id, question__project=self.member.project_id
+        )
+        return given.order_by("-at").values_list("at", flat=True).first()
 
     @property
     def gold(self) -> GoldRecord:
