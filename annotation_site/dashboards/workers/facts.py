@@ -12,9 +12,7 @@ from annotation_site.budget.ledger import budget_of
 from annotation_site.marketplaces.accounts import Account, account_of, is_paid_by_hand
 from annotation_site.marketplaces.messaging import Route, route_to
 from annotation_site.marketplaces.models import Contact, Message, Payment, Submission
-from annotation_site.people.models import Membership, StandingChange, TrustPolicy, Worker, WorkRecord
-from annotation_site.people.policies import policy_of
-from annotation_site.people.standing import GoldRecord
+from annotation_site.people.models import Membership, StandingChange, Worker, WorkRecord
 from annotation_site.verification.keeping import keep_record
 from annotation_site.verification.models import Judgment
 
@@ -45,14 +43,6 @@ class WorkerFacts:
             worker=self.member.worker_id, question__project=self.member.project_id
         )
         return given.order_by("-at").values_list("at", flat=True).first()
-
-    @property
-    def gold(self) -> GoldRecord:
-        return GoldRecord(self.record.gold_right, self.record.gold_wrong)
-
-    @cached_property
-    def policy(self) -> TrustPolicy:
-        return policy_of(self.member.project_id)
 
     @cached_property
     def changes(self) -> QuerySet[StandingChange]:
