@@ -36,7 +36,7 @@ theirs AS (
 Computed once: planners that expect one row of `mine` would do it for each of them.
 """
 
-SETTINGS = {"fewest": FEWEST, "clear": CLEAR, "proven": Standing.ACTIVE.value}
+SETTINGS: dict[str, int | float | str] = {"fewest": FEWEST, "clear": CLEAR, "proven": Standing.ACTIVE.value}
 
 ON = f"""
 WITH mine AS (SELECT unnest(%(clusters)s::bigint[]) AS cluster_id), {OPINION}

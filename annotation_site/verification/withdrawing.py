@@ -119,8 +119,9 @@ def resting_on(*, membership: Membership, since: datetime | None = None) -> Rest
     places: dict[int, set[int]] = defaultdict(set)
     mine = _counting(membership, since).values_list("pk", "question__tree", "question__position")
     for pk, tree_id, position in mine.iterator(chunk_size=10_000):
-        gone[tree_id].add(pk)
-        places[tree_id].add(position)
+        if tree_id is not None and position is not None:
+            gone[tree_id].add(pk)
+            places[tree_id].add(position)
     decisions = falling = 0
     for tree_id, positions in places.items():
         concerned, fallen = _would_fall(tree_id, positions, gone[tree_id])

@@ -70,7 +70,8 @@ class Scope(forms.Form):
     @property
     def moment(self) -> datetime | None:
         """From when on they stop counting; None is from the first."""
-        return self.cleaned_data["since"] if self.cleaned_data["counts"] == SINCE else None
+        since: datetime | None = self.cleaned_data["since"]
+        return since if self.cleaned_data["counts"] == SINCE else None
 
     @property
     def retracts(self) -> bool:
