@@ -132,8 +132,8 @@ def _row(
 
 
 def roles_of(run: ImportRun) -> RoleShares:
-    """How an import divides its images; JSON keeps no order, and the division follows that of the roles."""
-    return RoleShares({role: run.shares[role.value] for role in Role if role.value in run.shares}, run.seed)
+    """How an import divides its images."""
+    return RoleShares(dict(run.divided), run.seed)
 
 
 def run_import(

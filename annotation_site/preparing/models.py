@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from annotation_site.catalog.models import Project, Round
+from annotation_site.catalog.models import Project, Role, Round
 from annotation_site.catalog.originals import MAX_PIXELS
 
 
@@ -62,6 +62,11 @@ class ImportRun(models.Model):
 
     def __str__(self) -> str:
         return f"import {self.pk} into {self.project}"
+
+    @property
+    def divided(self) -> list[tuple[Role, float]]:
+        """The roles that an image may get with their shares, in the order of the roles: JSON keeps none."""
+        return [(role, self.shares[role.value]) for role in Role if role.value in self.shares]
 
 
 class UploadedFile(models.Model):

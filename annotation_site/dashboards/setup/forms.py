@@ -127,7 +127,8 @@ class ParametersForm(forms.ModelForm):  # type: ignore[type-arg]
             if name in CHOICES:
                 options = [(value, value) for value in CHOICES[name] if value != "oracle"]
                 self.fields[name] = _choice(field, options)
-        self.fields["description"].widget.attrs["rows"] = 2
+        for name in ("description", "detector_options"):
+            self.fields[name].widget.attrs["rows"] = 2
 
     def groups(self) -> Iterator[tuple[Group, list[forms.BoundField]]]:
         """The fields, group by group."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 
 from django import template
 
@@ -20,8 +21,8 @@ def thousands(value: float | None) -> str:
 
 @register.filter
 def percent(value: float | None) -> str:
-    """0.853 -> "85.3 %"."""
-    return "–" if value is None else f"{100 * value:.1f} %"
+    """0.853 -> "85.3 %"; the share of nothing, NaN, is not known."""
+    return "–" if value is None or isnan(value) else f"{100 * value:.1f} %"
 
 
 @register.filter
