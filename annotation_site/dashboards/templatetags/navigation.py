@@ -57,7 +57,7 @@ class Link:
 def project_pages(context: template.Context) -> dict[str, Any]:
     """The menu: beside a project's page where there is room, behind a button where there is not."""
     project: Project | None = context.get("project") or None
-    section = context.get("section", "")
+    section = str(context.get("section", ""))
     access = getattr(context.get("request"), "access", Access.VIEWER)
     groups = (
         [] if project is None else [(name, _links(project, pages, access, section)) for name, pages in GROUPS]
