@@ -69,7 +69,8 @@ def accepted_quality(
     if masks == 0:
         return None
     said_yes = _said_yes(sensitivity, specificity)
-    likelihood = asked.yes[:, None] * np.log(said_yes) + asked.no[:, None] * np.log1p(-said_yes)
+    yes, no = asked.yes.astype(np.float64), asked.no.astype(np.float64)
+    likelihood = yes[:, None] * np.log(said_yes) + no[:, None] * np.log1p(-said_yes)
     posterior = _posterior(likelihood, _prior(likelihood, asked.clusters))
     quality = posterior @ _GRID
     spread = np.maximum(posterior @ _GRID**2 - quality**2, 0)

@@ -252,7 +252,7 @@ def _answered(project: Project, scale: Mapping[str, Any]) -> _Answered:
 def _rows(statement: str, project: Project, scale: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, {"projects": [project.pk], "undone": UNDONE, **scale})
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def _curve(
@@ -281,7 +281,12 @@ def _hours(
 
 
 def _gold(project: Project) -> tuple[list[Stretch], Crowd]:
-    named = {"project": project.pk, "undone": UNDONE, "fewest": FEWEST_GOLD, "stretches": STRETCHES}
+    named: dict[str, Any] = {
+        "project": project.pk,
+        "undone": UNDONE,
+        "fewest": FEWEST_GOLD,
+        "stretches": STRETCHES,
+    }
     with connection.cursor() as cursor:
         cursor.execute(GOLD, named)
         rows = cursor.fetchall()
@@ -306,4 +311,5 @@ def _asked(project: Project, evidence: Mapping[tuple[int, int], tuple[int, int, 
     nothing = (0, 0, 0.0)
     rows = [(*key, n, *evidence.get(key, nothing)) for key, n in counted.items()]
     columns = np.array(rows, dtype=np.float64).reshape(-1, 6).T
-    return Asked(*(column.astype(np.int64) for column in columns[:5]), rest_squared=columns[5])
+    yes, no, clusters, known, rest = (column.astype(np.int64) for column in columns[:5])
+    return Asked(yes, no, clusters, known, rest, rest_squared=columns[5])
