@@ -95,4 +95,4 @@ def _array(columns: list[str]) -> str:
 def _rows(connection: BaseDatabaseWrapper, sql: str) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql)
-        return cursor.fetchall()
+        return list(cursor.fetchall())

@@ -50,12 +50,12 @@ class Watched:
     def told(self) -> list[str]:
         """The columns whose changes are kept."""
         fields = self.cls._meta.local_concrete_fields
-        return [field.column for field in fields if self._tells(field)]
+        return [str(field.column) for field in fields if self._tells(field)]
 
     @property
     def ignored(self) -> list[str]:
         told = set(self.told)
-        return [f.column for f in self.cls._meta.local_concrete_fields if f.column not in told]
+        return [str(f.column) for f in self.cls._meta.local_concrete_fields if f.column not in told]
 
     @property
     def hidden(self) -> list[str]:
@@ -64,7 +64,7 @@ class Watched:
     def column(self, name: str) -> str:
         field = self.cls._meta.get_field(name)
         assert isinstance(field, Field)
-        return field.column
+        return str(field.column)
 
     def _tells(self, field: Field) -> bool:  # type: ignore[type-arg]
         return field.name in set(self.only) if self.only else field.name not in set(self.ignore)

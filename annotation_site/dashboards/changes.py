@@ -105,7 +105,7 @@ def subject(label: str) -> str:
 def told(rows: Sequence[Entry]) -> list[Change]:
     """The entries with their differences."""
     known = _names(rows)
-    projects = known["catalog.Project"]
+    projects = known.get("catalog.Project", {})
     return [
         Change(entry, subject(entry.what), projects.get(entry.project_id, ""), list(_lines(entry, known)))
         for entry in rows

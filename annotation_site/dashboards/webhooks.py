@@ -80,7 +80,7 @@ def change(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         return redirect("dashboards:webhooks", slug=project.slug)
     if asked == "save":
         form = WebhookForm(request.POST)
-        saved = _done(form, lambda **about: webhooks.change_webhook(webhook=found, **about) or found)
+        saved = _done(form, lambda **about: webhooks.change_webhook(webhook=found, **about))
         if saved is None:
             return _one(request, found, form, status=400)
         messages.success(request, _("Saved."))
@@ -184,7 +184,7 @@ def _one(request: HttpRequest, found: Webhook, form: WebhookForm, *, status: int
 
 def _note_last(rows: list[Delivery]) -> None:
     """Give each delivery its last attempt."""
-    last = Attempt.objects.filter(delivery__in=rows).order_by("delivery", "-pk").distinct("delivery")
+    last = Attempt.objects.filter(delivery__in=rows).order_by("delivery_id", "-pk").distinct("delivery_id")
     by_delivery = {attempt.delivery_id: attempt for attempt in last}
     for row in rows:
         row.last = by_delivery.get(row.pk)  # type: ignore[attr-defined]

@@ -251,7 +251,7 @@ def _standing_in(tree_id: int, nodes: slice) -> DecisionQuerySet:
     )
 
 
-def _tell(cluster: Cluster, nodes: range, because: str, at: datetime) -> None:
+def _tell(cluster: Cluster, nodes: slice, because: str, at: datetime) -> None:
     """Have the project's webhooks told which decisions were withdrawn just now."""
     tree = Tree.objects.defer("packed").select_related("round", "category").get(pk=cluster.tree_id)
     gone = Decision.objects.filter(

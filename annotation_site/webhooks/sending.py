@@ -56,7 +56,7 @@ def _exchange(url: str, body: bytes, headers: Mapping[str, str], deadline: float
         "write": WHOLE_SECONDS,
         "pool": WHOLE_SECONDS,
     }
-    told = {**headers, "content-length": str(len(body)), "connection": "close"}
+    told = [*headers.items(), ("content-length", str(len(body))), ("connection", "close")]
     with (
         httpcore.ConnectionPool(network_backend=Pinned(deadline), retries=0) as pool,
         pool.stream("POST", url, headers=told, content=body, extensions={"timeout": timeouts}) as response,

@@ -40,7 +40,7 @@ def add_webhook(
     )
 
 
-def change_webhook(*, webhook: Webhook, url: str, kinds: Collection[str], description: str) -> None:
+def change_webhook(*, webhook: Webhook, url: str, kinds: Collection[str], description: str) -> Webhook:
     """Tell another address, or of other kinds; what waits goes there, too.
 
     Raises
@@ -49,6 +49,7 @@ def change_webhook(*, webhook: Webhook, url: str, kinds: Collection[str], descri
     """
     webhook.url, webhook.kinds, webhook.description = url, _checked(url, kinds), description[:120]
     webhook.save(update_fields=["url", "kinds", "description"])
+    return webhook
 
 
 def _checked(url: str, kinds: Collection[str]) -> list[str]:
