@@ -164,6 +164,12 @@ class Dendrogram:
         return cls._unfolded(order, left_size, height, score_sum)
 
 
+def stored_scores(n: int) -> slice:
+    """Where the bytes of a tree of n leaves hold its `score_sum`, as little-endian float64."""
+    start = _HEADER.size + 4 * n + 2 * 4 * (n - 1)
+    return slice(start, start + 8 * (n + 1))
+
+
 def _checked_body(packed: memoryview) -> tuple[int, memoryview]:
     if len(packed) < _HEADER.size or packed[: len(_MAGIC)] != _MAGIC:
         raise CorruptTree(f"No tree of this version: {bytes(packed[:8])!r} where {_MAGIC!r} should stand.")

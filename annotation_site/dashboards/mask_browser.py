@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from annotation_site.catalog.held import Held
 from annotation_site.catalog.models import Mask, Project, Role, Tree
+from annotation_site.catalog.packed_trees import scores_of
 from annotation_site.dashboards.mosaics import Tile, tiles
 from annotation_site.results.outcomes import Fate, TreeOutcome, outcome_of, outcomes_at
 from annotation_site.verification.models import Overruling
-from pipeline.dendrogram import Dendrogram
 
 PAGE = 60
 SECONDS = 0.1
@@ -275,8 +275,7 @@ def _browsed(places: Sequence[tuple[Tree, int]]) -> list[Browsed]:
 
 
 def _load_scores(tree_id: int) -> NDArray[np.float32]:
-    tree = Tree.objects.only("packed").get(pk=tree_id)
-    return np.diff(Dendrogram.from_bytes(bytes(tree.packed)).score_sum).astype(np.float32)
+    return scores_of(tree_id, n=Tree.objects.values_list("n", flat=True).get(pk=tree_id))
 
 
 _scores: Held[NDArray[np.float32]] = Held(_load_scores, limit=lambda: SCORE_BYTES)

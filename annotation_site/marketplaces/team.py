@@ -42,13 +42,27 @@ def members_of(project: Project, *, before: int | None = None, size: int = PAGE)
     if before is not None:
         found = found.filter(pk__lt=before)
     rows = list(found[: size + 1])
-    given = Judgment.objects.counting().filter(
-        worker__in=[row.worker_id for row in rows], question__project=project
-    )
-    answers = dict(given.values_list("worker").annotate(n=Count("pk")).order_by())
+    answers = _answers(project, [row.worker_id for row in rows])
     for row in rows:
         row.answers = answers.get(row.worker_id, 0)  # type: ignore[attr-defined]
     return Members(rows[:size], rows[size - 1].pk if len(rows) > size else None)
+
+
+def _answers(project: Project, workers: Sequence[int]) -> dict[int, int]:
+    """Worker's primary key -> answers that count; of those who work elsewhere too, by their questions."""
+    elsewhere = set(
+        Membership.objects.filter(worker__in=workers)
+        .exclude(project=project)
+        .values_list("worker", flat=True)
+    )
+    given = Judgment.objects.counting()
+    here = given.filter(worker__in=set(workers) - elsewhere)
+    both = given.filter(worker__in=elsewhere, question__project=project)
+    return {
+        worker: n
+        for rows in (here, both)
+        for worker, n in rows.values_list("worker").annotate(n=Count("pk")).order_by()
+    }
 
 
 def invite(*, project: Project, name: str, email: str = "") -> Membership:

@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Count, DecimalField, Func, Max, Q, Sum
+from django.db.models import Count, DecimalField, Func, Max, Sum
 
-from annotation_site.catalog.models import Annotation, Category, Image, Project, Role, StageRun, Tree
+from annotation_site.catalog.models import Annotation, Category, Image, Project, StageRun, Tree
 from annotation_site.results.outcomes import one_moment
 from annotation_site.results.reporting import report
 from annotation_site.verification.models import (
@@ -66,6 +66,7 @@ def facts(project: Project) -> list[Any]:
     Facts are added, and withdrawn or retracted once: their number, the newest, and the same of those that no
     longer stand tell of all that. Imports, new trees and settings of the project follow in the same manner.
     Which masks replace which comes and goes with the trees. Skills are estimated anew in place: all are read.
+    Judgments are those of the project's workers, elsewhere too: that is told without reading their questions.
     """
     trees = Tree.objects.filter(round__project=project)
     return [
@@ -73,13 +74,13 @@ def facts(project: Project) -> list[Any]:
         project.k_iou,
         _told(Decision.objects.filter(tree__round__project=project), "withdrawn_at"),
         list(_standing_overrulings(project)),
-        _told(Judgment.objects.filter(question__project=project), "retracted_at"),
+        _told(Judgment.objects.filter(worker__in=project.members.values("worker")), "retracted_at"),
         trees.aggregate(Count("id"), Max("id"), Sum("n")),
         _rounds(project),
         list(SearchRules.objects.filter(round__project=project).order_by("pk").values_list()),
         Cluster.objects.filter(tree__in=trees).aggregate(Count("id"), Max("id")),
         _skills(project),
-        _images(project),
+        Image.objects.filter(project=project, coco_id__isnull=False).count(),
         Annotation.objects.filter(image__project=project).aggregate(Count("id"), Max("id"), Sum("area")),
         list(Category.objects.filter(project=project).order_by("pk").values_list("pk", "name")),
     ]
@@ -111,17 +112,6 @@ def _told(found: Any, ended: str) -> dict[str, Any]:
     """Of facts that may end: how many, the newest, how many ended, the latest end."""
     figures: dict[str, Any] = found.aggregate(
         n=Count("id"), newest=Max("id"), ended=Count(ended), latest=Max(ended)
-    )
-    return figures
-
-
-def _images(project: Project) -> dict[str, Any]:
-    listed = Q(role=Role.POOL, coco_id__isnull=False)
-    figures: dict[str, Any] = Image.objects.filter(project=project).aggregate(
-        n=Count("id"),
-        newest=Max("id"),
-        pool=Count("id", filter=Q(role=Role.POOL)),
-        listed=Count("id", filter=listed),
     )
     return figures
 

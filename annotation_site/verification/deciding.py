@@ -134,7 +134,8 @@ def write(tree_id: int, start: Sequence[int], *, at: datetime, returned: int | N
     keys = {node: (cluster.pk, cluster.priority) for node, cluster in clusters.items()}
     questions.move(_moves(asked, wanted, keys, returned))
     new = _new(planned, wanted, judgments)
-    questions.add(tree, new, keys)
+    if new:
+        questions.add(tree, new, keys)
     return Outcome(len(planned) - decided, decided, len(new))
 
 
@@ -221,7 +222,10 @@ def _set_open(planned: Iterable[Planned], found: Mapping[int, Cluster]) -> None:
     changed = [found[one.node] for one in planned if found[one.node].is_open != one.is_open]
     for cluster in changed:
         cluster.is_open = not cluster.is_open
-    Cluster.objects.bulk_update(changed, ["is_open"], batch_size=BATCH)
+    for is_open in (True, False):
+        keys = [cluster.pk for cluster in changed if cluster.is_open == is_open]
+        if keys:
+            Cluster.objects.filter(pk__in=keys).update(is_open=is_open)
 
 
 def _write_decisions(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from annotation_site.catalog.held import Held
 from annotation_site.catalog.models import Project, Round, Tree
+from annotation_site.catalog.packed_trees import tree_of
 from annotation_site.verification.models import SearchRules
 from pipeline.aggregation import AGGREGATIONS, DEFAULT_AGGREGATION, Aggregation, Judgment
 from pipeline.calibration import PAPER_K_PA, Calibration
@@ -163,10 +164,10 @@ def opinions_of(rules: SearchRules | None) -> Aggregation:
 
 
 def _load(tree_id: int) -> Ground:
-    tree = Tree.objects.select_related("round__rules").get(pk=tree_id)
+    tree = Tree.objects.defer("packed").select_related("round__rules").get(pk=tree_id)
     rules = tree.round.rules
     stored = tree.round.calibration
-    dendrogram = Dendrogram.from_bytes(bytes(tree.packed))
+    dendrogram = tree_of(tree_id)
     thresholds = Thresholds(**rules.thresholds)
     return Ground(
         tree=dendrogram,
@@ -184,9 +185,8 @@ def _load(tree_id: int) -> Ground:
 
 
 def _load_leaves(tree_id: int) -> Leaves:
-    tree = Tree.objects.get(pk=tree_id)
-    dendrogram = Dendrogram.from_bytes(bytes(tree.packed))
-    return Leaves(dendrogram, leaf_keys(dendrogram.n, seed=tree.seed))
+    tree = Tree.objects.defer("packed").get(pk=tree_id)
+    return Leaves(tree_of(tree_id), leaf_keys(tree.n, seed=tree.seed))
 
 
 def _limit() -> int:

@@ -6,16 +6,12 @@ statement, so that each is another one to Postgres.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from django.db import connection
 from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.backends.utils import CursorWrapper
 
 
-@contextmanager
-def planned_once() -> Iterator[CursorWrapper]:
+def planned_once() -> CursorWrapper:
     """A cursor like `connection.cursor()` whose parameters travel beside the statement.
 
     Which statements are kept, psycopg decides: those that came a few times (OPTIONS["prepare_threshold"]).
@@ -23,5 +19,4 @@ def planned_once() -> Iterator[CursorWrapper]:
     connection.ensure_connection()
     with connection.wrap_database_errors:
         cursor = ServerBindingCursor(connection.connection)
-    with connection._prepare_cursor(cursor) as wrapped:
-        yield wrapped
+    return connection._prepare_cursor(cursor)

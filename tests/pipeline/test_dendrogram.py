@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.cluster import hierarchy
 
-from pipeline.dendrogram import CorruptTree, Dendrogram, InvalidMerges, LeafHasNoChildren
+from pipeline.dendrogram import CorruptTree, Dendrogram, InvalidMerges, LeafHasNoChildren, stored_scores
 
 
 def random_merges(n: int, rng: np.random.Generator, *, chained: bool = False) -> NDArray[np.float64]:
@@ -111,6 +111,7 @@ def test_bytes_bring_the_same_tree_back(
         assert before.dtype == after.dtype
         assert np.array_equal(before, after)
     assert back.to_bytes() == tree.to_bytes()
+    assert np.array_equal(np.frombuffer(tree.to_bytes()[stored_scores(tree.n)], "<f8"), tree.score_sum)
 
 
 def test_leaves_stand_in_the_order_scipy_gives_them() -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 
 from annotation_site.budget.models import Budget, LedgerEntry
 from annotation_site.people.models import Standing
@@ -51,6 +52,20 @@ def test_a_cluster_is_accepted_by_the_answer_that_settles_it() -> None:
     assert Judgment.objects.count() == 13
     assert not Cluster.objects.filter(is_open=True).exists()
     assert not Question.objects.filter(wanted__gt=0).exists()
+
+
+def test_postgres_keeps_the_plans_of_what_every_answer_sends() -> None:
+    ada = Person.of(opened(project_with_tree(ALL_RIGHT)))
+    until_decided(ada)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements")
+        kept = " ".join(statement for (statement,) in cursor.fetchall())
+    for told in (
+        "FOR NO KEY UPDATE OF a",
+        "pg_advisory_xact_lock_shared",
+        "INSERT INTO verification_judgment",
+    ):
+        assert told in kept
 
 
 def test_a_cluster_of_wrong_masks_is_rejected() -> None:
