@@ -99,7 +99,7 @@ class ImportBody(WishBody):
 class AnnouncedBody(Body):
     """A file that will be sent."""
 
-    name = serializers.CharField(max_length=500)
+    name = serializers.RegexField(NOT_BLANK, max_length=500)
     size = serializers.IntegerField(min_value=0, max_value=BIGGEST, help_text="Bytes.")
 
 
@@ -234,7 +234,7 @@ def _asked(view: ProjectView) -> dict[str, Any]:
 def _wish(said: dict[str, Any]) -> imports.Wish:
     shares = said.get("shares")
     if (shares is None) == ("role" not in said):
-        raise serializers.ValidationError({"role": ["Give a role, or shares."]})
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "role-unclear", "Give a role, or shares.")
     roles = (
         RoleShares.all(Role(said["role"]))
         if shares is None
