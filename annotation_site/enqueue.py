@@ -122,6 +122,14 @@ def workers() -> list[WorkerProcess]:
     ]
 
 
+def is_worker_there() -> bool:
+    """Whether any Celery worker answers; not when the broker is away."""
+    try:
+        return bool(client().control.broadcast("ping", reply=True, timeout=ANSWER_WITHIN, limit=1))
+    except (OperationalError, OSError):
+        return False
+
+
 def share_buckets(folder: Path, buckets: Sequence[int]) -> None:
     """Offer the pieces of a tree that is being made to whoever serves its queue: one message a piece.
 

@@ -16,6 +16,8 @@ env.read_env(BASE_DIR / ".env")
 VAR = Path(env("MASKGROVE_VAR", default=str(BASE_DIR / "var"))).resolve()
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env("SECRET_KEY", default="") or embedded.secret_key(VAR)
+ENCRYPTION_KEYS = env.list("ENCRYPTION_KEYS", default=[]) or [SECRET_KEY]
+"""Of secrets in the database: the first encrypts, all decrypt."""
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 PUBLIC_URL = env("PUBLIC_URL", default="")
@@ -27,7 +29,7 @@ if env.bool("BEHIND_TLS", default=False):  # A proxy speaks TLS and sets X-Forwa
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # Those who ask are inside the network, without TLS.
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "annotation_site.access.django_admin.SuperusersAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -42,6 +44,8 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "annotation_site.audit",
+    "annotation_site.webhooks",
     "annotation_site.catalog",
     "annotation_site.access",
     "annotation_site.people",
@@ -65,6 +69,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "annotation_site.audit.acting.ActingMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -93,6 +98,7 @@ if env("DATABASE_PASSWORD", default=""):
     DATABASES["default"]["PASSWORD"] = env("DATABASE_PASSWORD")
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = 3  # See verification.statements.
 if not DATABASE_URL:
     DATABASES["default"]["ENGINE"] = "annotation_site.embedded"  # Postgres starts with the first connection.
 REDIS_URL = env("REDIS_URL", default="") or embedded.redis(VAR).url
@@ -116,6 +122,8 @@ STORAGES = {
 IMPORT_FROM = env.list("IMPORT_FROM", default=[])
 UPLOAD_LIMIT = env.int("UPLOAD_LIMIT", default=100_000_000_000)
 EXACT_TREES_UP_TO = env.int("EXACT_TREES_UP_TO", default=0)
+TREE_CACHE_BYTES = env.int("TREE_CACHE_MB", default=512) << 20
+OVERVIEW_SECONDS = env.int("OVERVIEW_SECONDS", default=3)
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env("STATIC_ROOT", default=str(VAR / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -159,6 +167,9 @@ PROLIFIC_WEBHOOK_SECRET = env("PROLIFIC_WEBHOOK_SECRET", default="")
 PROLIFIC_URL = env("PROLIFIC_URL", default="https://api.prolific.com/api/v1/")
 PROLIFIC_COMPLETE_URL = "https://app.prolific.com/submissions/complete"
 
+WEBHOOK_HTTP = env.bool("WEBHOOK_HTTP", default=False)
+WEBHOOK_NETWORKS = env.list("WEBHOOK_NETWORKS", default=[])
+
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 USE_I18N = True
@@ -184,6 +195,7 @@ OIDC_SERVER_URL = env("OIDC_SERVER_URL", default="")
 if OIDC_SERVER_URL:
     SOCIALACCOUNT_PROVIDERS = {
         "openid_connect": {
+            "OAUTH_PKCE_ENABLED": True,
             "APPS": [
                 {
                     "provider_id": "oidc",
@@ -192,7 +204,7 @@ if OIDC_SERVER_URL:
                     "secret": env("OIDC_CLIENT_SECRET", default=""),
                     "settings": {"server_url": OIDC_SERVER_URL},
                 }
-            ]
+            ],
         }
     }
     SECURE_CSP["form-action"].append("{0.scheme}://{0.netloc}".format(urlsplit(OIDC_SERVER_URL)))
@@ -201,13 +213,14 @@ vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env("EMAIL_FROM", default="maskgrove@localhost")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+ANSWER_RATE = env("ANSWER_RATE", default="240/min")
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "EXCEPTION_HANDLER": "annotation_site.api.problems.as_problem",
-    "DEFAULT_THROTTLE_RATES": {"answers": env("ANSWER_RATE", default="") or None},
+    "DEFAULT_THROTTLE_RATES": {"answers": None if ANSWER_RATE in ("", "0") else ANSWER_RATE},
 }
 ANSWER_SLOT_MS = env.int("ANSWER_SLOT_MS", default=25)
 SPECTACULAR_SETTINGS = {

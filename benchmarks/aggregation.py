@@ -4,7 +4,7 @@
     python benchmarks/aggregation.py --masks 100000 --seeds 5 --json aggregation.json
 
 Worlds are drawn from mixtures fitted on real predictions (Sec. 5.2 of the paper) and searched to their end by
-the curtailed rule; every worker errs independently. The rival is one vote a question, as in the paper.
+the default rule; every worker errs independently. The rival is one vote a question, as in the paper.
 """
 
 from __future__ import annotations

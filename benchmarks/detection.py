@@ -1,6 +1,8 @@
 """What detection costs beside the network: decoding, features, outlines as run lengths, storage.
 
     .venv/bin/python benchmarks/detection.py [--detector maskrcnn-small] [--images 200] [--json FILE]
+    .venv/bin/python benchmarks/detection.py --detector pointrend --weights none --iterations 1 \
+        --option batch_size=1 --option short_side=320 --min-confidence 0 --max-masks 8 --images 12
 
 The rival is the bare network, in the same run and by turns: batches that are decoded already, on its device,
 no feature vectors, nothing drawn or stored. The whole is what the detect stage does: from files to a shard.
@@ -13,8 +15,9 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,6 +87,17 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--iterations", type=int, default=100, help="of the training that makes the model")
     parser.add_argument("--weights", default="auto", help="that the training starts from")
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=JSON",
+        help="of the training, such as batch_size=1",
+    )
+    parser.add_argument(
+        "--min-confidence", type=float, default=0.2, help="0 with a network that has learnt nothing"
+    )
+    parser.add_argument("--max-masks", type=int, default=100, help="of an image")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int)
@@ -93,25 +107,33 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+def option(said: str) -> tuple[str, Any]:
+    name, value = said.split("=", 1)
+    return name, json.loads(value)
+
+
 def measure(asked: argparse.Namespace, folder: Path) -> Measured:
     trial = Trial(
         folder=folder,
         images={"initial": 24, "heldout": 1, "pool": asked.images},
         detector=asked.detector,
-        options={"iterations": asked.iterations, "weights": asked.weights},
+        options={"iterations": asked.iterations, "weights": asked.weights, **dict(map(option, asked.option))},
     )
     painted = trial.paint()
     trial.train(painted["initial"], name="benchmark")
     model = folder / f"{asked.detector}-0-benchmark" / "model.pt"
     hardware = Hardware(device=asked.device, threads=asked.threads, loaders=asked.loaders)
-    predictor = get_detector(asked.detector).load(model, options=PredictOptions(hardware=hardware))
+    asked_of_all = PredictOptions(
+        hardware=hardware, min_confidence=asked.min_confidence, max_masks=asked.max_masks
+    )
+    predictor = get_detector(asked.detector).load(model, options=asked_of_all)
     sources = [image.source for image in painted["pool"]]
     decoded = list(decode(sources, model))
-    whole = {"network": [], "features": [], "whole": []}
+    whole: dict[str, list[float]] = {"network": [], "features": [], "whole": []}
     for _ in range(asked.rounds):
-        whole["network"].append(bare(predictor, decoded, PredictOptions(features=WITHOUT_FEATURES)))
-        whole["features"].append(bare(predictor, decoded, PredictOptions()))
-        taken, masks, size = stored(predictor, sources, folder / "shard.npz")
+        whole["network"].append(bare(predictor, decoded, replace(asked_of_all, features=WITHOUT_FEATURES)))
+        whole["features"].append(bare(predictor, decoded, asked_of_all))
+        taken, masks, size = stored(predictor, sources, folder / "shard.npz", asked_of_all)
         whole["whole"].append(taken)
     times = {name: float(np.median(values)) / len(sources) * 1000 for name, values in whole.items()}
     return Measured(
@@ -150,9 +172,11 @@ def bare(predictor: MaskPredictor, decoded: Sequence[torch.Tensor], options: Pre
         return time.perf_counter() - begun
 
 
-def stored(predictor: MaskPredictor, sources: Sequence[ImageSource], shard: Path) -> tuple[float, int, int]:
+def stored(
+    predictor: MaskPredictor, sources: Sequence[ImageSource], shard: Path, options: PredictOptions
+) -> tuple[float, int, int]:
     """Seconds from files to a shard, its masks, and its bytes."""
-    predictor.network.keep(PredictOptions())
+    predictor.network.keep(options)
     begun = time.perf_counter()
     found = {row: detection.predictions for row, detection in enumerate(predictor.predict(sources))}
     with shard.open("wb") as file:

@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import threading
@@ -32,7 +31,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent)]
+
+from memory import peak_mib  # noqa: E402
 
 EXACT_ONLY_UP_TO = 30_000
 """By default the rivals, which need minutes and many gigabytes beyond, are left out above."""
@@ -153,10 +154,8 @@ def run_task(name: str, folder: Path) -> None:
     seconds, cpu = time.perf_counter() - started, time.process_time() - used
     own_core = time.thread_time() - own + sum(waits)
     np.save(folder / f"merges-{name}.npy", merges)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(
-        json.dumps({"seconds": seconds, "cpu_seconds": cpu, "own_core_seconds": own_core, "peak_mib": peak})
-    )
+    found = {"seconds": seconds, "cpu_seconds": cpu, "own_core_seconds": own_core, "peak_mib": peak_mib()}
+    print(json.dumps(found))
 
 
 def record_waits() -> list[float]:

@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--detector", default="maskrcnn-small", help="fake: no network, colour blobs")
     parser.add_argument("--iterations", type=int, default=400, help="of each training")
     parser.add_argument("--short-side", type=int, help="pixels; the detector's own by default")
+    parser.add_argument("--min-size", type=int, help="masks of the smallest cluster that is asked about")
     parser.add_argument("--questions", type=int, default=6000, help="budget of both rounds")
     parser.add_argument("--accuracy", type=float, default=0.95, help="of the simulated workers")
     parser.add_argument("--json", type=Path, help="write report and table to this file")
@@ -65,6 +66,7 @@ def carry_out(asked: argparse.Namespace) -> None:
     from annotation_site.catalog.rounds import current_round, find_project
 
     call_command("migrate", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
     make(asked)
     call_command("run_pipeline", SLUG)
     if current_round(find_project(SLUG)).number == 1:
@@ -116,6 +118,8 @@ def make(asked: argparse.Namespace) -> None:
         options["short_side"] = asked.short_side
     parameters = {"detector": asked.detector, "detector_options": options, "seed": SEED}
     parameters |= ROUGH if asked.detector == "fake" else FINE
+    if asked.min_size:
+        parameters["min_size"] = asked.min_size
     create_project(name=NAME, categories=categories(asked), parameters=parameters)
     (add_photos if asked.coco else add_scenes)(asked)
 

@@ -102,7 +102,7 @@ def calibrate(
     quality, from being given a threshold that nothing passes.
     """
     held_out = list(trees)
-    scores, qualities = _nodes_of(held_out, smallest)
+    scores, qualities, _ = clusters_of(held_out, smallest=smallest)
     edges = np.linspace(0.0, 1.0, bins + 1)
     which = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, bins - 1)
     high, low = qualities >= thresholds.k_a - 1e-9, qualities <= 1 - thresholds.k_a + 1e-9
@@ -136,12 +136,18 @@ def _cohesion(
     )
 
 
-def _nodes_of(
-    trees: Iterable[tuple[Dendrogram, NDArray[np.bool_]]], smallest: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean score S and quality Q of every node of at least `smallest` masks."""
+def clusters_of(
+    trees: Iterable[tuple[Dendrogram, NDArray[np.bool_]]], *, smallest: int = SMALLEST
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Mean score S, quality Q and size of every node of at least `smallest` masks; all (m,).
+
+    Parameters
+    ----------
+    trees : pairs of a tree and the (n,) correctness of its masks in leaf order
+    """
     scores: list[NDArray[np.float64]] = [np.empty(0)]
     qualities: list[NDArray[np.float64]] = [np.empty(0)]
+    sizes: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
     for tree, correct in trees:
         if len(correct) != tree.n:
             raise ValueError(f"A tree of {tree.n} masks came with {len(correct)} marks of correctness.")
@@ -149,7 +155,8 @@ def _nodes_of(
         sums = np.concatenate([[0], np.cumsum(correct)])
         scores.append(np.asarray(tree.mean(nodes), dtype=np.float64))
         qualities.append((sums[tree.hi[nodes]] - sums[tree.lo[nodes]]) / tree.size(nodes))
-    return np.concatenate(scores), np.concatenate(qualities)
+        sizes.append(tree.size(nodes).astype(np.int64))
+    return np.concatenate(scores), np.concatenate(qualities), np.concatenate(sizes)
 
 
 def _rising(sums: NDArray[Any], weights: NDArray[Any]) -> tuple[float, ...]:

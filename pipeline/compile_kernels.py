@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.calibration import calibrate
+from pipeline.decisions import Thresholds
 from pipeline.dendrogram import Dendrogram
 from pipeline.linkage import METHODS, linkage
 from pipeline.linkage.levels import SMALL
+from pipeline.outlook import outlook
 
 
 def compile_kernels() -> None:
-    """Build small trees in every way there is."""
+    """Build small trees in every way there is, and look at one."""
     n = 2 * SMALL
     rng = np.random.default_rng(0)
     features, scores = rng.normal(size=(n, 4)), rng.random(n)
     for method in METHODS:
         for exact_up_to in (n, SMALL):
             merges = linkage(features, scores, method=method, exact_up_to=exact_up_to)
-    Dendrogram.from_bytes(Dendrogram.from_linkage(merges, scores).to_bytes())
+    tree = Dendrogram.from_bytes(Dendrogram.from_linkage(merges, scores).to_bytes())
+    calibration = calibrate([(tree, scores > 0.5)], Thresholds())
+    outlook(tree, calibration, Thresholds(), rule="curtailed", rng=rng)
 
 
 if __name__ == "__main__":

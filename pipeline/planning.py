@@ -26,6 +26,12 @@ POINTS = 200
 DRAWS = 12
 
 
+SPAN = (0.1, 0.9)
+"""Between these quantiles of the imagined campaigns lie 80 % of them."""
+TRUST = 0.1
+"""What came counts against what was planned once it is about such a share of what the plan ends with."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to expect of so many questions; all (g,), over imagined truths.
@@ -36,6 +42,7 @@ class Plan:
     accepted : mean of the accepted masks
     low, high : between which 80 % of the imagined campaigns lie
     precision : expected share of correct masks among the accepted; NaN before the first is accepted
+    drawn : (d, g) accepted masks of each imagined campaign
     """
 
     questions: NDArray[np.int64]
@@ -43,6 +50,7 @@ class Plan:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     precision: NDArray[np.float64]
+    drawn: NDArray[np.int64]
 
     def accepted_for(self, questions: float) -> float:
         """Masks to expect of a budget of questions."""
@@ -94,10 +102,56 @@ def plan(
     return Plan(
         questions=grid,
         accepted=accepted.mean(axis=0),
-        low=np.quantile(accepted, 0.1, axis=0),
-        high=np.quantile(accepted, 0.9, axis=0),
+        low=np.quantile(accepted, SPAN[0], axis=0),
+        high=np.quantile(accepted, SPAN[1], axis=0),
         precision=precision,
+        drawn=accepted,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The rest of a plan as seen from where a campaign stands; all (h,), from there to the plan's end.
+
+    Attributes
+    ----------
+    questions : asked in all
+    accepted, low, high : masks accepted by then in all, the mean and where 80 % of the campaigns lie
+    """
+
+    questions: NDArray[np.float64]
+    accepted: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    def at(self, questions: float) -> tuple[float, float, float]:
+        """(accepted, low, high) once so many are asked; no more than at the end."""
+        mean, low, high = (
+            float(np.interp(questions, self.questions, values))
+            for values in (self.accepted, self.low, self.high)
+        )
+        return mean, low, high
+
+
+def outlook(grid: NDArray[np.int64], drawn: NDArray[np.int64], *, questions: float, accepted: int) -> Outlook:
+    """What is still to come, `questions` having brought `accepted` masks.
+
+    Each imagined campaign adds what it gains from there on, times how its own yield up to there compares with
+    what really came. That ratio is drawn towards 1 for as long as little was expected, so that a forecast
+    begins as the plan and ends as what the campaign has shown.
+
+    Parameters
+    ----------
+    grid, drawn : a plan's
+    """
+    rest = np.concatenate([[questions], grid[grid > questions]]).astype(np.float64)
+    prior = max(TRUST * float(drawn[:, -1].mean()), 1.0)
+    gained = np.empty((len(drawn), len(rest)))
+    for row, course in enumerate(drawn):
+        there = np.interp(rest, grid, course)
+        gained[row] = (there - there[0]) * (accepted + prior) / (there[0] + prior)
+    low, high = np.quantile(gained, SPAN, axis=0)
+    return Outlook(rest, accepted + gained.mean(axis=0), accepted + low, accepted + high)
 
 
 def _imagined_course(

@@ -58,4 +58,5 @@ from annotation_site.settings import *  # noqa: E402, F403
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}  # noqa: F405
 ANSWER_SLOT_MS = 0  # Tests of the slots set their own.
+REST_FRAMEWORK = {**REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": {"answers": None}}  # noqa: F405  # As below.
 RATE_LIMITS = dict.fromkeys(RATE_LIMITS, 0)  # noqa: F405  # Tests of limits set their own.

@@ -25,11 +25,12 @@ from annotation_site.preparing import estimates, imports, uploads
 from annotation_site.preparing.models import Estimate, ImportRun
 from annotation_site.results import export_files
 from annotation_site.results.models import ExportFile
-from annotation_site.verification import leases, next_round
+from annotation_site.verification import finishing, leases, looking_ahead, next_round
 from annotation_site.verification.carrying_on import carry_out, due, wanted_rounds
+from annotation_site.webhooks import delivering, notices
 from pipeline.linkage.partitioned import cluster_if_pending
 from pipeline.progress import Progress, StopRequested
-from workers import concurrency
+from workers import acting, concurrency
 from workers.celery import app
 from workers.stopping import until_shutdown
 
@@ -38,6 +39,9 @@ LOOK_EVERY = 15.0
 
 DELIVER_MOST = 15
 """Requests to marketplaces in one look."""
+
+DELIVER_WEBHOOKS = 20
+"""Messages to webhooks in one look."""
 
 RECONCILE_EVERY = 60.0
 """Seconds between two looks at what marketplaces have."""
@@ -48,7 +52,11 @@ LOOK_AFTER_EVERY = 300.0
 PRUNE_EVERY = 3600.0
 """Seconds between two looks for rendered photos that nobody will see again."""
 
+PLAN_EVERY = 60.0
+"""Seconds between two looks for campaigns that nobody has imagined yet."""
+
 log = logging.getLogger(__name__)
+acting.listen()
 task = partial(
     app.task,
     acks_late=True,
@@ -96,6 +104,16 @@ def look_after() -> None:
     leases.look_after(at=timezone.now())
 
 
+@task(name="maskgrove.plan_ahead")
+def plan_ahead() -> None:
+    """Imagine the campaigns of calibrated rounds, for the forecasts that pages show."""
+    for round_ in looking_ahead.rounds_to_plan():
+        try:
+            looking_ahead.plan_ahead(round_)
+        except (ValueError, KeyError) as refusal:  # A parameter that its admin has yet to put right.
+            log.warning("%s cannot be planned: %s", round_, refusal)
+
+
 @task(name="maskgrove.prune_crops")
 def prune_crops() -> None:
     """Delete the photos that were rendered long ago, for HITs that are over and pages of project admins."""
@@ -106,6 +124,27 @@ def prune_crops() -> None:
 def deliver_actions() -> None:
     """Tell marketplaces what is due; few at a time, since they allow about a request a second."""
     outbox.deliver_due(at=timezone.now(), most=DELIVER_MOST)
+
+
+@task(name="maskgrove.tell_webhooks")
+def tell_webhooks() -> None:
+    """Make messages of what happened, and send what is due."""
+    at = timezone.now()
+    delivering.write_messages(at=at)
+    for webhook in delivering.deliver_due(at=at, most=DELIVER_WEBHOOKS):
+        notices.tell_of_disabled(webhook)
+
+
+@task(name="maskgrove.note_finished_rounds")
+def note_finished_rounds() -> None:
+    """Have webhooks told of rounds that have nothing left to ask."""
+    finishing.note_finished_rounds(at=timezone.now())
+
+
+@task(name="maskgrove.prune_webhooks")
+def prune_webhooks() -> None:
+    """Delete what was sent to webhooks long ago."""
+    delivering.prune(at=timezone.now())
 
 
 @task(name="maskgrove.reconcile_marketplaces")
@@ -223,11 +262,14 @@ def look_around(sender: Celery, **_signal: Any) -> None:
     """What beat repeats; a look that nobody was free for is dropped."""
     for repeated in (resume_pipelines, resume_exports, resume_preparing, sweep_leases, begin_rounds):
         sender.add_periodic_task(LOOK_EVERY, repeated.s(), expires=LOOK_EVERY, queue="io")
-    sender.add_periodic_task(LOOK_EVERY, deliver_actions.s(), expires=LOOK_EVERY, queue="io")
+    for repeated in (deliver_actions, tell_webhooks):
+        sender.add_periodic_task(LOOK_EVERY, repeated.s(), expires=LOOK_EVERY, queue="io")
+    sender.add_periodic_task(RECONCILE_EVERY, note_finished_rounds.s(), expires=RECONCILE_EVERY, queue="io")
     sender.add_periodic_task(RECONCILE_EVERY, reconcile_marketplaces.s(), expires=RECONCILE_EVERY, queue="io")
     sender.add_periodic_task(LOOK_AFTER_EVERY, look_after.s(), expires=LOOK_AFTER_EVERY, queue="io")
-    sender.add_periodic_task(PRUNE_EVERY, prune_crops.s(), expires=PRUNE_EVERY, queue="io")
-    sender.add_periodic_task(PRUNE_EVERY, prune_uploads.s(), expires=PRUNE_EVERY, queue="io")
+    sender.add_periodic_task(PLAN_EVERY, plan_ahead.s(), expires=PLAN_EVERY, queue="cpu")
+    for repeated in (prune_crops, prune_uploads, prune_webhooks):
+        sender.add_periodic_task(PRUNE_EVERY, repeated.s(), expires=PRUNE_EVERY, queue="io")
 
 
 @worker_ready.connect

@@ -7,6 +7,7 @@ check constraint of the database keeps that sum under the caps.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -19,8 +20,12 @@ from django.db.models import F, Q, Sum
 from annotation_site.budget.models import Budget, LedgerEntry
 from annotation_site.budget.terms import Cost, Partial, Terms
 from annotation_site.catalog.models import Project
+from annotation_site.webhooks.models import Kind as Told
+from annotation_site.webhooks.noting import is_news, note_once
 
 Kind = LedgerEntry.Kind
+MILESTONES = (50, 80, 100)
+"""Per cent of a cap whose spending webhooks are told of."""
 
 
 class BudgetError(Exception):
@@ -176,6 +181,7 @@ def settle(
     at: datetime,
     seconds: Decimal = Decimal(0),
     partial: Partial | None = None,
+    payee: int | None = None,
 ) -> None:
     """End a reservation: what was done is spent on the terms it was reserved on, the rest is free again.
 
@@ -185,6 +191,7 @@ def settle(
     ----------
     seconds : that the answers took, each no more than the terms' `longest`
     partial : what an unfinished HIT is paid, instead of what the terms say
+    payee : primary key of the worker whose pay it is
     """
     budget = locked_budget(project_id)
     reserved = LedgerEntry.objects.get(kind=Kind.RESERVE, reference=reference)
@@ -193,11 +200,18 @@ def settle(
     held = Cost(reserved.money - reserved.fee, reserved.fee)
     spent = _terms_of(reserved).of(reserved.questions, done=done, seconds=seconds, partial=partial)
     _move(budget, Kind.RELEASE, -reserved.questions, Cost(-held.pay, -held.fee), reference, at)
-    _move(budget, Kind.SETTLE, done, spent, reference, at)
+    _move(budget, Kind.SETTLE, done, spent, reference, at, payee=payee)
+    _tell_spent(budget, at)
 
 
 def settle_late(
-    *, project_id: int, reference: str, hit: str, at: datetime, seconds: Decimal = Decimal(0)
+    *,
+    project_id: int,
+    reference: str,
+    hit: str,
+    at: datetime,
+    seconds: Decimal = Decimal(0),
+    payee: int | None = None,
 ) -> bool:
     """Spend one question that was answered after its reservation `hit` had ended, if the caps allow it."""
     budget = locked_budget(project_id)
@@ -205,11 +219,14 @@ def settle_late(
     cost = _terms_of(reserved).late(reserved.questions, seconds=seconds)
     if not _fits(budget, 1, cost):
         return False
-    _move(budget, Kind.SETTLE, 1, cost, reference, at)
+    _move(budget, Kind.SETTLE, 1, cost, reference, at, payee=payee)
+    _tell_spent(budget, at)
     return True
 
 
-def give_bonus(*, project: Project, money: Decimal, reference: str, note: str, at: datetime) -> LedgerEntry:
+def give_bonus(
+    *, project: Project, money: Decimal, reference: str, note: str, at: datetime, payee: int | None = None
+) -> LedgerEntry:
     """Spend a bonus and its fee, under the cap; a reference is paid once, however often this is repeated.
 
     Parameters
@@ -235,7 +252,9 @@ def give_bonus(*, project: Project, money: Decimal, reference: str, note: str, a
         cost = budget.terms.bonus(money)
         if not _fits(budget, 0, cost):
             raise BudgetSpent(f"The budget of {project} does not allow a bonus of {cost.total} with its fee.")
-        return _move(budget, Kind.BONUS, 0, cost, reference, at, note=note[:200])
+        entry = _move(budget, Kind.BONUS, 0, cost, reference, at, note=note[:200], payee=payee)
+        _tell_spent(budget, at)
+        return entry
 
 
 def spend_of(project: Project) -> Spend:
@@ -258,6 +277,14 @@ def spend_of(project: Project) -> Spend:
         reserved_questions=sums["open"],
         reserved_money=sums["reserved"],
     )
+
+
+def earned_by(project: Project, payees: Collection[int]) -> dict[int, Decimal]:
+    """Worker's primary key -> what the ledger says they earned, bonuses included and fees not."""
+    final = LedgerEntry.objects.filter(
+        project=project, payee__in=payees, kind__in=[Kind.SETTLE, Kind.BONUS]
+    ).order_by()
+    return dict(final.values_list("payee").annotate(pay=Sum(F("money") - F("fee"))))
 
 
 def _terms_of(reserved: LedgerEntry) -> Terms:
@@ -296,4 +323,46 @@ def _move(
         committed_questions=F("committed_questions") + questions,
         committed_money=F("committed_money") + cost.total,
     )
+    budget.committed_questions += questions  # Its row is locked: what is known here is what is there.
+    budget.committed_money += cost.total
     return entry
+
+
+def note_refusal(*, project_id: int, at: datetime) -> None:
+    """Have webhooks told that the caps leave no room for a HIT: once, until a cap is changed."""
+    budget = Budget.objects.get(project=project_id)
+    caps = {"questions": budget.questions, "money": budget.money, "currency": budget.currency}
+    with transaction.atomic():
+        note_once(project_id, Told.BUDGET_REFUSED, f"budget.refused:{_caps(budget)}", {"caps": caps}, at=at)
+
+
+def _tell_spent(budget: Budget, at: datetime) -> None:
+    """Have webhooks told when 50, 80 or 100 % of a cap are spent; the ledger is summed where that may be."""
+    for percent in MILESTONES:
+        if 100 * _share(budget, budget.committed_questions, budget.committed_money) < percent:
+            return
+        name = f"budget.spent:{percent}:{_caps(budget)}"
+        if not is_news(budget.project_id, Told.BUDGET_SPENT, name):
+            continue
+        spend = spend_of(budget.project)
+        if 100 * _share(budget, spend.questions, spend.money) < percent:
+            return
+        told = {
+            "percent": percent,
+            "spent": {"questions": spend.questions, "money": spend.money},
+            "caps": {"questions": budget.questions, "money": budget.money},
+            "currency": budget.currency,
+        }
+        note_once(budget.project_id, Told.BUDGET_SPENT, name, told, at=at)
+
+
+def _share(budget: Budget, questions: int, money: Decimal) -> Decimal:
+    """How much of the cap that is nearer it comes to; 0 without caps."""
+    shares = [Decimal(questions) / budget.questions] if budget.questions else []
+    shares += [money / budget.money] if budget.money else []
+    return max(shares, default=Decimal(0))
+
+
+def _caps(budget: Budget) -> str:
+    """The caps, in the name of what is told once for them."""
+    return f"{budget.questions}:{budget.money}"

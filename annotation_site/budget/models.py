@@ -104,10 +104,16 @@ class LedgerEntry(models.Model):
     reference = models.CharField(max_length=80, help_text="What it is for, e.g. assignment:17.")
     terms = models.JSONField(null=True, blank=True, help_text="Of a reservation: what it is settled by.")
     note = models.CharField(max_length=200, blank=True, help_text="Why, where a person decided it.")
+    payee = models.BigIntegerField(null=True, blank=True, help_text="The worker whose pay it is, by number.")
     at = models.DateTimeField()
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["kind", "reference"], name="one_movement_per_reference"),
         ]
-        indexes: ClassVar = [models.Index(fields=["project", "at"], name="ledger_by_time")]
+        indexes: ClassVar = [
+            models.Index(fields=["project", "at"], name="ledger_by_time"),
+            models.Index(
+                fields=["project", "payee"], condition=Q(payee__isnull=False), name="ledger_by_payee"
+            ),
+        ]

@@ -8,7 +8,7 @@ cannot hold them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from enum import IntEnum
 from threading import Lock
@@ -34,6 +34,7 @@ class Kind(IntEnum):
     TREE = 5
     INTAKE = 6
     ESTIMATE = 7
+    PLAN = 8
 
 
 class Claims:
@@ -64,14 +65,14 @@ class Claims:
         with suppress(Error):
             self.execute("SELECT pg_advisory_unlock(%s)", [_key(kind, pk)])
 
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement of its own transaction, seen by others at once, and return its rows."""
         with self._lock:
             if self._closed:
                 raise InterfaceError("The claims of this connection have ended.")
             return self._executed(sql, parameters)
 
-    def _executed(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def _executed(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
         with self._connection.cursor() as cursor:
             cursor.execute(sql, parameters)
             return cursor.fetchall() if cursor.description else []

@@ -12,8 +12,8 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from annotation_site.catalog.claims import Claims
-from annotation_site.catalog.detector_options import agreed_options, detector_options
-from annotation_site.catalog.models import DetectionShard, Round, StageRun
+from annotation_site.catalog.detector_options import agreed_options, detector_options, kept_options
+from annotation_site.catalog.models import DetectionShard, Project, Round, StageRun
 from annotation_site.catalog.shards import (
     PREDICTED_ROLES,
     SHARD_IMAGES,
@@ -63,12 +63,14 @@ def detect(
     if not images_done(round_)[1]:
         slug = round_.project.slug
         raise NothingToDetect(f"{slug} has no images of role pool: `manage.py import_images {slug} DIR`.")
-    agreed_options(round_, StageRun.Stage.DETECT, overrides, begun=images_done(round_)[0] > 0)
-    while unfinished_shards(round_).exists():
-        work_through_shards(round_, report, clock=clock, **overrides)
-        if unfinished_shards(round_).exists():  # Others are at them; when one dies, its shard is ours.
-            report(*images_done(round_), "Waiting for other processes")
-            threading.Event().wait(LOOK_AGAIN)
+    begun = images_done(round_)[0] > 0
+    predict_options(round_.project, **agreed_options(round_, StageRun.Stage.DETECT, overrides, begun=begun))
+    with kept_options(round_, StageRun.Stage.DETECT, overrides):
+        while unfinished_shards(round_).exists():
+            work_through_shards(round_, report, clock=clock, **overrides)
+            if unfinished_shards(round_).exists():  # Others are at them; when one dies, its shard is ours.
+                report(*images_done(round_), "Waiting for other processes")
+                threading.Event().wait(LOOK_AGAIN)
     Round.objects.filter(pk=round_.pk).update(feature_source=f"features of {round_.detector}")
     round_.refresh_from_db()
     report(*images_done(round_), _summary(round_))
@@ -117,11 +119,16 @@ def load_predictor(round_: Round, **overrides: Any) -> Predictor:
     project = round_.project
     if not round_.checkpoint:
         raise NoModel(f"{project.slug} has no trained model: run `manage.py train {project.slug}` first.")
-    options = detector_options(
-        PredictOptions, {"min_confidence": project.confidence, **project.detector_options}, **overrides
-    )
+    options = predict_options(project, **overrides)
     with local_copy(round_.checkpoint) as model:
         return get_detector(round_.detector or project.detector).load(model, options=options)
+
+
+def predict_options(project: Project, **overrides: Any) -> PredictOptions:
+    """How the project's detector predicts, with a command's own options on top."""
+    return detector_options(
+        PredictOptions, {"min_confidence": project.confidence, **project.detector_options}, **overrides
+    )
 
 
 def _within(round_: Round, report: Progress) -> Progress:

@@ -8,7 +8,8 @@ A name stands for whichever stage knows it; those under "train" or "detect" are 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,12 +17,12 @@ from typing import Any, TypeVar
 from django.db import connection
 
 from annotation_site.catalog.models import Round, StageRun
-from pipeline.detection import FitOptions, Hardware, InvalidOption, PredictOptions
+from pipeline.detection import DetectionError, FitOptions, Hardware, InvalidOption, PredictOptions
 
 Options = TypeVar("Options", FitOptions, PredictOptions)
 
 SECTIONS: Mapping[type, str] = {FitOptions: "train", PredictOptions: "detect"}
-KEEP = "UPDATE catalog_stagerun SET detail = detail || %s::jsonb WHERE id = %s"
+KEEP = "UPDATE catalog_stagerun SET detail = detail || %s::jsonb WHERE round_id = %s AND stage = %s"
 MACHINE = {field.name for field in fields(Hardware)}
 
 
@@ -57,26 +58,53 @@ def agreed_options(
 ) -> dict[str, Any]:
     """The options by which a stage is carried out, by whatever process: those it was begun with, and `given`.
 
-    Where the numbers are crunched is each process's own affair and not kept.
+    `kept_options` keeps them for the next process.
 
     Raises
     ------
     OptionsDiffer
         When part of the work is done (`begun`) by other options than those given now.
     """
-    run = StageRun.objects.filter(round=round_, stage=stage).first()
-    kept: dict[str, Any] = run.detail.get("options", {}) if run else {}
-    own = MACHINE | ({"batch_size"} if stage == StageRun.Stage.DETECT else set())
-    wanted = {name: _plain(value) for name, value in given.items() if name not in own}
-    if run and begun and any(kept.get(name) != value for name, value in wanted.items()):
+    kept, wanted = _kept(round_, stage), _wanted(stage, given)
+    if begun and any(kept.get(name) != value for name, value in wanted.items()):
         raise OptionsDiffer(
             f"{stage} of {round_.project.slug} was begun with the options {kept or 'of the project'}, "
             f"not {wanted}: leave them out to go on, or start afresh with --force."
         )
-    if run and wanted:
-        with connection.cursor() as cursor:  # One statement: the stage's Reporter writes to the same column.
-            cursor.execute(KEEP, [json.dumps({"options": {**kept, **wanted}}), run.pk])
     return {**kept, **given}
+
+
+@contextmanager
+def kept_options(round_: Round, stage: StageRun.Stage, given: Mapping[str, Any]) -> Iterator[None]:
+    """Keep the options of a stage for whoever goes on with it, unless the detector will not have them.
+
+    Where the numbers are crunched is each process's own affair and not kept.
+    """
+    before, wanted = _kept(round_, stage), _wanted(stage, given)
+    if not wanted:
+        yield
+        return
+    _keep(round_, stage, {**before, **wanted})
+    try:
+        yield
+    except (DetectionError, InvalidOption):
+        _keep(round_, stage, before)
+        raise
+
+
+def _kept(round_: Round, stage: StageRun.Stage) -> dict[str, Any]:
+    run = StageRun.objects.filter(round=round_, stage=stage).first()
+    return run.detail.get("options", {}) if run else {}
+
+
+def _wanted(stage: StageRun.Stage, given: Mapping[str, Any]) -> dict[str, Any]:
+    own = MACHINE | ({"batch_size"} if stage == StageRun.Stage.DETECT else set())
+    return {name: _plain(value) for name, value in given.items() if name not in own}
+
+
+def _keep(round_: Round, stage: StageRun.Stage, options: Mapping[str, Any]) -> None:
+    with connection.cursor() as cursor:  # One statement: the stage's Reporter writes to the same column.
+        cursor.execute(KEEP, [json.dumps({"options": options}), round_.pk, stage])
 
 
 def _plain(value: Any) -> Any:

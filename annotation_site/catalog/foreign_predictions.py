@@ -80,13 +80,18 @@ def import_predictions(
     """
     round_ = current_round(project)
     report = ImportReport(listener=listener)
-    origin = f"{results.name} {digest(results)} {features.described}"
+    origin = origin_of(results, features)
     if not force:
         _check_not_another(round_, origin)
     work = ForeignDetection(round_, results, features, images, origin, report, clock)
     detection = StageRun.Stage.DETECT
     run = run_stage(round_, detection, work, force=force, needs_earlier=False, also=progress, clock=clock)
     return Outcome(run, report)
+
+
+def origin_of(results: Path, features: FeatureSource) -> str:
+    """By what predictions are known again: the file's name and content, and the vectors."""
+    return f"{results.name} {digest(results)} {features.described}"
 
 
 def _check_not_another(round_: Round, origin: str) -> None:
@@ -114,7 +119,13 @@ class ForeignDetection:
     clock: Callable[[], datetime]
 
     def __call__(self, reporter: Reporter) -> None:
-        """Carry it out."""
+        """Carry it out; what was left out is noted however it ends."""
+        try:
+            self._carry_out(reporter)
+        finally:
+            reporter.note(left_out=self.report.to_json())
+
+    def _carry_out(self, reporter: Reporter) -> None:
         self._forget_others(reporter)
         with ResultsByImage() as results:
             self._read(results, reporter)

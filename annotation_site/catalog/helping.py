@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from annotation_site.catalog.claims import Kind, claimed
-from annotation_site.catalog.models import Round, StageRun
+from annotation_site.catalog.models import OfferedPredictions, Round, StageRun
 from annotation_site.catalog.shards import MOST_HELPERS, unfinished_shards
 from annotation_site.catalog.stages import Stage, State
 
@@ -17,8 +17,15 @@ def pieces_to_share(round_: Round) -> tuple[str, int]:
     ).first()
     if running is None or not claimed(Kind.STAGE, [running.pk]):
         return NOTHING
+    if _comes_from_a_file(running):
+        return NOTHING
     count = _free_shards(round_) if running.stage == Stage.DETECT else _free_trees(running)
     return (running.stage, count) if count else NOTHING
+
+
+def _comes_from_a_file(run: StageRun) -> bool:
+    """Whether the predictions are somebody else's: no model here can help with them."""
+    return "origin" in run.detail or OfferedPredictions.objects.filter(round=run.round_id).exists()
 
 
 def _free_shards(round_: Round) -> int:

@@ -80,6 +80,17 @@ class ImportReport:
             examples.append(problem)
         self.listener(problem)
 
+    def to_json(self) -> list[dict[str, Any]]:
+        """The problems in plain values, the most frequent kind first: its count and some names."""
+        names = {kind: [str(problem) for problem in found] for kind, found in self.examples.items()}
+        names[Kind.UNKNOWN_CATEGORY] = [
+            f"{name} ({n:,})" for name, n in self.unknown_categories.most_common(EXAMPLES)
+        ]
+        return [
+            {"kind": kind.value, "count": count, "examples": names[kind]}
+            for kind, count in self.problems.most_common()
+        ]
+
     def lines(self) -> list[str]:
         """The problems as text: a line for each kind with its count, then its names."""
         written: list[str] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -269,6 +270,48 @@ class StageRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.round}: {self.stage} {self.state}"
+
+
+class OfferedPredictions(models.Model):
+    """Files with the predictions of another model, uploaded for a round, until they are its predictions."""
+
+    round = models.OneToOneField(Round, models.CASCADE, related_name="offered")
+    folder = models.CharField(max_length=300, help_text="Of the files, in the artifacts storage.")
+    results = models.CharField(max_length=120, help_text="File name of the COCO results.")
+    features = models.CharField(max_length=120, blank=True, help_text="Of the vectors; empty: computed.")
+    images = models.CharField(max_length=120, blank=True, help_text="Of the COCO file that names images.")
+    computed_by = models.CharField(max_length=40, default="auto")
+    replaces = models.BooleanField(default=False, help_text="In the place of predictions that are there.")
+    size = models.PositiveBigIntegerField(help_text="Bytes of all files.")
+    offered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    offered_at = models.DateTimeField()
+    begun_at = models.DateTimeField(null=True, blank=True, help_text="What was there before is gone since.")
+
+    class Meta:
+        verbose_name_plural = "offered predictions"
+
+    def __str__(self) -> str:
+        return f"{self.results} for {self.round}"
+
+
+class ThresholdChoice(models.Model):
+    """Somebody set a project's K_pa by hand, or left it to the calibration again; never changed."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="threshold_choices")
+    before = models.FloatField(null=True, blank=True, help_text="Empty: the calibrated one.")
+    k_pa = models.FloatField(null=True, blank=True, validators=SHARE, help_text="Empty: the calibrated one.")
+    chosen_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering: ClassVar = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"K_pa of {self.project}: {self.before} to {self.k_pa}"
 
 
 class DetectionShard(models.Model):

@@ -26,9 +26,11 @@ MESSAGE_LENGTH = 300
 
 WRITE = """
 UPDATE catalog_stagerun
-SET done = %s, total = %s, message = %s, detail = detail || %s::jsonb, heartbeat_at = %s
-WHERE id = %s RETURNING stop_requested
+SET done = %(done)s, total = %(total)s, message = %(message)s, heartbeat_at = %(at)s,
+  detail = CASE %(noted)s WHEN '{}' THEN detail ELSE detail || %(noted)s::jsonb END
+WHERE id = %(run)s RETURNING stop_requested
 """
+"""A detail to which nothing is added stays where it is: with a training curve in it, it is no small row."""
 
 
 class StageError(Exception):
@@ -50,7 +52,7 @@ class Reporter:
     def __init__(
         self, claims: Claims, run: StageRun, *, also: Progress = silent, clock: Callable[[], datetime]
     ) -> None:
-        self._claims, self._run, self._also, self._clock = claims, run, also, clock
+        self._claims, self._run, self._also, self.clock = claims, run, also, clock
         self._state: tuple[int, int, str] = (run.done, run.total, run.message)
         self._noted: dict[str, Any] = {}
         self._tail = Tail(run.detail.get("log", []), clock=clock)
@@ -117,8 +119,7 @@ class Reporter:
             noted, self._noted = self._noted, {}
         if lines := self._tail.news():
             noted["log"] = lines
-        rows = self._claims.execute(
-            WRITE, [done, total, message, json.dumps(noted), self._clock(), self._run.pk]
-        )
+        told = {"done": done, "total": total, "message": message, "noted": json.dumps(noted)}
+        rows = self._claims.execute(WRITE, {**told, "at": self.clock(), "run": self._run.pk})
         if not rows or rows[0][0]:
             self._stop.set()

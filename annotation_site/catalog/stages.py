@@ -14,7 +14,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from django.db import Error, InterfaceError, OperationalError
+from django.db import Error, InterfaceError, OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -23,6 +23,8 @@ from annotation_site.catalog.discarding import DISCARD
 from annotation_site.catalog.models import Round, StageRun
 from annotation_site.catalog.reporting import ClaimLost, Reporter
 from annotation_site.catalog.reporting import StageError as StageError
+from annotation_site.webhooks.models import Kind as Told
+from annotation_site.webhooks.noting import note
 from pipeline.progress import Progress, StopRequested, silent
 
 Stage = StageRun.Stage
@@ -31,6 +33,9 @@ Work = Callable[[Reporter], None]
 
 ORDER: tuple[StageRun.Stage, ...] = (Stage.TRAIN, Stage.DETECT, Stage.CLUSTER, Stage.CALIBRATE, Stage.OPEN)
 """Each stage works on what the one before left."""
+
+TOLD = {State.DONE: Told.STAGE_FINISHED, State.FAILED: Told.STAGE_FAILED}
+"""What webhooks are told of a stage that ended."""
 
 MOST_DEATHS = 3
 """In a row, without getting further, until nobody takes a stage over any more by itself."""
@@ -129,7 +134,9 @@ def check_not_open(round_: Round) -> None:
 def mark_done(round_: Round, stage: StageRun.Stage, *, message: str, at: datetime) -> StageRun:
     """Record a stage whose outcome came from elsewhere, such as detection by importing predictions."""
     values = {"state": State.DONE, "message": message, "error": "", "finished_at": at, "heartbeat_at": at}
-    run, _ = StageRun.objects.update_or_create(round=round_, stage=stage, defaults=values)
+    with transaction.atomic():
+        run, _ = StageRun.objects.update_or_create(round=round_, stage=stage, defaults=values)
+        _tell(run, at=at)
     return run
 
 
@@ -160,9 +167,13 @@ def give_up(run: StageRun, *, at: datetime) -> bool:
         f"Its process died {MOST_DEATHS} times in a row without getting beyond {max(_deaths(run))} of "
         f"{run.total}. Most often the machine has too little memory. Once that is put right, run it again."
     )
-    changed = StageRun.objects.filter(pk=run.pk, state=State.RUNNING).update(
-        state=State.FAILED, error=error, finished_at=at
-    )
+    with transaction.atomic():
+        changed = StageRun.objects.filter(pk=run.pk, state=State.RUNNING).update(
+            state=State.FAILED, error=error, finished_at=at
+        )
+        if changed:
+            run.refresh_from_db()
+            _tell(run, at=at)
     return changed == 1
 
 
@@ -247,11 +258,22 @@ def _carry_out(
 
 
 def _end(run: StageRun, state: StageRun.State, *, at: datetime, **values: str) -> StageRun:
-    StageRun.objects.filter(pk=run.pk, state=State.RUNNING).update(
-        state=state, stop_requested=False, heartbeat_at=at, finished_at=at, **values
-    )
-    run.refresh_from_db()
+    with transaction.atomic():
+        changed = StageRun.objects.filter(pk=run.pk, state=State.RUNNING).update(
+            state=state, stop_requested=False, heartbeat_at=at, finished_at=at, **values
+        )
+        run.refresh_from_db()
+        if changed:
+            _tell(run, at=at)
     return run
+
+
+def _tell(run: StageRun, *, at: datetime) -> None:
+    """Have the project's webhooks told of a stage that is done or failed."""
+    kind = TOLD.get(State(run.state))
+    if kind is not None:
+        told = {"round": run.round.number, "stage": run.stage, "message": run.message, "error": run.error}
+        note(run.round.project_id, kind, told, at=at)
 
 
 def explain(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from annotation_site.catalog.detector_options import agreed_options, detector_options
+from annotation_site.catalog.detector_options import agreed_options, detector_options, kept_options
 from annotation_site.catalog.models import Annotation, Image, Project, Role, Round, StageRun
 from annotation_site.catalog.reporting import Reporter
 from annotation_site.catalog.sources import image_source
@@ -43,13 +43,14 @@ def train(round_: Round, report: Reporter, *, detector: str | None = None, **ove
     )
     folder = model_folder(round_)
     report(0, options.iterations or 0, "Reading annotations")
-    with local_folder(folder) as path:
+    with local_folder(folder) as path, kept_options(round_, StageRun.Stage.TRAIN, given):
         training = get_detector(name).fit(
             list(learned_images(round_)),
             category_ids=category_ids(project),
             folder=path,
             options=options,
             progress=report,
+            watch=Curve(report),
         )
         checkpoint = f"{folder}/{training.model.relative_to(path)}"
         Round.objects.filter(pk=round_.pk).update(detector=name, checkpoint=checkpoint)
@@ -107,6 +108,18 @@ def _annotated(image: Image, annotations: Sequence[Annotation]) -> AnnotatedImag
         masks=[{"size": [image.height, image.width], "counts": bytes(a.counts)} for a in annotations],
         crowd=np.array([annotation.is_crowd for annotation in annotations], bool),
     )
+
+
+class Curve:
+    """A training curve that is left to look at while it grows: some hundred points, all of them each time."""
+
+    def __init__(self, report: Reporter) -> None:
+        self._report = report
+        self._points: list[dict[str, Any]] = []
+
+    def __call__(self, point: Step) -> None:
+        self._points.append(_point(point))
+        self._report.note(losses=list(self._points))
 
 
 def _note(report: Reporter, training: Training) -> None:

@@ -21,6 +21,7 @@ from annotation_site.budget.ledger import BudgetError
 from annotation_site.catalog.models import Project
 from annotation_site.dashboards.access import admins, viewers
 from annotation_site.dashboards.listing_form import ListingForm, form_for
+from annotation_site.dashboards.overview import forecast
 from annotation_site.marketplaces import listings, outbox, paying, reconciling
 from annotation_site.marketplaces.models import Action, Environment, Listing, Submission
 from annotation_site.marketplaces.providers import PROVIDERS, marketplace
@@ -173,6 +174,7 @@ def _page(
         "environment": environment,
         "market": marketplace(provider, environment),
         "listing": listing,
+        **forecast(project),
         "form": form or form_for(provider)(project=project, instance=listing),
     }
     if listing is not None:

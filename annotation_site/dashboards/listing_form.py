@@ -11,14 +11,12 @@ from django.utils.translation import gettext_lazy as _
 
 from annotation_site.catalog.models import Project
 from annotation_site.marketplaces.models import Listing
-
-SECONDS_A_MASK = 2.0
-"""A yes or no with its moment of looking (paper, Sec. 5.2)."""
+from annotation_site.verification.paces import seconds_a_mask
 
 
 def suggested(project: Project) -> dict[str, Any]:
-    """Terms to begin with; a page of work at two seconds a mask and some twelve dollars an hour."""
-    seconds = project.hit_size * SECONDS_A_MASK
+    """Terms to begin with; a page of work as long as it takes, at some twelve dollars an hour."""
+    seconds = project.hit_size * seconds_a_mask(project)
     return {
         "title": _("Does the outline fit? Yes or no, one second each"),
         "description": _("You see photos with one object outlined, and say whether the outline is right."),

@@ -8,21 +8,24 @@ search goes on until the page is full or its time is over; the next page goes on
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from django.db.models import F
 from numpy.typing import NDArray
 
 from annotation_site.catalog.held import Held
 from annotation_site.catalog.models import Mask, Project, Role, Tree
 from annotation_site.dashboards.mosaics import Tile, tiles
-from annotation_site.results.outcomes import Fate, TreeOutcome, outcome_of
+from annotation_site.results.outcomes import Fate, TreeOutcome, outcome_of, outcomes_at
+from annotation_site.verification.models import Overruling
 from pipeline.dendrogram import Dendrogram
 
 PAGE = 60
-SECONDS = 0.2
+SECONDS = 0.1
 """After that a search over several trees gives what it has."""
 FATES = (Fate.UNDECIDED, Fate.ACCEPTED, Fate.REJECTED, Fate.REPLACED)
 
@@ -78,6 +81,11 @@ class Wanted:
         return self.order != "leaves"
 
     @property
+    def asks_what_became(self) -> bool:
+        """Whether what people and admins said of the masks decides which are shown."""
+        return bool(self.fate or self.said)
+
+    @property
     def bounds_score(self) -> bool:
         return self.low > 0 or self.high < 1
 
@@ -125,14 +133,10 @@ def trees_of(project: Project) -> Any:
 
 
 def _of_tree(tree: Tree, wanted: Wanted, size: int) -> MaskPage:
-    outcome = outcome_of(tree)
-    positions = _matching(outcome, wanted)
+    outcome = outcome_of(tree) if wanted.asks_what_became else None
+    positions = _matching(tree, outcome, wanted)
     if wanted.by_score:
-        scores = leaf_scores(tree.pk)[positions]
-        order = np.lexsort((positions, -scores if wanted.order == "best" else scores))
-        keys = np.column_stack([scores[order].astype(np.float64), positions[order]])
-        start = _after(keys, wanted)
-        shown, rest = positions[order][start : start + size], len(positions) - start - size
+        shown, rest = _best(positions, leaf_scores(tree.pk)[positions], wanted, size)
     else:
         start = 0 if wanted.after is None else int(np.searchsorted(positions, wanted.after[1], side="right"))
         shown, rest = positions[start : start + size], len(positions) - start - size
@@ -140,24 +144,34 @@ def _of_tree(tree: Tree, wanted: Wanted, size: int) -> MaskPage:
     if rest > 0:
         last = int(shown[-1])
         after = (float(leaf_scores(tree.pk)[last]) if wanted.by_score else float(tree.pk), last)
-    return MaskPage(_browsed(outcome, shown), after, count=len(positions))
+    return MaskPage(_browsed([(tree, int(at)) for at in shown]), after, count=len(positions))
 
 
-def _after(keys: NDArray[np.float64], wanted: Wanted) -> int:
-    """The first row behind the key of the page before."""
-    if wanted.after is None:
-        return 0
-    score, position = wanted.after
-    sign = -1 if wanted.order == "best" else 1
-    behind = (sign * keys[:, 0] > sign * score) | ((keys[:, 0] == score) & (keys[:, 1] > position))
-    return int(np.argmax(behind)) if behind.any() else len(keys)
+def _best(
+    positions: NDArray[np.int64], scores: NDArray[np.float32], wanted: Wanted, size: int
+) -> tuple[NDArray[np.int64], int]:
+    """The first `size` of ascending positions by score, after the page before, and how many come after."""
+    ascending = -scores if wanted.order == "best" else scores
+    if wanted.after is not None:
+        score, position = wanted.after
+        least = np.float32(-score if wanted.order == "best" else score)
+        behind = (ascending > least) | ((ascending == least) & (positions > position))
+        positions, ascending = positions[behind], ascending[behind]
+    rest = len(positions) - size
+    if rest > 0:  # Of many, only those are sorted that may be shown.
+        near = ascending <= np.partition(ascending, size - 1)[size - 1]
+        positions, ascending = positions[near], ascending[near]
+    return positions[np.argsort(ascending, kind="stable")][:size], rest
 
 
 def _of_trees(trees: Sequence[Tree], wanted: Wanted, size: int) -> MaskPage:
     """Tree by tree, each in leaf order, until the page is full or its time is over."""
     began, rows = time.monotonic(), list[Browsed]()
     start = next((i for i, tree in enumerate(trees) if wanted.after and tree.pk == int(wanted.after[0])), 0)
+    worth = _worth_a_look(trees, wanted)
     for index, tree in enumerate(trees[start:], start):
+        if tree.pk not in worth:
+            continue
         left = wanted if wanted.after and index == start else replace(wanted, after=None)
         page = _of_tree(tree, replace(left, order="leaves"), size - len(rows))
         rows += page.rows
@@ -169,35 +183,60 @@ def _of_trees(trees: Sequence[Tree], wanted: Wanted, size: int) -> MaskPage:
     return MaskPage(rows)
 
 
+def _worth_a_look(trees: Sequence[Tree], wanted: Wanted) -> set[int]:
+    """The trees that may have any."""
+    keys = {tree.pk for tree in trees}
+    if wanted.said != BY_HAND:
+        return keys
+    single = Overruling.objects.standing().verdicts().filter(tree__in=keys, hi=F("lo") + 1)
+    return set(single.values_list("tree", flat=True).distinct())
+
+
 def _of_image(project: Project, wanted: Wanted, size: int) -> MaskPage:
     """An image has some dozens of masks: all are read."""
-    own = Mask.objects.filter(image=wanted.image, tree__in=trees_of(project)).order_by("tree", "position")
-    places = own.values_list("tree", "position")
-    by_tree: dict[int, list[int]] = {}
-    for tree, position in places:
-        by_tree.setdefault(tree, []).append(position)
-    rows = list[Browsed]()
-    for tree in trees_of(project).filter(pk__in=by_tree):
-        if wanted.tree in (None, tree.pk):
-            outcome = outcome_of(tree)
-            found = np.array(by_tree[tree.pk], dtype=np.int64)
-            rows += _browsed(outcome, found[np.isin(found, _matching(outcome, wanted))])
-    start = 0 if wanted.after is None else wanted.after[1]
-    after = (0.0, start + size) if len(rows) > start + size else None
-    return MaskPage(rows[start : start + size], after, count=len(rows))
+    trees = {tree.pk: tree for tree in trees_of(project) if wanted.tree in (None, tree.pk)}
+    own = Mask.objects.filter(image=wanted.image, tree__in=trees).order_by("position")
+    scores = {(tree, at): score for tree, at, score in own.values_list("tree", "position", "score")}
+    places: dict[Tree, list[int]] = defaultdict(list)
+    for key, at in scores:
+        places[trees[key]].append(at)
+    outcomes = outcomes_at(places)
+    found = [
+        (tree, at)
+        for tree in trees.values()
+        for at in places.get(tree, ())
+        if _suits(outcomes[tree.pk], at, scores[tree.pk, at], wanted)
+    ]
+    start = 0 if wanted.after is None else max(0, wanted.after[1])
+    after = (0.0, start + size) if len(found) > start + size else None
+    return MaskPage(_browsed(found[start : start + size]), after, count=len(found))
 
 
-def _matching(outcome: TreeOutcome, wanted: Wanted) -> NDArray[np.int64]:
+def _suits(outcome: TreeOutcome, at: int, score: float, wanted: Wanted) -> bool:
+    """Whether a mask is wanted."""
+    lo, hi = _bounds(outcome.tree, wanted)
+    return (
+        lo <= at < hi
+        and wanted.low <= np.float32(score) <= wanted.high
+        and wanted.fate in ("", outcome.fate_at(at).value)
+        and (not wanted.said or bool(_said(outcome, wanted.said, at, at + 1)))
+    )
+
+
+def _bounds(tree: Tree, wanted: Wanted) -> tuple[int, int]:
+    return wanted.lo or 0, min(wanted.hi or tree.n, tree.n)
+
+
+def _matching(tree: Tree, outcome: TreeOutcome | None, wanted: Wanted) -> NDArray[np.int64]:
     """The leaf positions of a tree that are wanted, ascending."""
-    lo, hi = wanted.lo or 0, min(wanted.hi or outcome.tree.n, outcome.tree.n)
-    if wanted.said:
+    lo, hi = _bounds(tree, wanted)
+    positions = np.arange(lo, hi, dtype=np.int64)
+    if outcome is not None and wanted.said:
         positions = np.array(_said(outcome, wanted.said, lo, hi), dtype=np.int64)
-    else:
-        positions = np.arange(lo, hi, dtype=np.int64)
-    if wanted.fate:
+    if outcome is not None and wanted.fate:
         positions = positions[leaf_fates(outcome)[positions] == FATES.index(Fate(wanted.fate))]
     if wanted.bounds_score:
-        scores = leaf_scores(outcome.tree.pk)[positions]
+        scores = leaf_scores(tree.pk)[positions]
         positions = positions[(scores >= wanted.low) & (scores <= wanted.high)]
     return positions
 
@@ -222,11 +261,16 @@ def leaf_fates(outcome: TreeOutcome) -> NDArray[np.int8]:
     return fates
 
 
-def _browsed(outcome: TreeOutcome, positions: NDArray[np.integer]) -> list[Browsed]:
-    shown = tiles(outcome.tree.pk, [int(position) for position in positions])
+def _browsed(places: Sequence[tuple[Tree, int]]) -> list[Browsed]:
+    """Masks at some leaves, those of a tree together, with what became of them."""
+    by_tree: dict[Tree, list[int]] = defaultdict(list)
+    for tree, at in places:
+        by_tree[tree].append(at)
+    outcomes = outcomes_at(by_tree)
     return [
-        Browsed(tile, outcome.fate(outcome.segment_at(tile.mask.position), tile.mask.position), outcome.tree)
-        for tile in shown
+        Browsed(tile, outcomes[tree.pk].fate_at(tile.mask.position), tree)
+        for tree, positions in by_tree.items()
+        for tile in tiles(tree.pk, positions)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,11 +10,11 @@ from functools import cached_property
 import numpy as np
 from django.db.models import QuerySet
 
-from annotation_site.catalog.models import Image, Mask, Project
+from annotation_site.catalog.models import Image, Mask, Project, Tree
 from annotation_site.dashboards.groves import Grove
 from annotation_site.dashboards.mosaics import Tile, tiles
 from annotation_site.dashboards.node_facts import NodeFacts
-from annotation_site.results.outcomes import Answer, Fate, Segment, TreeOutcome, outcome_of
+from annotation_site.results.outcomes import Answer, Fate, Segment, TreeOutcome, outcomes_at
 from annotation_site.results.truth import has_truth, true_iou
 from annotation_site.verification.models import Decision, Judgment
 from pipeline import masks
@@ -54,7 +55,8 @@ class MaskFacts:
 
     @cached_property
     def outcome(self) -> TreeOutcome:
-        return outcome_of(self.mask.tree)
+        """True of this mask alone."""
+        return outcomes_at({self.mask.tree: [self.mask.position]})[self.mask.tree_id]
 
     @cached_property
     def segment(self) -> Segment:
@@ -62,7 +64,7 @@ class MaskFacts:
 
     @cached_property
     def fate(self) -> Fate:
-        return self.outcome.fate(self.segment, self.mask.position)
+        return self.outcome.fate_at(self.mask.position)
 
     @cached_property
     def answer(self) -> Answer | None:
@@ -114,16 +116,12 @@ def drawn_on(image: Image) -> list[Drawn]:
         "tree__category", "tree__round", "image"
     )
     found = list(own.defer("tree__packed").order_by("-tree__round__number", "-score")[:MOST_MASKS])
-    outcomes = {tree.pk: outcome_at(tree.pk, found) for tree in {mask.tree for mask in found}}
-    drawn = [Drawn(mask, outcomes[mask.tree_id][mask.position]) for mask in found]
+    places: dict[Tree, list[int]] = defaultdict(list)
+    for mask in found:
+        places[mask.tree].append(mask.position)
+    outcomes = outcomes_at(places)
+    drawn = [Drawn(mask, outcomes[mask.tree_id].fate_at(mask.position)) for mask in found]
     return sorted(drawn, key=lambda one: -one.mask.width * one.mask.height)
-
-
-def outcome_at(tree_id: int, found: Sequence[Mask]) -> dict[int, Fate]:
-    """Position -> what became of it, of those masks that are of the tree."""
-    own = [mask for mask in found if mask.tree_id == tree_id]
-    outcome = outcome_of(own[0].tree)
-    return {mask.position: outcome.fate(outcome.segment_at(mask.position), mask.position) for mask in own}
 
 
 def size_of(mask: Mask) -> float:

@@ -1,51 +1,92 @@
-"""Everything the overview of a project says, gathered once for the page and its live updates."""
+"""Everything the overview of a project says, gathered once for the page, its live updates and its charts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
+from django.utils import timezone
+
+from annotation_site import enqueue
+from annotation_site.budget.ledger import Spend, spend_of
+from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.dashboards import selectors
-from annotation_site.dashboards.sharing import shared
+from annotation_site.dashboards.alarms import Watched, alarms, committed_share
+from annotation_site.dashboards.sharing import shared, shared_later
 from annotation_site.people.models import Membership
+from annotation_site.results.course import Course, course_of
+from annotation_site.verification.looking_ahead import DAY, Ahead, Stand, look_ahead, present_rate
 from annotation_site.verification.yields import Effort, effort_of
 from pipeline.metrics import SECONDS_PER_DRAWING
+
+WORKER_EVERY = 20
+"""Seconds between two looks whether a Celery worker answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
     """What is counted over all decisions and judgments of a project.
 
-    Their number of rows is bounded, by the project's categories and by `selectors.workers`; the time that
-    counting takes is not: it grows with decisions and judgments, some of which are read once each.
+    Their number of rows is bounded, by the project's categories, by `results.course` and by
+    `selectors.workers`; the time that counting takes is not: it grows with decisions and judgments, which are
+    read once each.
     """
 
+    course: Course
     categories: list[dict[str, Any]]
     outcomes: dict[str, int]
     effort: Effort
+    spend: Spend
     workers: list[Membership]
+    at: datetime
+    ahead: Ahead | None
 
     @classmethod
     def of(cls, project: Project) -> Figures:
         """Count."""
+        course, effort, spend, now = course_of(project), effort_of(project), spend_of(project), timezone.now()
+        outcomes = selectors.clusters_by_outcome(project)
+        is_over = effort.questions > 0 and not outcomes["open"]
+        stand = _stand(course, effort, spend, now)
         return cls(
-            categories=selectors.categories(project),
-            outcomes=selectors.clusters_by_outcome(project),
-            effort=effort_of(project),
+            course=course,
+            categories=selectors.categories(project, course),
+            outcomes=outcomes,
+            effort=effort,
+            spend=spend,
             workers=list(selectors.workers(project)),
+            at=now,
+            ahead=None if is_over else look_ahead(project, getattr(project, "budget", None), stand, at=now),
         )
+
+    @property
+    def per_hour(self) -> float | None:
+        """Answers, as people give them at present."""
+        return _rate(self.course, self.at)
+
+
+def _rate(course: Course, at: datetime) -> float | None:
+    recent = sum(hour.answers for hour in course.hours if at - hour.at <= DAY)
+    return present_rate(recent, first=course.first, at=at)
+
+
+def _stand(course: Course, effort: Effort, spend: Spend, at: datetime) -> Stand:
+    accepted = sum(became.accepted for became in course.categories.values())
+    return Stand(effort.questions, effort.gold, accepted, spend.money, _rate(course, at))
 
 
 @dataclass(frozen=True, slots=True)
 class Bought:
-    """What people's time has bought so far.
+    """What people's time and the money have bought so far.
 
     Attributes
     ----------
     accepted, rejected, questions, gold, seconds : as `verification.yields` defines them
-    budget : cap on questions; None is no cap
-    committed : questions that the ledger holds as spent or reserved
+    budget : the project's caps and terms; None before any are set
+    spend : what the ledger comes to
     """
 
     accepted: int
@@ -53,13 +94,23 @@ class Bought:
     questions: int
     gold: int
     seconds: float
-    budget: int | None
-    committed: int
+    budget: Budget | None
+    spend: Spend
 
     @property
     def per_mask(self) -> float | None:
         """Questions per accepted mask."""
         return self.questions / self.accepted if self.accepted else None
+
+    @property
+    def money_per_mask(self) -> Decimal | None:
+        """Spent for good, fees included, per accepted mask; None where nothing is paid."""
+        return self.spend.money / self.accepted if self.accepted and self.spend.money else None
+
+    @property
+    def committed_share(self) -> float | None:
+        """Of the cap that is nearer to its end."""
+        return committed_share(self.budget) if self.budget else None
 
     @property
     def drawing_seconds(self) -> float:
@@ -71,39 +122,68 @@ class Bought:
         return self.drawing_seconds / self.seconds if self.seconds and self.accepted else None
 
 
+def figures_of(project: Project) -> Figures:
+    """What all who look within a few seconds share."""
+    return shared(project, "figures", Figures.of)
+
+
 def overview(project: Project) -> dict[str, Any]:
     """The context of the overview's template.
 
-    Stages, images, budget and join link are read as they are, by index; `Figures` are shared by all who look
-    within a few seconds.
+    Stages, images, budget and join link are read as they are, by index; `Figures` are shared.
     """
-    figures = shared(project, "figures", Figures.of)
+    figures = figures_of(project)
     round_ = selectors.latest_round(project)
     runs = selectors.stages(round_)
+    budget = getattr(project, "budget", None)
+    watched = Watched(
+        project=project,
+        runs=runs,
+        budget=budget,
+        course=figures.course,
+        open_clusters=figures.outcomes["open"],
+        has_worker=shared_later("worker", enqueue.is_worker_there, every=WORKER_EVERY),
+        at=timezone.now(),
+    )
     return {
         "project": project,
         "round": round_,
         "stages": runs,
         "preparing": any(run.state != StageRun.State.DONE for run in runs),
+        "alarms": alarms(watched),
         "images": selectors.image_counts(project),
         "predicted": sum(int(row["masks"]) for row in figures.categories),
         "categories": figures.categories,
         "outcomes": figures.outcomes,
         "clusters": sum(figures.outcomes.values()),
-        "bought": _bought(project, figures),
+        "bought": _bought(budget, figures),
+        "quality": figures.course.quality,
+        "by_hand": figures.course.by_hand,
+        "per_hour": figures.per_hour,
+        "ahead": figures.ahead,
         "workers": figures.workers,
         "join_link": project.join_links.filter(revoked_at__isnull=True).order_by("pk").first(),
     }
 
 
-def _bought(project: Project, figures: Figures) -> Bought:
-    budget = getattr(project, "budget", None)
+def forecast(project: Project) -> dict[str, Any]:
+    """The context of the forecast's card, on pages besides the overview."""
+    figures = figures_of(project)
+    return {
+        "round": selectors.latest_round(project),
+        "ahead": figures.ahead,
+        "outcomes": figures.outcomes,
+        "bought": _bought(getattr(project, "budget", None), figures),
+    }
+
+
+def _bought(budget: Budget | None, figures: Figures) -> Bought:
     return Bought(
-        accepted=sum(int(row["accepted"]) for row in figures.categories),
-        rejected=sum(int(row["rejected"]) for row in figures.categories),
+        accepted=sum(row["accepted"] for row in figures.categories),
+        rejected=sum(row["rejected"] for row in figures.categories),
         questions=figures.effort.questions,
         gold=figures.effort.gold,
         seconds=figures.effort.seconds,
-        budget=budget.questions if budget else None,
-        committed=budget.committed_questions if budget else 0,
+        budget=budget,
+        spend=figures.spend,
     )

@@ -1,29 +1,27 @@
 """What the project pages show, read from the facts.
 
-The rows that come back are bounded whatever the project's size: by its categories, by `BINS`, by a page or a
-limit. What the database reads for them is not always: `categories`, `curve`, `clusters_by_outcome`, `workers`
-and `project_cards` count decisions and judgments, each of which they look at once. `sharing` keeps tabs that
-stay open from asking for that again and again.
+The rows that come back are bounded whatever the project's size: by its categories, by a page or a limit. What
+the database reads for them is not always: `categories`, `clusters_by_outcome`, `workers` and `project_cards`
+count decisions and judgments, each of which they look at once. `sharing` keeps tabs that stay open from
+asking for that again and again.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import accumulate
 from typing import Any
 
 from django.db import connection
-from django.db.models import Avg, Count, Max, Min, Prefetch, Q, QuerySet
+from django.db.models import Avg, Count, Prefetch, Q, QuerySet
 
 from annotation_site.catalog import framing
 from annotation_site.catalog.framing import Frame
 from annotation_site.catalog.models import Mask, Project, Role, Round, StageRun
 from annotation_site.dashboards.sharing import shared_as
 from annotation_site.people.models import Membership
+from annotation_site.results.course import Became, Course
 from annotation_site.verification.models import UNDONE, Cluster, Decision, Judgment, Question
 from annotation_site.verification.yields import (
-    DECIDED,
     Masks,
     masks_by_project,
     questions_by_category,
@@ -32,19 +30,6 @@ from annotation_site.verification.yields import (
 from pipeline import masks
 from pipeline.sampling import leaf_keys, sample
 
-BINS = 200
-"""Points of a curve: more than the pixels of a phone, fewer than anyone can tell apart."""
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """Running totals at the ends of equal stretches of time in which people answered."""
-
-    at: list[datetime]
-    questions: list[int]
-    accepted: list[int]
-    seconds: list[float]
-
 
 def latest_round(project: Project) -> Round | None:
     return project.rounds.order_by("-number").first()
@@ -52,7 +37,7 @@ def latest_round(project: Project) -> Round | None:
 
 def stages(round_: Round | None) -> list[StageRun]:
     """One per stage in the order of work; those not begun are unsaved rows in state waiting."""
-    known = {} if round_ is None else {run.stage: run for run in round_.stages.all()}
+    known = {} if round_ is None else {run.stage: run for run in round_.stages.defer("detail")}
     return [known.get(stage, StageRun(stage=stage)) for stage in StageRun.Stage.values]
 
 
@@ -68,16 +53,12 @@ def clusters_by_outcome(project: Project) -> dict[str, int]:
     return {outcome: found.get(outcome, 0) for outcome in ("accept", "reject", "split", "open")}
 
 
-CATEGORY_ROWS = f"""
-WITH {DECIDED}, own AS (
+CATEGORY_ROWS = """
+WITH own AS (
   SELECT t.id, t.category_id, t.n FROM catalog_tree t JOIN catalog_round rd ON rd.id = t.round_id
-  WHERE rd.project_id = ANY(%(projects)s) AND t.role = 'pool'
+  WHERE rd.project_id = %(project)s AND t.role = 'pool'
 ), predicted AS (
   SELECT category_id, sum(n) AS masks FROM own GROUP BY 1
-), became AS (
-  SELECT category_id, sum(accepted) AS accepted, sum(rejected) AS rejected,
-    count(*) FILTER (WHERE verdict = 'accept') AS accepted_clusters
-  FROM decided GROUP BY 1
 ), opened AS (
   SELECT own.category_id, count(*) AS clusters FROM verification_cluster c JOIN own ON own.id = c.tree_id
   WHERE c.is_open GROUP BY 1
@@ -86,94 +67,40 @@ WITH {DECIDED}, own AS (
   JOIN verification_cluster c ON c.tree_id = own.id AND c.hi > c.lo + 1
 ), rule AS (
   SELECT count(*) > 0 AS was_opened FROM verification_searchrules s
-  JOIN catalog_round rd ON rd.id = s.round_id WHERE rd.project_id = ANY(%(projects)s)
+  JOIN catalog_round rd ON rd.id = s.round_id WHERE rd.project_id = %(project)s
 )
-SELECT cat.id, cat.name, p.masks,
-  coalesce(b.accepted, 0) AS accepted, coalesce(b.rejected, 0) AS rejected,
-  coalesce(b.accepted_clusters, 0) AS accepted_clusters, coalesce(o.clusters, 0) AS open_clusters,
+SELECT cat.id, cat.name, p.masks, coalesce(o.clusters, 0) AS open_clusters,
   rule.was_opened AND c.category_id IS NULL AS is_tail
 FROM predicted p CROSS JOIN rule
 JOIN catalog_category cat ON cat.id = p.category_id
-LEFT JOIN became b ON b.category_id = cat.id
 LEFT JOIN opened o ON o.category_id = cat.id
 LEFT JOIN clustered c ON c.category_id = cat.id
 ORDER BY p.masks DESC, cat.name
 """
 
 
-def categories(project: Project) -> list[dict[str, Any]]:
-    """Per category of the pool: masks, accepted and rejected ones, open clusters, answers without gold.
+BECAME = ("accepted", "rejected", "accepted_clusters", "course")
+"""What a row of a category says of its masks, as `results.course.Became` has it."""
+
+
+def categories(project: Project, course: Course) -> list[dict[str, Any]]:
+    """Per category of the pool: masks, what became of them, open clusters, answers without gold.
 
     `is_tail` tells categories that have no cluster in an opened project: too few masks, or none good enough.
     """
     with connection.cursor() as cursor:
-        cursor.execute(CATEGORY_ROWS, {"projects": [project.pk]})
+        cursor.execute(CATEGORY_ROWS, {"project": project.pk})
         names = [column.name for column in cursor.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     answers = questions_by_category(project)
-    return [{**row, "answers": answers.get(row["id"], 0)} for row in rows]
+    for row in rows:
+        became = course.categories.get(row["id"], Became())
+        row |= {name: getattr(became, name) for name in BECAME}
+        row["answers"] = answers.get(row["id"], 0)
+    return rows
 
 
-ANSWERED = """
-SELECT width, count(*), sum(elapsed_ms) / 1000.0 FROM (
-  SELECT {bin} AS width, j.elapsed_ms
-  FROM verification_judgment j JOIN verification_question q ON q.id = j.question_id
-  WHERE q.project_id = ANY(%(projects)s) AND j.retracted_because <> %(undone)s
-) b GROUP BY 1
-"""
-
-ACCEPTED = f"""
-WITH {DECIDED}
-SELECT width, sum(accepted), 0 FROM (
-  SELECT {{bin}} AS width, d.accepted FROM decided d WHERE d.verdict = 'accept'
-) b GROUP BY 1
-"""
-
-
-def curve(project: Project) -> Curve:
-    """Accepted masks against questions and time: what was bought so far, in at most `BINS` points.
-
-    Both as `verification.yields` defines them; a mask that is refused later leaves the point of its decision.
-    """
-    ends = (
-        Judgment.objects.given().filter(question__project=project).aggregate(first=Min("at"), last=Max("at"))
-    )
-    if ends["first"] is None:
-        return Curve([], [], [], [])
-    start, width = ends["first"], max((ends["last"] - ends["first"]) / (BINS - 1), timedelta(milliseconds=1))
-    answered = _binned(ANSWERED, "j.at", project, start, width)
-    accepted = _binned(ACCEPTED, "d.at", project, start, width)
-    bins = sorted(set(answered) | set(accepted))
-    nothing = (0, 0.0)
-    return Curve(
-        at=[start + (b + 1) * width for b in bins],
-        questions=list(accumulate(answered.get(b, nothing)[0] for b in bins)),
-        accepted=list(accumulate(accepted.get(b, nothing)[0] for b in bins)),
-        seconds=[round(s, 1) for s in accumulate(answered.get(b, nothing)[1] for b in bins)],
-    )
-
-
-def _binned(
-    sql: str, time: str, project: Project, start: datetime, width: timedelta
-) -> dict[int, tuple[int, float]]:
-    """Bin number -> (count, seconds) of a query whose `{bin}` numbers the stretch that `time` falls in."""
-    stretch = (
-        f"least(greatest(floor(extract(epoch FROM {time} - %(start)s) / %(width)s), 0), {BINS - 1})::int"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(
-            sql.format(bin=stretch),
-            {
-                "projects": [project.pk],
-                "undone": UNDONE,
-                "start": start,
-                "width": width.total_seconds(),
-            },
-        )
-        return {bin_: (int(count), float(seconds)) for bin_, count, seconds in cursor.fetchall()}
-
-
-def workers(project: Project, *, limit: int = 50) -> QuerySet[Membership]:
+def workers(project: Project, *, limit: int = 10) -> QuerySet[Membership]:
     """The busiest workers with the answers they gave, gold accuracy and pace."""
     mine = Q(worker__judgments__question__project=project) & ~Q(worker__judgments__retracted_because=UNDONE)
     gold = mine & Q(worker__judgments__question__gold__isnull=False)

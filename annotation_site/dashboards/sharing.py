@@ -1,15 +1,17 @@
 """Figures that many tabs ask for at once, computed once for all of them, and never while anybody waits.
 
 The overview asks again every 1.5 s in each open tab. What that costs is bounded by time, not by tabs: a
-project's figures are computed at most once in `OVERVIEW_SECONDS` (a Django setting; 3 when it is unset, 0
-computes them each time), through Django's default cache. Where that cache is one process's own, which it is
-while `REDIS_URL` is unset, each process computes them once.
+project's figures are computed at most once in the seconds of the setting OVERVIEW_SECONDS (0 computes them
+each time), and never more than a tenth of the time is spent on it: what takes a second is counted every ten.
+They are shared through Django's default cache. Where that cache is one process's own, which it is while
+`REDIS_URL` is unset, each process computes them once.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -23,11 +25,11 @@ from annotation_site.catalog.models import Project
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-DEFAULT_SECONDS = 3
-"""Of OVERVIEW_SECONDS: two looks of a tab."""
-
 HELD_SECONDS = 24 * 60 * 60
 """How long figures are at hand for those who ask before newer ones are computed."""
+
+IDLE = 9
+"""Times as long as figures took to compute is nobody computing them again."""
 
 _due = threading.local()
 
@@ -44,22 +46,35 @@ def shared_as(name: str, compute: Callable[[], T]) -> T:
     has been sent; a tab that looks again has those. Only while there are none yet does everyone compute. The
     figures must be picklable.
     """
-    seconds = int(getattr(settings, "OVERVIEW_SECONDS", DEFAULT_SECONDS))
-    if seconds <= 0:
+    if settings.OVERVIEW_SECONDS <= 0:
         return compute()
     key = f"maskgrove:{name}"
     held: tuple[T] | None = cache.get(key)
-    is_new = not cache.add(f"{key}:fresh", True, seconds)
+    is_new = not cache.add(f"{key}:fresh", True, settings.OVERVIEW_SECONDS)
     if held is None:
         held = (compute(),)
         cache.set(key, held, HELD_SECONDS)
     elif not is_new:
-        _waiting().append(partial(_renew, key, compute))
+        _waiting().append(partial(_renew, key, compute, settings.OVERVIEW_SECONDS))
     return held[0]
 
 
-def _renew(key: str, compute: Callable[[], object]) -> None:
+def shared_later(name: str, compute: Callable[[], T], *, every: int) -> T | None:
+    """What `compute()` gave before, under that name; None as long as it gave nothing.
+
+    Nobody ever waits for it: it is computed once a page has been sent, at most once in so many seconds.
+    """
+    key = f"maskgrove:{name}"
+    held: tuple[T] | None = cache.get(key)
+    if cache.add(f"{key}:fresh", True, every):
+        _waiting().append(partial(_renew, key, compute, every))
+    return None if held is None else held[0]
+
+
+def _renew(key: str, compute: Callable[[], object], seconds: int) -> None:
+    began = time.monotonic()
     cache.set(key, (compute(),), HELD_SECONDS)
+    cache.set(f"{key}:fresh", True, max(seconds, round(IDLE * (time.monotonic() - began))))
 
 
 def _waiting() -> list[Callable[[], None]]:

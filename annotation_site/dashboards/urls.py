@@ -5,8 +5,10 @@ from __future__ import annotations
 from django.urls import path
 
 from annotation_site.dashboards import (
+    charts,
     exports,
     health,
+    history,
     instructions,
     launching,
     looking_urls,
@@ -14,8 +16,11 @@ from annotation_site.dashboards import (
     system,
     team,
     views,
+    webhooks,
 )
+from annotation_site.dashboards.model import urls as model_urls
 from annotation_site.dashboards.setup import urls as setup_urls
+from annotation_site.dashboards.workers import urls as workers_urls
 
 app_name = "dashboards"
 urlpatterns = [
@@ -24,12 +29,18 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
     path("system/", system.system, name="system"),
+    path("system/history/", history.site_history, name="site-history"),
     path("system/stages/<int:pk>/retry/", system.retry, name="retry_stage"),
     path("invitations/<str:secret>/", people.invitation, name="invitation"),
     *setup_urls.urlpatterns,
     path("projects/<slug:slug>/", views.project, name="project"),
     path("projects/<slug:slug>/live/", views.live, name="live"),
-    path("projects/<slug:slug>/curve.json", views.curve, name="curve"),
+    path("projects/<slug:slug>/curve.json", charts.curve, name="curve"),
+    path("projects/<slug:slug>/progress.json", charts.progress, name="progress"),
+    *(
+        path(f"projects/<slug:slug>/{chart}.csv", charts.numbers, {"chart": chart}, name=f"{chart}-numbers")
+        for chart in charts.TABLES
+    ),
     path("projects/<slug:slug>/decisions/", views.decisions, name="decisions"),
     path("projects/<slug:slug>/instructions/", instructions.page, name="instructions"),
     path("projects/<slug:slug>/instructions/preview/", instructions.preview, name="preview"),
@@ -64,5 +75,14 @@ urlpatterns = [
     path("projects/<slug:slug>/exports/new/", exports.ask, name="ask_for_export"),
     path("projects/<slug:slug>/exports/<int:pk>/", exports.download, name="download"),
     path("projects/<slug:slug>/exports/<int:pk>/end/", exports.end, name="end_export"),
+    path("projects/<slug:slug>/history/", history.history, name="history"),
+    path("projects/<slug:slug>/webhooks/", webhooks.listed, name="webhooks"),
+    path("projects/<slug:slug>/webhooks/new/", webhooks.add, name="new-webhook"),
+    path("projects/<slug:slug>/webhooks/<int:pk>/", webhooks.webhook, name="webhook"),
+    path("projects/<slug:slug>/webhooks/<int:pk>/change/", webhooks.change, name="change-webhook"),
+    path("projects/<slug:slug>/webhooks/deliveries/<int:pk>/", webhooks.delivery, name="delivery"),
+    path("projects/<slug:slug>/webhooks/deliveries/<int:pk>/again/", webhooks.redeliver, name="redeliver"),
     *looking_urls.urlpatterns,
+    *workers_urls.urlpatterns,
+    *model_urls.urlpatterns,
 ]

@@ -16,10 +16,8 @@ from annotation_site.catalog.photos import PhotoUnreadable
 from annotation_site.dashboards import selectors, thumbnails
 from annotation_site.dashboards.access import admins, viewers
 from annotation_site.dashboards.overview import overview
-from annotation_site.dashboards.sharing import shared
 from annotation_site.results.measured import measured
 from annotation_site.verification import opening
-from pipeline.metrics import SECONDS_PER_DRAWING
 
 STATES = {
     Project.State.OPEN.value: opening.resume_campaign,
@@ -48,22 +46,6 @@ def project(request: HttpRequest, found: Project) -> HttpResponse:
 def live(request: HttpRequest, found: Project) -> HttpResponse:
     """The parts of the overview that change, as the fragment that the page swaps in."""
     return render(request, "dashboards/live.html", overview(found))
-
-
-@viewers
-@require_GET
-def curve(_request: HttpRequest, found: Project) -> JsonResponse:
-    """Accepted masks against questions and human time, with what drawing would have given."""
-    points = shared(found, "curve", selectors.curve)
-    return JsonResponse(
-        {
-            "at": [at.timestamp() for at in points.at],
-            "questions": points.questions,
-            "accepted": points.accepted,
-            "hours": [seconds / 3600 for seconds in points.seconds],
-            "drawn": [round(seconds / SECONDS_PER_DRAWING, 2) for seconds in points.seconds],
-        }
-    )
 
 
 @viewers

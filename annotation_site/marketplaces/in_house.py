@@ -11,11 +11,12 @@ from annotation_site.marketplaces.seam import Arrival, Fee, News, NotAnArrival, 
 
 
 class InHouse:
-    """The provider of those who come by their own link. Pay and bonuses are paid by hand, from the ledger."""
+    """The provider of those who come by their own link. Pay is paid by hand, and noted."""
 
     title: ClassVar[str] = "In-house"
     framed: ClassVar[bool] = False
     closed: ClassVar[str] = ""
+    messages: ClassVar[bool] = False
 
     def __init__(self, environment: str) -> None:
         self.environment = environment

@@ -36,6 +36,7 @@ class InMemory:
     states : posting -> identity -> state
     scores : worker -> score of our qualification
     bonuses : token -> money; a token pays once
+    written : worker -> messages
     done : actions that changed something, by kind
     faults : raised by the next actions, each after it was carried out
     words : news to be read
@@ -44,12 +45,14 @@ class InMemory:
     title: ClassVar[str] = "Rehearsal"
     framed: ClassVar[bool] = True
     closed: ClassVar[str] = ""
+    messages: ClassVar[bool] = True
     site: ClassVar[str] = "https://market.example"
 
     places: dict[str, int] = field(default_factory=dict)
     states: dict[str, dict[Identity, str]] = field(default_factory=dict)
     scores: dict[str, int] = field(default_factory=dict)
     bonuses: dict[str, Decimal] = field(default_factory=dict)
+    written: dict[str, list[str]] = field(default_factory=dict)
     done: Counter[str] = field(default_factory=Counter)
     faults: list[MarketplaceError] = field(default_factory=list)
     words: list[News] = field(default_factory=list)
@@ -115,6 +118,10 @@ class InMemory:
             case Action.Kind.BONUS:
                 self._change(action, action.money != self.bonuses.get(str(action.token)))
                 self.bonuses[str(action.token)] = action.money or Decimal(0)
+            case Action.Kind.MESSAGE:
+                assert action.worker is not None
+                self.written.setdefault(action.worker.external_id, []).append(action.reason)
+                self._change(action, is_new=True)
             case Action.Kind.APPROVE | Action.Kind.OVERRIDE:
                 self._judge(action, State.APPROVED)
             case Action.Kind.REJECT:

@@ -6,6 +6,7 @@ A marketplace's HIT is only a place. Which questions somebody gets there is deci
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar, Self
 
@@ -15,7 +16,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower
 
 from annotation_site.catalog.models import Project
-from annotation_site.people.models import Worker
+from annotation_site.people.models import Membership, Worker
 from annotation_site.verification.models import Assignment
 
 
@@ -184,6 +185,7 @@ class Action(models.Model):
         OVERRIDE = "override", "approve after all"
         BONUS = "bonus"
         RELEASE = "release", "ask to return"
+        MESSAGE = "message"
 
     listing = models.ForeignKey(Listing, models.CASCADE, related_name="actions")
     kind = models.CharField(max_length=8, choices=Kind.choices)
@@ -238,3 +240,44 @@ class Contact(models.Model):
 
     def __str__(self) -> str:
         return self.email
+
+
+class Payment(models.Model):
+    """Money that somebody of one's own was given, outside of this site; append-only."""
+
+    membership = models.ForeignKey(Membership, models.PROTECT, related_name="payments")
+    money = models.DecimalField(max_digits=10, decimal_places=2)
+    note = models.CharField(max_length=200, blank=True, help_text="How, e.g. the transfer's number.")
+    by = models.CharField(max_length=150, help_text="Who noted it.")
+    once = models.UUIDField(unique=True, help_text="Of the form it came by: the same is noted once.")
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(money__gt=0), name="payments_are_some_money"),
+        ]
+
+
+class Message(models.Model):
+    """What a member was written, and how it went: by mail, or by the marketplace through an action."""
+
+    membership = models.ForeignKey(Membership, models.CASCADE, related_name="messages")
+    text = models.TextField()
+    by = models.CharField(max_length=150)
+    once = models.UUIDField(unique=True, help_text="Of the form it came by: the same is sent once.")
+    at = models.DateTimeField()
+    action = models.OneToOneField(
+        Action, models.CASCADE, null=True, blank=True, related_name="message",
+        help_text="What the marketplace is asked; empty: it goes by mail.",
+    )  # fmt: skip
+    sent_at = models.DateTimeField(null=True, blank=True, help_text="By mail.")
+
+    @property
+    def arrived_at(self) -> datetime | None:
+        """When the mail went off, or the marketplace had taken it; None until then."""
+        return self.sent_at if self.action is None else self.action.done_at
+
+    @property
+    def error(self) -> str:
+        """What the marketplace said against it for good."""
+        return self.action.error if self.action is not None and self.action.failed_at else ""

@@ -62,7 +62,12 @@ def pay_in_full(submission: Submission, *, at: datetime) -> None:
     is_test = submission.posting.purpose == Posting.Purpose.TEST
     note = "A test" if is_test else "The rest of an unfinished page"
     ledger.give_bonus(
-        project=submission.listing.project, money=owed, reference=submission.reference, note=note, at=at
+        project=submission.listing.project,
+        money=owed,
+        reference=submission.reference,
+        note=note,
+        payee=submission.worker_id,
+        at=at,
     )
 
 
@@ -80,11 +85,33 @@ def _settled(submission: Submission) -> Decimal:
     return Decimal(entries.aggregate(pay=Sum(F("money") - F("fee"), default=Decimal(0)))["pay"])
 
 
+def noted(reason: str, by: str) -> str:
+    """A reason and whose it is, as the ledger keeps them."""
+    return f"{by}: {reason}"[:200] if by else reason[:200]
+
+
+def check_bonus(money: Decimal, reason: str) -> None:
+    """Refuse a sum that is a slip of the finger, and one that nobody says the reason of.
+
+    Raises
+    ------
+    BonusRefused
+    """
+    if not CENT <= money <= MOST_BONUS or money != money.quantize(CENT):
+        raise BonusRefused(f"A bonus is from {CENT} to {MOST_BONUS}, in whole cents.")
+    if not reason.strip():
+        raise BonusRefused("Say what the bonus is for: the worker reads it.")
+
+
 @transaction.atomic
 def give_bonus(
-    *, submission: Submission, money: Decimal, reason: str, reference: str, at: datetime
+    *, submission: Submission, money: Decimal, reason: str, reference: str, at: datetime, by: str = ""
 ) -> Action:
     """Pay a worker more: into the ledger first, from there to the marketplace. A reference is paid once.
+
+    Parameters
+    ----------
+    by : who gives it; the ledger keeps that beside the reason
 
     Raises
     ------
@@ -93,14 +120,18 @@ def give_bonus(
     BonusRefused
         When nobody is to be paid, or nothing is said.
     """
-    if not CENT <= money <= MOST_BONUS or money != money.quantize(CENT):
-        raise BonusRefused(f"A bonus is from {CENT} to {MOST_BONUS}, in whole cents.")
-    if not reason.strip():
-        raise BonusRefused("Say what the bonus is for: the worker reads it.")
+    check_bonus(money, reason)
     if submission.state != Submission.State.APPROVED:
         raise BonusRefused("A bonus is for work that was approved: wait until it is.")
     known = f"bonus:{submission.pk}:{reference}"
     listing = submission.listing
-    ledger.give_bonus(project=listing.project, money=money, reference=known[:80], note=reason[:200], at=at)
+    ledger.give_bonus(
+        project=listing.project,
+        money=money,
+        reference=known[:80],
+        note=noted(reason, by),
+        payee=submission.worker_id,
+        at=at,
+    )
     about = {"submission": submission, "worker": submission.worker, "money": money, "reason": reason}
     return ask(listing=listing, kind=Action.Kind.BONUS, reference=known, at=at, **about)

@@ -118,11 +118,13 @@ class Marketplace(Protocol):
     title : its name for people
     framed : workers see our pages in a frame of its own page
     closed : why nobody can be found there any more, if that is so
+    messages : whether it passes on what a worker is written
     """
 
     title: ClassVar[str]
     framed: ClassVar[bool]
     closed: ClassVar[str]
+    messages: ClassVar[bool]
 
     def missing(self) -> list[str]:
         """Names of the settings without which nothing can be asked of it."""

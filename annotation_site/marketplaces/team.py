@@ -10,12 +10,13 @@ from datetime import datetime
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, QuerySet
 
 from annotation_site.catalog.models import Project
 from annotation_site.marketplaces.models import Contact
 from annotation_site.people import members
 from annotation_site.people.models import JoinLink, Membership, Worker, new_secret
+from annotation_site.verification.models import Judgment
 from annotation_site.verification.trust import reinstate_worker, stop_worker
 
 LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
@@ -40,11 +41,13 @@ def members_of(project: Project, *, before: int | None = None, size: int = PAGE)
     found: QuerySet[Membership] = project.members.select_related("worker__contact").order_by("-pk")
     if before is not None:
         found = found.filter(pk__lt=before)
-    given = Q(worker__judgments__retracted_at__isnull=True, worker__judgments__question__project=project)
-    counted = Membership.objects.filter(pk=OuterRef("pk")).annotate(
-        n=Count("worker__judgments", filter=given)
+    rows = list(found[: size + 1])
+    given = Judgment.objects.counting().filter(
+        worker__in=[row.worker_id for row in rows], question__project=project
     )
-    rows = list(found.annotate(answers=Subquery(counted.values("n")))[: size + 1])
+    answers = dict(given.values_list("worker").annotate(n=Count("pk")).order_by())
+    for row in rows:
+        row.answers = answers.get(row.worker_id, 0)  # type: ignore[attr-defined]
     return Members(rows[:size], rows[size - 1].pk if len(rows) > size else None)
 
 

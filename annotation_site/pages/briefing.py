@@ -10,9 +10,7 @@ from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Category, Project
 from annotation_site.people.models import Membership
 from annotation_site.verification.models import Assignment, Judgment
-
-SECONDS_A_MASK = 2.0
-"""A yes or no with its moment of looking (paper, Sec. 5.2)."""
+from annotation_site.verification.paces import seconds_a_mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +41,21 @@ class Briefing:
         """Gather it from the facts."""
         project = membership.project
         given = Judgment.objects.filter(worker=membership.worker, item__assignment__project=project)
+        seconds = seconds_a_mask(project)
         begun = Assignment.objects.live().filter(project=project, worker=membership.worker).first()
         return cls(
             membership=membership,
             categories=list(project.categories.all()),
-            minutes=max(1, round(project.hit_size * SECONDS_A_MASK / 60)),
-            pay=_pay(project),
+            minutes=max(1, round(project.hit_size * seconds / 60)),
+            pay=_pay(project, seconds),
             answered=given.filter(retracted_at__isnull=True).count(),
             left=begun.items.unanswered().count() if begun else None,
         )
 
 
-def _pay(project: Project) -> tuple[Decimal, str] | None:
+def _pay(project: Project, seconds: float) -> tuple[Decimal, str] | None:
     budget = Budget.objects.filter(project=project).first()
-    pay = budget and budget.terms.expected(project.hit_size, seconds=SECONDS_A_MASK)
+    pay = budget and budget.terms.expected(project.hit_size, seconds=seconds)
     if not budget or not pay:
         return None
     return pay.quantize(Decimal("0.01")), budget.currency

@@ -70,6 +70,44 @@ class Membership(models.Model):
         return came_by
 
 
+class WorkRecord(models.Model):
+    """What a member's work amounts to, as of the end of their latest HIT; derived, to list and sort by."""
+
+    membership = models.OneToOneField(Membership, models.CASCADE, primary_key=True, related_name="record")
+    answers = models.PositiveIntegerField(default=0, help_text="Given; those that stopped counting, too.")
+    gold_right = models.PositiveIntegerField(default=0)
+    gold_wrong = models.PositiveIntegerField(default=0)
+    gold_at_least = models.FloatField(
+        null=True, blank=True, help_text="The accuracy surpassed with 95 % confidence; empty before any gold."
+    )
+    agreed = models.PositiveIntegerField(default=0)
+    shared = models.PositiveIntegerField(default=0, help_text="Answers that can be compared with others'.")
+    look_ms = models.FloatField(null=True, blank=True, help_text="The middle one of the latest answers.")
+    last_at = models.DateTimeField(null=True, blank=True, help_text="The last answer.")
+    doubt = models.TextField(
+        blank=True, help_text="Why it is doubtful that the site stopped them; empty: it is not."
+    )
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["membership"], condition=~Q(doubt=""), name="doubtful_stops"),
+        ]
+
+    @property
+    def gold_answered(self) -> int:
+        return self.gold_right + self.gold_wrong
+
+    @property
+    def gold_accuracy(self) -> float | None:
+        """Share of gold answered right; None before any."""
+        return self.gold_right / self.gold_answered if self.gold_answered else None
+
+    @property
+    def agreement(self) -> float | None:
+        """Share of the comparable answers that say what the others mostly say; None without any."""
+        return self.agreed / self.shared if self.shared else None
+
+
 class TrustPolicy(models.Model):
     """When a project's workers lose their standing: by gold, by agreement with others, by speed."""
 

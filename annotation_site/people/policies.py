@@ -20,6 +20,11 @@ def policy_fields() -> list[models.Field[Any, Any]]:
     return [field for field in TrustPolicy._meta.fields if field.name not in ("id", "project")]
 
 
+def policy_of(project_id: int) -> TrustPolicy:
+    """A project's own policy; the defaults where it has none."""
+    return TrustPolicy.objects.filter(project=project_id).first() or TrustPolicy(project_id=project_id)
+
+
 @transaction.atomic
 def set_policy(*, project: Project, **thresholds: Any) -> TrustPolicy:
     """Change some thresholds of a project; they hold from each worker's next review on.

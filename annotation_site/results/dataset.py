@@ -1,7 +1,7 @@
 """What a project's accepted masks look like as a dataset, beside its initial set (Sec. 6, Fig. 11 and 12).
 
-Counting reads every accepted mask once. It goes on tree by tree, so that a page can ask for as much as fits
-into a moment and show how far it is; what was counted is kept for as long as no fact has changed.
+Counting reads every accepted mask once. It goes on part by part of the trees, so that a page can ask for as
+much as fits into a moment and show how far it is; what was counted is kept until a fact changes.
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import Count
+from django.db.models import Count, Max, Min
 from numpy.typing import NDArray
 
-from annotation_site.catalog.models import Annotation, Project, Role
-from annotation_site.results.measured import HELD_SECONDS, digest, facts
+from annotation_site.catalog.models import Annotation, Image, Project, Role, Tree
+from annotation_site.results.measured import HELD_SECONDS, version_of
 from annotation_site.results.outcomes import TreeOutcome, outcome_of, trees_of
-from annotation_site.results.truth import accepted_parts, passed_over_in
+from annotation_site.results.truth import Part, accepted_parts, passed_over_in
 
 CELLS = 32
 """Rows and columns of the map of centres, in normalised coordinates of the photo."""
@@ -28,6 +29,9 @@ SIDES = 20
 """Bars of the sizes: of 0.05 of the photo's side each."""
 MOST_PER_IMAGE = 30
 """The last bar of the masks per image holds all beyond."""
+
+AT_ONCE = 10_000
+"""Masks that are read in one go."""
 
 SHAPES = """
 SELECT m.position, m.image_id,
@@ -47,42 +51,49 @@ WHERE i.project_id = %s AND i.role = 'initial' AND NOT a.is_crowd
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shapes:
-    """Counts over masks, to be added up.
+    """Counts over the masks of images whose keys are `first`, `first` + 1, ..., to be added up.
 
     Attributes
     ----------
     centres : (CELLS, CELLS) int64 by row and column of the mask's centre
     sizes : (SIDES,) int64 by the root of the box's share of the photo
-    images : (n,) int64 the image of each mask
+    images : (n,) int32 masks of each image
     """
 
-    centres: NDArray[np.int64] = field(default_factory=lambda: np.zeros((CELLS, CELLS), np.int64))
-    sizes: NDArray[np.int64] = field(default_factory=lambda: np.zeros(SIDES, np.int64))
-    images: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    first: int
+    centres: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    images: NDArray[np.int32]
 
     def __add__(self, other: Shapes) -> Shapes:
         return Shapes(
-            self.centres + other.centres,
-            self.sizes + other.sizes,
-            np.concatenate([self.images, other.images]),
+            self.first, self.centres + other.centres, self.sizes + other.sizes, self.images + other.images
         )
 
     @classmethod
-    def of(cls, rows: NDArray[np.float64]) -> Shapes:
-        """(n, 5) rows of position, image, centre's x and y, side -> their counts."""
+    def nothing(cls, project: Project, role: Role) -> Shapes:
+        """Of no mask yet, for the images of a role."""
+        keys = Image.objects.filter(project=project, role=role).aggregate(first=Min("pk"), last=Max("pk"))
+        first, last = keys["first"] or 0, keys["last"] or 0
+        centres = np.zeros((CELLS, CELLS), np.int64)
+        return cls(first, centres, np.zeros(SIDES, np.int64), np.zeros(last - first + 1, np.int32))
+
+    def with_rows(self, rows: NDArray[np.float64]) -> Shapes:
+        """(n, 5) rows of position, image, centre's x and y, side; their masks counted too."""
         across, down = (np.clip((rows[:, i] * CELLS).astype(np.int64), 0, CELLS - 1) for i in (2, 3))
         side = np.clip((rows[:, 4] * SIDES).astype(np.int64), 0, SIDES - 1)
-        return cls(
+        images = rows[:, 1].astype(np.int64) - self.first
+        return self + Shapes(
+            first=self.first,
             centres=np.bincount(down * CELLS + across, minlength=CELLS**2).reshape(CELLS, CELLS),
             sizes=np.bincount(side, minlength=SIDES),
-            images=rows[:, 1].astype(np.int64),
+            images=np.bincount(images, minlength=len(self.images)).astype(np.int32),
         )
 
     @property
     def per_image(self) -> list[int]:
         """Images with 1, 2, ... `MOST_PER_IMAGE` masks or more."""
-        _, counts = np.unique(self.images, return_counts=True)
-        found = np.bincount(np.minimum(counts, MOST_PER_IMAGE), minlength=MOST_PER_IMAGE + 1)
+        found = np.bincount(np.minimum(self.images, MOST_PER_IMAGE), minlength=MOST_PER_IMAGE + 1)
         return [int(n) for n in found[1:]]
 
 
@@ -100,8 +111,8 @@ class SetFigures:
     def of(cls, shapes: Shapes) -> SetFigures:
         """Read them off."""
         return cls(
-            masks=len(shapes.images),
-            images=len(np.unique(shapes.images)),
+            masks=int(shapes.images.sum()),
+            images=int(np.count_nonzero(shapes.images)),
             per_image=shapes.per_image,
             centres=shapes.centres.tolist(),
             sizes=shapes.sizes.tolist(),
@@ -123,60 +134,100 @@ class DatasetFigures:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Counting:
-    """How far counting is: trees done of all, and the figures once it is through."""
+    """How far counting is, and the figures once it is through.
+
+    Attributes
+    ----------
+    done, of : masks of the trees, accepted or not
+    tree, at : where it goes on: a tree's place in order, and a leaf
+    accepted : category's primary key -> accepted masks
+    """
 
     done: int
     of: int
     figures: DatasetFigures | None = None
-    _shapes: Shapes = field(default_factory=Shapes)
-    _accepted: Mapping[int, int] = field(default_factory=dict)
+    tree: int = 0
+    at: int = 0
+    shapes: Shapes | None = None
+    accepted: Mapping[int, int] = field(default_factory=dict)
 
 
-def count_on(project: Project, *, seconds: float) -> Counting:
-    """Go on counting for about so long; a tree is counted in one go.
+def count_on(project: Project, *, seconds: float, version: str | None = None) -> Counting:
+    """Go on counting for about so long, at least by one part.
 
     Safe to ask by several at once, each of whom takes it further.
+
+    Parameters
+    ----------
+    version : of the facts, where it was read a moment ago; see `measured.version_of`
     """
-    key = f"maskgrove:dataset:{project.pk}:{digest(facts(project))}"
-    trees = list(trees_of(project))
-    counting: Counting = cache.get(key) or Counting(0, len(trees))
-    if counting.figures is not None:
-        return counting
-    began = time.monotonic()
-    for tree in trees[counting.done :]:
-        counting = _with(counting, outcome_of(tree))
+    key = f"maskgrove:dataset:{project.pk}:{version or version_of(project)}"
+    known: Counting | None = cache.get(key)
+    if known is not None and known.figures is not None:
+        return known
+    began, trees = time.monotonic(), list(trees_of(project))
+    counting = known or Counting(0, sum(tree.n for tree in trees), shapes=Shapes.nothing(project, Role.POOL))
+    for step in _steps(counting, trees):
+        counting = step
         if time.monotonic() - began > seconds:
             break
-    if counting.done == counting.of:
-        counting = Counting(counting.done, counting.of, _figures(project, counting))
+    if counting.tree == len(trees):
+        figures = _figures(project, counting)
+        counting = Counting(counting.of, counting.of, figures, counting.tree)
     cache.set(key, counting, HELD_SECONDS)
     return counting
 
 
-def _with(counting: Counting, outcome: TreeOutcome) -> Counting:
-    shapes = _accepted_shapes(outcome)
-    category = outcome.tree.category_id
-    accepted = {**counting._accepted, category: counting._accepted.get(category, 0) + len(shapes.images)}
-    return replace(counting, done=counting.done + 1, _shapes=counting._shapes + shapes, _accepted=accepted)
+def _steps(counting: Counting, trees: Sequence[Tree]) -> Iterator[Counting]:
+    """Counting taken on, part by part and tree by tree."""
+    before = sum(tree.n for tree in trees[: counting.tree])
+    for number, tree in enumerate(trees[counting.tree :], counting.tree):
+        outcome = outcome_of(tree)
+        passed_over = np.fromiter(passed_over_in(outcome, None), dtype=np.int64)
+        for parts in _in_portions(outcome, counting.at):
+            rows = _rows(SHAPES, [[getattr(part, name) for part in parts] for name in ("tree", "lo", "hi")])
+            rows = rows[~np.isin(rows[:, 0].astype(np.int64), passed_over)]
+            counting = _with(counting, rows, tree, at=parts[-1].hi, done=before + parts[-1].hi)
+            yield counting
+        before += tree.n
+        counting = replace(counting, tree=number + 1, at=0, done=before)
+        yield counting
 
 
-def _accepted_shapes(outcome: TreeOutcome) -> Shapes:
-    parts = list(accepted_parts(outcome))
-    rows = _rows(SHAPES, [[getattr(part, name) for part in parts] for name in ("tree", "lo", "hi")])
-    passed_over = np.fromiter(passed_over_in(outcome, None), dtype=np.int64)
-    return Shapes.of(rows[~np.isin(rows[:, 0].astype(np.int64), passed_over)])
+def _with(counting: Counting, rows: NDArray[np.float64], tree: Tree, *, at: int, done: int) -> Counting:
+    assert counting.shapes is not None
+    accepted = {**counting.accepted, tree.category_id: counting.accepted.get(tree.category_id, 0) + len(rows)}
+    return replace(counting, shapes=counting.shapes.with_rows(rows), accepted=accepted, at=at, done=done)
+
+
+def _in_portions(outcome: TreeOutcome, at: int) -> Iterator[list[Part]]:
+    """The accepted parts of a tree from a leaf on, so many that they hold `AT_ONCE` masks together."""
+    some, size = list[Part](), 0
+    for part in sorted(accepted_parts(outcome), key=attrgetter("lo")):
+        lo = max(part.lo, at)
+        while lo < part.hi:
+            hi = min(part.hi, lo + AT_ONCE - size)
+            some.append(Part(part.tree, lo, hi))
+            size, lo = size + hi - lo, hi
+            if size == AT_ONCE:
+                yield some
+                some, size = [], 0
+    if some:
+        yield some
 
 
 def _figures(project: Project, counting: Counting) -> DatasetFigures:
     drawn = Annotation.objects.filter(image__project=project, image__role=Role.INITIAL, is_crowd=False)
     initial = dict(drawn.values_list("category").annotate(n=Count("id")).order_by())
     rows = [
-        (category.name, counting._accepted.get(category.pk, 0), initial.get(category.pk, 0))
+        (category.name, counting.accepted.get(category.pk, 0), initial.get(category.pk, 0))
         for category in project.categories.all()
     ]
+    assert counting.shapes is not None
+    shapes = Shapes.nothing(project, Role.INITIAL).with_rows(_rows(DRAWN, [project.pk]))
     return DatasetFigures(
-        accepted=SetFigures.of(counting._shapes),
-        initial=SetFigures.of(Shapes.of(_rows(DRAWN, [project.pk]))),
+        accepted=SetFigures.of(counting.shapes),
+        initial=SetFigures.of(shapes),
         categories=sorted(
             (row for row in rows if row[1] or row[2]), key=lambda row: (-row[1], -row[2], row[0])
         ),

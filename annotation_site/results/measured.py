@@ -28,6 +28,7 @@ from annotation_site.verification.models import (
 )
 
 HELD_SECONDS = 7 * 24 * 60 * 60
+RECENT_SECONDS = 10
 
 
 class HashOfRow(Func):
@@ -131,10 +132,18 @@ def known(project: Project) -> Measured | None:
     return found
 
 
+def version_of(project: Project) -> str:
+    """A name for the facts as they stand: another one once any of them differs."""
+    return hashlib.sha256(repr(facts(project)).encode()).hexdigest()[:32]
+
+
+def recent_version(project: Project) -> str:
+    """The same as it was within the last seconds, for whoever asks again and again."""
+    found: str = cache.get_or_set(
+        f"maskgrove:version:{project.pk}", lambda: version_of(project), RECENT_SECONDS
+    )
+    return found
+
+
 def _key(project: Project) -> str:
-    return f"maskgrove:report:{project.pk}:{digest(facts(project))}"
-
-
-def digest(values: list[Any]) -> str:
-    """A name for values that differs when they do."""
-    return hashlib.sha256(repr(values).encode()).hexdigest()[:32]
+    return f"maskgrove:report:{project.pk}:{version_of(project)}"

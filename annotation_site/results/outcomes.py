@@ -1,201 +1,57 @@
-"""What became of each mask of a tree: the decision on its cluster, and people's answer on itself.
-
-A mask is **accepted** when it lies in a cluster whose decision stands and is accept, and people did not
-refuse this very mask. It is **rejected** when its cluster is, or when people refused it in an accepted
-cluster. It is **replaced** when it was accepted, and so was the mask of a later round that shows the same
-object: an object counts once. Everything else is **undecided**. An admin's verdict on a cluster takes the
-place of people's decisions; one on a single mask is all that counts for it.
-"""
+"""What became of masks, read from the facts: of a whole tree, or of some leaves of many."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from functools import cached_property
-from operator import attrgetter
+from dataclasses import replace
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from annotation_site.catalog.models import Project, Role, Tree
-from annotation_site.verification.ground import opinions_of
-from annotation_site.verification.models import Decision, Overruling, SearchRules
-from annotation_site.verification.questions import Asked, asked_within
-from annotation_site.verification.yields import replaced_in
-from pipeline.aggregation import Aggregation
-from pipeline.intervals import innermost
+from annotation_site.catalog.models import Project, Replacement, Role, Tree
+from annotation_site.results.said import LEAVES, Answer, answers_at, answers_of, leaves
+from annotation_site.results.tree_outcome import VERDICTS, Fate, Segment, TreeOutcome
+from annotation_site.verification.models import Decision, Overruling
 
+__all__ = [
+    "VERDICTS",
+    "Answer",
+    "Fate",
+    "Segment",
+    "TreeOutcome",
+    "one_moment",
+    "outcome_of",
+    "outcomes_at",
+    "trees_of",
+]
 
-class Fate(StrEnum):
-    """What became of a mask."""
-
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    REPLACED = "replaced"
-    UNDECIDED = "undecided"
-
-
-VERDICTS: Mapping[str, Fate] = {
-    Decision.Verdict.ACCEPT: Fate.ACCEPTED,
-    Decision.Verdict.REJECT: Fate.REJECTED,
-}
-"""What a verdict makes of the masks of a cluster."""
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Leaves [lo, hi) that share a decision, or an admin's verdict that took its place, or have neither."""
-
-    lo: int
-    hi: int
-    decision: Decision | None
-    overruling: Overruling | None = None
-
-    @property
-    def verdict(self) -> str | None:
-        """Accept, reject or None."""
-        said = self.overruling or self.decision
-        return None if said is None else said.verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What people said of one mask: votes, and what they come to (None while that is open)."""
-
-    label: bool | None
-    yes: int
-    no: int
-    unsure: int
-
-
-@dataclass(frozen=True)
-class TreeOutcome:
-    """The outcome of one tree, as its facts stand.
-
-    Attributes
-    ----------
-    tree : without its packed dendrogram
-    decided : standing accept and reject decisions, by position
-    answers : by leaf position, of the masks that were asked about
-    overruled : admins' standing verdicts on clusters
-    ruled : admins' standing verdicts on single masks, by position
-    replaced : position of an accepted mask -> number of the first round with an accepted mask of its object
-    """
-
-    tree: Tree
-    decided: Sequence[Decision]
-    answers: Mapping[int, Answer]
-    overruled: Sequence[Overruling] = ()
-    ruled: Mapping[int, Overruling] = field(default_factory=dict)
-    replaced: Mapping[int, int] = field(default_factory=dict)
-
-    @cached_property
-    def refused(self) -> Sequence[int]:
-        """Positions of the masks that people said no to, ascending."""
-        return sorted(position for position, answer in self.answers.items() if answer.label is False)
-
-    @cached_property
-    def pieces(self) -> Sequence[Segment]:
-        """The whole tree in segments, ascending; those without a verdict among them."""
-        by_hand = [(one.lo, one.hi) for one in self.overruled]
-        outermost = innermost([(0, self.tree.n), *by_hand])
-        free = [(lo, hi) for lo, hi, index in outermost if index == 0]
-        decided = [one for one in self.decided if _any_meets(free, one.cluster.lo, one.cluster.hi)]
-        intervals = [(0, self.tree.n), *((one.cluster.lo, one.cluster.hi) for one in decided), *by_hand]
-        said = [Segment(0, 0, None), *(Segment(0, 0, one) for one in decided)]
-        said += [Segment(0, 0, None, one) for one in self.overruled]
-        return [replace(said[index], lo=lo, hi=hi) for lo, hi, index in innermost(intervals)]
-
-    def refused_within(self, lo: int, hi: int) -> int:
-        """How many masks of [lo, hi) people said no to."""
-        return _within(self.refused, lo, hi)
-
-    @cached_property
-    def _replaced(self) -> Sequence[int]:
-        return sorted(self.replaced)
-
-    def _replaced_within(self, lo: int, hi: int) -> int:
-        """How many masks of [lo, hi) a later round replaced."""
-        return _within(self._replaced, lo, hi)
-
-    @cached_property
-    def _ruled(self) -> Sequence[int]:
-        return sorted(self.ruled)
-
-    def _ruled_within(self, lo: int, hi: int) -> Sequence[Overruling]:
-        """Admins' verdicts on single masks of [lo, hi)."""
-        positions = self._ruled[bisect_left(self._ruled, lo) : bisect_left(self._ruled, hi)]
-        return [self.ruled[position] for position in positions]
-
-    def is_uniform(self, segment: Segment) -> bool:
-        """Whether all masks of a segment became the same."""
-        if self._ruled_within(segment.lo, segment.hi) or self._replaced_within(segment.lo, segment.hi):
-            return False
-        return segment.verdict != Decision.Verdict.ACCEPT or not self.refused_within(segment.lo, segment.hi)
-
-    def segment_at(self, position: int) -> Segment:
-        """The segment that holds a mask."""
-        return self.pieces[bisect_right(self.pieces, position, key=attrgetter("lo")) - 1]
-
-    def fate(self, segment: Segment, position: int) -> Fate:
-        """What became of a mask of a segment."""
-        return Fate.REPLACED if position in self.replaced else self._said(segment, position)
-
-    def _said(self, segment: Segment, position: int) -> Fate:
-        """What became of a mask, whatever later rounds found."""
-        if position in self.ruled:
-            return VERDICTS[self.ruled[position].verdict]
-        if segment.verdict is None:
-            return Fate.UNDECIDED
-        answer = self.answers.get(position)
-        refused = answer is not None and answer.label is False
-        return Fate.REJECTED if refused else VERDICTS[segment.verdict]
-
-    def segments(self, fates: Collection[Fate]) -> Iterator[Segment]:
-        """The segments that hold masks of these fates, by position; together with others of their cluster."""
-        for segment in self.pieces:
-            if self._fates_within(segment) & set(fates):
-                yield segment
-
-    def _fates_within(self, segment: Segment) -> set[Fate]:
-        """Fates that masks of a segment may have."""
-        found = {Fate.UNDECIDED if segment.verdict is None else VERDICTS[segment.verdict]}
-        if not self.is_uniform(segment):
-            found |= {VERDICTS[one.verdict] for one in self._ruled_within(segment.lo, segment.hi)}
-            if segment.verdict and self.refused_within(segment.lo, segment.hi):
-                found.add(Fate.REJECTED)
-            if self._replaced_within(segment.lo, segment.hi):
-                found.add(Fate.REPLACED)
-        return found
-
-    @property
-    def accepted(self) -> int:
-        """How many masks are accepted."""
-        accepting = [one for one in self.pieces if one.verdict == Decision.Verdict.ACCEPT]
-        whole = sum(one.hi - one.lo - self.refused_within(one.lo, one.hi) for one in accepting)
-        return whole + sum(self._moves(position) for position in self.ruled) - len(self.replaced)
-
-    def _moves(self, position: int) -> int:
-        """1 where a verdict on a mask made it accepted, -1 where it took that from it, else 0."""
-        segment = self.segment_at(position)
-        answer = self.answers.get(position)
-        refused = answer is not None and answer.label is False
-        before = segment.verdict == Decision.Verdict.ACCEPT and not refused
-        return int(self.ruled[position].verdict == Decision.Verdict.ACCEPT) - int(before)
-
-
-def _within(positions: Sequence[int], lo: int, hi: int) -> int:
-    """How many of some ascending positions lie in [lo, hi)."""
-    return bisect_left(positions, hi) - bisect_left(positions, lo)
-
-
-def _any_meets(free: Sequence[tuple[int, int]], lo: int, hi: int) -> bool:
-    """Whether [lo, hi) holds anything of disjoint ascending intervals."""
-    at = bisect_left(free, (lo, lo)) - 1
-    return any(start < hi and lo < end for start, end in free[max(at, 0) : at + 2])
+# A range of one tree id stands in for "=", as in the constraint whose index this uses.
+DECIDED = f"""
+SELECT DISTINCT d.id FROM {LEAVES}
+JOIN verification_decision d
+  ON int8range(d.tree_id, d.tree_id, '[]') && int8range(leaf.tree_id, leaf.tree_id, '[]')
+  AND d.interval @> leaf.position
+WHERE d.withdrawn_at IS NULL AND d.verdict IN ('accept', 'reject')
+"""
+OVERRULED = f"""
+SELECT DISTINCT o.id FROM {LEAVES}
+JOIN verification_overruling o ON o.tree_id = leaf.tree_id AND o.lo <= leaf.position AND o.hi > leaf.position
+WHERE o.undone_at IS NULL AND o.replaced_by_id IS NULL AND o.verdict IN ('accept', 'reject')
+"""
+NEWER = """
+SELECT old.tree_id, old.position, new.tree_id, new.position, rd.number
+FROM {source}
+JOIN catalog_replacement r ON r.earlier_id = old.id
+JOIN catalog_mask new ON new.id = r.mask_id
+JOIN catalog_tree t ON t.id = new.tree_id
+JOIN catalog_round rd ON rd.id = t.round_id
+{which}
+"""
+NEWER_OF_TREE = NEWER.format(source="catalog_mask old", which="WHERE old.tree_id = %(tree)s")
+NEWER_AT_LEAVES = NEWER.format(source=f"{LEAVES} JOIN catalog_mask old USING (tree_id, position)", which="")
 
 
 def trees_of(project: Project, *, round_number: int | None = None) -> QuerySet[Tree]:
@@ -210,22 +66,82 @@ def outcome_of(tree: Tree) -> TreeOutcome:
     """The outcome of a tree, from its standing decisions and judgments."""
     standing = Decision.objects.in_force().filter(tree=tree)
     decided = standing.filter(verdict__in=[Decision.Verdict.ACCEPT, Decision.Verdict.REJECT])
-    by_hand = Overruling.objects.standing().verdicts().filter(tree=tree).select_related("by").order_by("pk")
-    rules = SearchRules.objects.filter(round=tree.round_id).first()
-    opinions = opinions_of(rules)
+    by_hand = Overruling.objects.standing().verdicts().filter(tree=tree)
+    outcome = _outcome(
+        tree, decided.select_related("cluster"), by_hand.select_related("by"), answers_of(tree)
+    )
+    if not Replacement.objects.filter(earlier__tree=tree).exists():
+        return outcome
+    return _replaced({tree.pk: outcome}, NEWER_OF_TREE, {"tree": tree.pk})[tree.pk]
+
+
+def outcomes_at(places: Mapping[Tree, Collection[int]]) -> dict[int, TreeOutcome]:
+    """Tree's primary key -> an outcome that is true of these leaves alone.
+
+    A few statements that read what lies over these leaves and nothing else, however large the trees are.
+    """
+    said = _said_at(places)
+    if not Replacement.objects.filter(earlier__tree__in=said).exists():
+        return said
+    return _replaced(said, NEWER_AT_LEAVES, leaves(places))
+
+
+def _said_at(places: Mapping[Tree, Collection[int]]) -> dict[int, TreeOutcome]:
+    """The same, whatever later rounds found."""
+    where = leaves(places)
+    decided = Decision.objects.filter(pk__in=_keys(DECIDED, where)).select_related("cluster")
+    by_hand = Overruling.objects.filter(pk__in=_keys(OVERRULED, where)).select_related("by")
+    answers, decisions, overrulings = answers_at(places), list(decided), list(by_hand)
+    return {
+        tree.pk: _outcome(
+            tree,
+            [one for one in decisions if one.tree_id == tree.pk],
+            [one for one in overrulings if one.tree_id == tree.pk],
+            answers[tree.pk],
+        )
+        for tree in places
+    }
+
+
+def _outcome(
+    tree: Tree,
+    decided: Iterable[Decision],
+    by_hand: Iterable[Overruling],
+    answers: Mapping[int, Answer],
+) -> TreeOutcome:
+    in_order = sorted(by_hand, key=lambda one: one.pk)
     return TreeOutcome(
         tree=tree,
-        decided=sorted(decided.select_related("cluster"), key=lambda decision: decision.cluster.lo),
-        answers={asked.position: _answer(asked, opinions) for asked in asked_within(tree.pk, [(0, tree.n)])},
-        overruled=[one for one in by_hand if one.size > 1],
-        ruled={one.lo: one for one in by_hand if one.size == 1},
-        replaced=replaced_in(tree),
+        decided=sorted(decided, key=lambda decision: decision.cluster.lo),
+        answers=answers,
+        overruled=[one for one in in_order if one.size > 1],
+        ruled={one.lo: one for one in in_order if one.size == 1},
     )
 
 
-def _answer(asked: Asked, opinions: Aggregation) -> Answer:
-    said = [judgment.says_yes for judgment in asked.judgments]
-    return Answer(opinions.label(asked.judgments), said.count(True), said.count(False), said.count(None))
+def _replaced(
+    outcomes: Mapping[int, TreeOutcome], newer: str, parameters: Mapping[str, Any]
+) -> dict[int, TreeOutcome]:
+    """With the accepted masks that do not count: an accepted one of a later round shows the same object."""
+    with connection.cursor() as cursor:
+        cursor.execute(newer, parameters)
+        pairs = cursor.fetchall()
+    places: dict[int, set[int]] = defaultdict(set)
+    for _, _, tree, position, _ in pairs:
+        places[tree].add(position)
+    trees = Tree.objects.defer("packed").in_bulk(list(places))
+    later = _said_at({trees[key]: positions for key, positions in places.items()})
+    found: dict[int, dict[int, int]] = defaultdict(dict)
+    for old, at, new, there, number in pairs:
+        if outcomes[old].is_accepted(at) and later[new].is_accepted(there):
+            found[old][at] = min(number, found[old].get(at, number))
+    return {key: replace(outcome, replaced=found[key]) for key, outcome in outcomes.items()}
+
+
+def _keys(statement: str, parameters: Mapping[str, Any]) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return [key for (key,) in cursor.fetchall()]
 
 
 @contextmanager

@@ -51,13 +51,15 @@ class Arm:
     validation: Validation
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Plain values; those of the held-out images by the names of `Validation`, their number apart."""
+        heldout = self.validation.to_json()
         return {
             "trained_on": self.name,
+            "heldout_images": heldout.pop("images"),
+            **heldout,
             "images": self.images,
             "masks": self.masks,
             "hours": self.hours,
-            **self.validation.to_json(),
         }
 
 

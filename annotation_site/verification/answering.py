@@ -166,6 +166,7 @@ def _extend_or_finish(held: Held, left: int, at: datetime) -> bool:
             reference=Assignment(pk=held.assignment).reference,
             done=done,
             seconds=seconds,
+            payee=held.worker,
             at=at,
         )
         return True
@@ -185,6 +186,7 @@ def _pay_late(held: Held, elapsed_ms: int, at: datetime) -> None:
         reference=Item(pk=held.item).reference,
         hit=Assignment(pk=held.assignment).reference,
         seconds=Decimal(elapsed_ms) / 1000,
+        payee=held.worker,
         at=at,
     )
 

@@ -14,6 +14,7 @@ from annotation_site.catalog.calibrating import calibrate_round
 from annotation_site.catalog.clustering import cluster
 from annotation_site.catalog.detecting import detect
 from annotation_site.catalog.models import Round, StageRun
+from annotation_site.catalog.offering import offered, take_offered
 from annotation_site.catalog.reporting import Reporter
 from annotation_site.catalog.stages import (
     ORDER,
@@ -54,7 +55,12 @@ WORK: Mapping[StageRun.Stage, Callable[..., object]] = {
 def carry_out(
     round_: Round, stage: StageRun.Stage, *, force: bool = False, also: Progress = silent, **options: Any
 ) -> StageRun:
-    """Carry out one stage unless it is done; see `catalog.stages.run_stage`."""
+    """Carry out one stage unless it is done; see `catalog.stages.run_stage`.
+
+    Predictions that were uploaded for the round take the place of detecting here.
+    """
+    if stage == Stage.DETECT and (offer := offered(round_)):
+        return take_offered(offer, also=also)
 
     def work(report: Reporter) -> None:
         WORK[stage](round_, report, **options)
@@ -103,7 +109,7 @@ def due(round_: Round, *, at: datetime) -> StageRun.Stage | None:
     wanted = Round.objects.values_list("carry_on_to", flat=True).get(pk=round_.pk)
     stage = _left(round_, Stage(wanted)) if wanted else None
     run = StageRun.objects.filter(round=round_, stage=stage).first() if stage else None
-    if run is None or run.state == State.WAITING:
+    if run is None or run.state in (State.WAITING, State.DONE):  # done, and uploaded predictions replace it
         return stage
     if run.state == State.RUNNING and orphaned([run]) and not give_up(run, at=at):
         return stage
@@ -116,5 +122,5 @@ def wanted_rounds() -> list[Round]:
 
 
 def _left(round_: Round, until: StageRun.Stage) -> StageRun.Stage | None:
-    stage = next_stage(round_)
+    stage = Stage.DETECT if offered(round_) else next_stage(round_)
     return stage if stage and ORDER.index(stage) <= ORDER.index(until) else None

@@ -89,11 +89,15 @@ def claim_hit(*, membership: Membership, at: datetime, rng: np.random.Generator 
     randomness = rng or np.random.default_rng()
     project = Project.objects.get(pk=membership.project_id)
     _renew(membership, project, at)
-    with transaction.atomic():
-        _hold_who_may_work(membership)
-        hold_worker(membership.worker_id)
-        held = _live(membership).first()  # Renewed just now, or opened in another tab while this waited.
-        return held or _open_hit(membership, project, at, randomness)
+    try:
+        with transaction.atomic():
+            _hold_who_may_work(membership)
+            hold_worker(membership.worker_id)
+            held = _live(membership).first()  # Renewed just now, or opened in another tab while this waited.
+            return held or _open_hit(membership, project, at, randomness)
+    except ledger.BudgetSpent:
+        ledger.note_refusal(project_id=project.pk, at=at)
+        raise
 
 
 def _live(membership: Membership) -> AssignmentQuerySet:

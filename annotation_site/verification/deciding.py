@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from django.db.backends.postgresql.psycopg_any import NumericRange
@@ -26,6 +27,8 @@ from annotation_site.verification.planning import (
     weigh_sample,
 )
 from annotation_site.verification.questions import Asked, Move
+from annotation_site.webhooks.models import Kind
+from annotation_site.webhooks.noting import note_many
 from pipeline.decisions import Verdict
 
 BATCH = 5000
@@ -118,7 +121,7 @@ def write(tree_id: int, start: Sequence[int], *, at: datetime, returned: int | N
     if not start:
         return Outcome()
     ground = ground_of(tree_id)
-    tree = Tree.objects.defer("packed").select_related("round").get(pk=tree_id)
+    tree = Tree.objects.defer("packed").select_related("round", "category").get(pk=tree_id)
     nodes = list(start)
     intervals = list(zip(ground.tree.lo[nodes].tolist(), ground.tree.hi[nodes].tolist(), strict=True))
     asked = questions.asked_within(tree_id, intervals)
@@ -126,7 +129,7 @@ def write(tree_id: int, start: Sequence[int], *, at: datetime, returned: int | N
     answers = answers_of(ground, judgments)
     planned = unfold(ground, answers, start, by_hand_in(tree_id))
     clusters = _write_clusters(tree_id, ground, planned, at)
-    decided = _write_decisions(tree_id, ground, planned, clusters, answers, at)
+    decided = _write_decisions(tree, ground, planned, clusters, answers, at)
     wanted = queue(ground, planned, judgments)
     keys = {node: (cluster.pk, cluster.priority) for node, cluster in clusters.items()}
     questions.move(_moves(asked, wanted, keys, returned))
@@ -222,7 +225,7 @@ def _set_open(planned: Iterable[Planned], found: Mapping[int, Cluster]) -> None:
 
 
 def _write_decisions(
-    tree_id: int,
+    tree: Tree,
     ground: Ground,
     planned: Iterable[Planned],
     clusters: Mapping[int, Cluster],
@@ -233,7 +236,7 @@ def _write_decisions(
     decisions = [
         Decision(
             cluster=clusters[one.node],
-            tree_id=tree_id,
+            tree_id=tree.pk,
             interval=NumericRange(clusters[one.node].lo, clusters[one.node].hi),
             verdict=one.verdict.value,
             yes=one.evidence.yes,
@@ -247,4 +250,25 @@ def _write_decisions(
         if one.verdict is not Verdict.ASK
     ]
     Decision.objects.bulk_create(decisions, batch_size=BATCH)
+    told = [_told(tree, decision) for decision in decisions]
+    note_many(tree.round.project_id, Kind.CLUSTER_DECIDED, told, at=at)
     return len(decisions)
+
+
+def _told(tree: Tree, decision: Decision) -> dict[str, Any]:
+    """What webhooks are told of a decision."""
+    cluster = decision.cluster
+    return {
+        "decision": decision.pk,
+        "category": tree.category.name,
+        "round": tree.round.number,
+        "tree": tree.pk,
+        "node": cluster.node,
+        "masks": cluster.size,
+        "mean_score": round(cluster.mean_score, 4),
+        "verdict": decision.verdict,
+        "yes": decision.yes,
+        "no": decision.no,
+        "sample": decision.sample,
+        "at": decision.at,
+    }

@@ -90,12 +90,7 @@ class Forecast:
 
     def price(self, questions: int) -> Decimal:
         """Money for so many questions in full HITs and one that is shorter, fees included."""
-        full, rest = divmod(questions, self.hit_size)
-        return full * self._hit(self.hit_size) + (self._hit(rest) if rest else 0)
-
-    def _hit(self, questions: int) -> Decimal:
-        seconds = Decimal(SECONDS) * questions
-        return self.terms.of(questions, done=questions, seconds=seconds).total
+        return price_of(questions, terms=self.terms, hit_size=self.hit_size)
 
     def _at(self, place: int) -> Expected:
         asked = float(self.plan.questions[place]) * self.votes
@@ -142,7 +137,7 @@ def forecast(
             f"{project} is not calibrated: run `manage.py calibrate {project.slug}`, for which it needs "
             "annotated held-out images."
         )
-    votes, accuracy = _votes(project)
+    votes, accuracy = votes_of(project)
     found = plan(
         trees,
         Calibration.from_json(round_.calibration),
@@ -160,11 +155,21 @@ def forecast(
         plan=found,
         masks=sum(tree.n for tree in trees),
         votes=votes,
-        gold_share=min(project.gold_share, 0.9),
+        gold_share=gold_share_of(project),
         hit_size=project.hit_size,
         terms=budget.terms,
         currency=budget.currency,
     )
+
+
+def price_of(questions: int, *, terms: Terms, hit_size: int) -> Decimal:
+    """Money for so many questions in full HITs and one that is shorter, fees included."""
+
+    def hit(size: int) -> Decimal:
+        return terms.of(size, done=size, seconds=Decimal(SECONDS) * size).total
+
+    full, rest = divmod(questions, hit_size)
+    return full * hit(hit_size) + (hit(rest) if rest else 0)
 
 
 def _dendrograms(round_id: int) -> Iterator[Dendrogram]:
@@ -173,19 +178,29 @@ def _dendrograms(round_id: int) -> Iterator[Dendrogram]:
         yield Dendrogram.from_bytes(bytes(tree.packed))
 
 
-def _votes(project: Project) -> tuple[float, float]:
+def gold_share_of(project: Project) -> float:
+    """Share of the questions that are gold; one that leaves room for others."""
+    return min(project.gold_share, 0.9)
+
+
+def votes_of(project: Project, accuracy: float | None = None) -> tuple[float, float]:
     """Votes on one question, on average, and how often its answer is right.
 
     Second opinions are planned for as one vote: how many are asked is seen when the campaign runs.
+
+    Parameters
+    ----------
+    accuracy : of one vote; None for what the project assumes
     """
-    accuracy, of = project.worker_accuracy, project.judgments_per_question
+    right_vote = project.worker_accuracy if accuracy is None else accuracy
+    of = project.judgments_per_question
     if project.aggregation != "majority" or of == 1:
-        return 1.0, accuracy
+        return 1.0, right_vote
     needed, votes, right = of // 2 + 1, 0.0, 0.0
     for wrong in range(needed):
         ways = math.comb(needed - 1 + wrong, wrong)
-        ends_right = ways * accuracy**needed * (1 - accuracy) ** wrong
-        ends_wrong = ways * (1 - accuracy) ** needed * accuracy**wrong
+        ends_right = ways * right_vote**needed * (1 - right_vote) ** wrong
+        ends_wrong = ways * (1 - right_vote) ** needed * right_vote**wrong
         votes += (needed + wrong) * (ends_right + ends_wrong)
         right += ends_right
     return votes, right

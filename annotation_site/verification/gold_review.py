@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Count, Q, QuerySet
 
 from annotation_site.catalog.models import Mask, Project
 from annotation_site.people.models import GoldItem, Standing
 from annotation_site.people.standing import at_least
+from annotation_site.verification.doubting import doubt_stops
 from annotation_site.verification.models import Judgment, Question, Says
 
 Origin = GoldItem.Origin
@@ -64,10 +65,18 @@ def mark_gold(*, mask: Mask, is_correct: bool, by: str) -> GoldItem:
     return found
 
 
+@transaction.atomic
 def retire_gold(*, item: GoldItem, because: str, at: datetime) -> bool:
-    """Ask nobody about a gold item any more, and hold no answer to it against anyone; safe to repeat."""
+    """Ask nobody about a gold item any more, and hold no answer to it against anyone; safe to repeat.
+
+    Those whom the site stopped by it stay so until a person decides: their stops are marked as doubtful.
+    """
     in_use = GoldItem.objects.filter(pk=item.pk, retired_at__isnull=True)
-    return in_use.update(retired_at=at, retired_because=because[:200]) == 1
+    if in_use.update(retired_at=at, retired_because=because[:200]) != 1:
+        return False
+    item.retired_at, item.retired_because = at, because[:200]
+    doubt_stops(item=item, at=at)
+    return True
 
 
 def review_gold(*, project: Project, at: datetime) -> GoldReview:

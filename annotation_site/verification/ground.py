@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from django.conf import settings
@@ -22,15 +21,21 @@ from pipeline.sampling import leaf_keys, sample
 from pipeline.search import candidates, open_clusters
 from pipeline.strategies import STRATEGIES, Knowledge, Strategy
 
-CACHE_BYTES = 512 << 20
-"""Memory for unpacked trees in each process, unless the setting TREE_CACHE_BYTES says otherwise."""
-
-
 LAST = 1e6
 """More than any strategy's sort key."""
 
-Leaves: TypeAlias = tuple[Dendrogram, NDArray[np.uint64]]
-"""A tree, and the (n,) random keys of its leaves."""
+
+class Leaves(NamedTuple):
+    """A tree, and the (n,) random keys of its leaves."""
+
+    tree: Dendrogram
+    keys: NDArray[np.uint64]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the arrays."""
+        arrays = (getattr(self.tree, name) for name in type(self.tree).__slots__)
+        return int(self.keys.nbytes + sum(array.nbytes for array in arrays))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,8 +66,7 @@ class Ground:
     @property
     def nbytes(self) -> int:
         """Memory of the arrays."""
-        arrays = (getattr(self.tree, name) for name in type(self.tree).__slots__)
-        return int(self.keys.nbytes + sum(array.nbytes for array in arrays))
+        return Leaves(self.tree, self.keys).nbytes
 
     def candidates(self, below: int | None) -> list[int]:
         """The nodes that open when `below` is split; when the search begins for None."""
@@ -179,7 +183,18 @@ def _load(tree_id: int) -> Ground:
     )
 
 
-_cache: Held[Ground] = Held(_load, limit=lambda: getattr(settings, "TREE_CACHE_BYTES", CACHE_BYTES))
+def _load_leaves(tree_id: int) -> Leaves:
+    tree = Tree.objects.get(pk=tree_id)
+    dendrogram = Dendrogram.from_bytes(bytes(tree.packed))
+    return Leaves(dendrogram, leaf_keys(dendrogram.n, seed=tree.seed))
+
+
+def _limit() -> int:
+    return int(settings.TREE_CACHE_BYTES)
+
+
+_cache: Held[Ground] = Held(_load, limit=_limit)
+_unopened: Held[Leaves] = Held(_load_leaves, limit=_limit)
 
 
 def ground_of(tree_id: int) -> Ground:
@@ -190,14 +205,7 @@ def ground_of(tree_id: int) -> Ground:
 def forget_grounds() -> None:
     """Drop the trees in memory (tests reuse primary keys)."""
     _cache.clear()
-    _unopened.cache_clear()
-
-
-@lru_cache(maxsize=4)
-def _unopened(tree_id: int) -> Leaves:
-    tree = Tree.objects.get(pk=tree_id)
-    dendrogram = Dendrogram.from_bytes(bytes(tree.packed))
-    return dendrogram, leaf_keys(dendrogram.n, seed=tree.seed)
+    _unopened.clear()
 
 
 def leaves_of(tree_id: int) -> Leaves:
@@ -209,5 +217,5 @@ def leaves_of(tree_id: int) -> Leaves:
     """
     if SearchRules.objects.filter(round__trees=tree_id).exists():
         ground = ground_of(tree_id)
-        return ground.tree, ground.keys
-    return _unopened(tree_id)
+        return Leaves(ground.tree, ground.keys)
+    return _unopened.get(tree_id)

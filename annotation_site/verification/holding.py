@@ -7,12 +7,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from annotation_site.people.models import Standing
 from annotation_site.people.standing import WorkerStopped
 from annotation_site.verification.deciding import OpenCluster
 from annotation_site.verification.models import Says
+from annotation_site.verification.statements import planned_once
 
 NO_MORE = "You cannot answer on this project any more. What you did is kept and paid."
 
@@ -160,6 +159,6 @@ def remaining(assignment_id: int) -> int:
 
 def _one(sql: str, parameters: Any) -> Any:
     """The first row, a tuple; None where there is none."""
-    with connection.cursor() as cursor:
+    with planned_once() as cursor:
         cursor.execute(sql, parameters)
         return cursor.fetchone()

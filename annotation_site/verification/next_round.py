@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from annotation_site.budget.ledger import affordable, budget_of
 from annotation_site.catalog.models import Project, Round, StageRun, Tree
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import State
+from annotation_site.verification.finishing import note_finished
 from annotation_site.verification.locks import hold_trees
 from annotation_site.verification.models import Assignment, Cluster
 from annotation_site.verification.opening import close_earlier
@@ -74,6 +76,7 @@ def start_round(
     _check_over(project, latest, now=now)
     _check_worth(project, latest, project.least_gain if least_gain is None else least_gain)
     hold_trees(Tree.objects.filter(round__project=project).values_list("pk", flat=True), alone=True)
+    note_finished(latest, at=timezone.now())
     chosen = {"same_iou": same_iou, "better_by": better_by}
     round_ = project.rounds.create(
         number=latest.number + 1, **{name: value for name, value in chosen.items() if value is not None}

@@ -11,6 +11,7 @@ from django.db import connection
 from annotation_site.catalog.models import Mask, Tree
 from annotation_site.verification.models import Says
 from annotation_site.verification.planning import Place
+from annotation_site.verification.statements import planned_once
 from pipeline.aggregation import Judgment
 from pipeline.skills import Skill
 
@@ -107,7 +108,7 @@ def asked_at(tree_id: int, positions: Collection[int]) -> list[Asked]:
 
 
 def _read(source: str, which: str, parameters: list[int | list[int]]) -> list[Asked]:
-    with connection.cursor() as cursor:
+    with planned_once() as cursor:
         cursor.execute(READ.format(source=source, which=which), parameters)
         return [_asked(*row) for row in cursor.fetchall()]
 
@@ -146,7 +147,7 @@ def move(moves: Collection[Move]) -> None:
     """Give questions their new places; their rows are locked in ascending order."""
     if not moves:
         return
-    with connection.cursor() as cursor:
+    with planned_once() as cursor:
         cursor.execute(
             MOVE,
             {
@@ -173,7 +174,7 @@ def take_again(question_id: int) -> None:
 
 def _change_leases(question_ids: Collection[int], by: int) -> None:
     if question_ids:
-        with connection.cursor() as cursor:
+        with planned_once() as cursor:
             cursor.execute(RETURN, {"ids": sorted(question_ids), "leases": -by})
 
 

@@ -51,6 +51,7 @@ def release(assignment: Assignment, *, at: datetime, partial: Partial | None = N
         done=done,
         seconds=seconds,
         partial=partial,
+        payee=assignment.worker_id,
         at=at,
     )
 

@@ -7,25 +7,27 @@ from datetime import datetime
 from django.db import transaction
 
 from annotation_site.budget.terms import Partial
-from annotation_site.people.models import Membership, Standing, TrustPolicy
+from annotation_site.people.models import Membership, Standing
+from annotation_site.people.policies import policy_of
 from annotation_site.people.standing import assess, change_standing, hold_membership, note_worker
+from annotation_site.verification.keeping import keep_record
 from annotation_site.verification.records import gold_record, record_of
 from annotation_site.verification.releasing import release_live
-from annotation_site.verification.withdrawing import restore_worker, retract_worker
+from annotation_site.verification.withdrawing import Retraction, restore_worker, retract_worker
 
 __all__ = ["gold_record", "note_worker", "reinstate_worker", "review_standing", "stop_worker"]
 
 
-def policy_of(project_id: int) -> TrustPolicy:
-    """A project's own policy; the defaults where it has none."""
-    return TrustPolicy.objects.filter(project=project_id).first() or TrustPolicy(project_id=project_id)
-
-
 def review_standing(*, project_id: int, worker_id: int, at: datetime) -> Standing:
-    """Bring a worker's standing in line with their work; called when a HIT ends, safe to repeat."""
+    """Bring a worker's standing in line with their work, and keep their record; safe to repeat.
+
+    Called when a HIT ends.
+    """
     membership = Membership.objects.select_related("worker").get(project=project_id, worker=worker_id)
     policy = policy_of(project_id)
-    earned, reason = assess(record_of(membership), policy, current=Standing(membership.standing))
+    record = record_of(membership)
+    keep_record(membership, None if membership.standing == Standing.STOPPED else record)
+    earned, reason = assess(record, policy, current=Standing(membership.standing))
     if earned == Standing.STOPPED and membership.standing != Standing.STOPPED:
         stop_worker(membership=membership, reason=reason, at=at, retract=policy.retract_stopped)
     elif earned != membership.standing:
@@ -42,7 +44,7 @@ def stop_worker(
     by: str = "",
     retract: bool = True,
     since: datetime | None = None,
-) -> None:
+) -> Retraction:
     """No new HIT for this worker, and their open one ends; what they did is paid.
 
     Their judgments stop counting, from `since` on or all of them, unless `retract` is False; decisions that
@@ -52,13 +54,18 @@ def stop_worker(
     Parameters
     ----------
     by : the name of the user who does it; empty for the site itself
+
+    Returns
+    -------
+    the judgments that stopped counting, and the decisions that were withdrawn
     """
     change_standing(membership=membership, to=Standing.STOPPED, reason=reason, by=by, at=at)
     release_live(
         project_id=membership.project_id, worker_id=membership.worker_id, at=at, partial=Partial.SHARE
     )
-    if retract:
-        retract_worker(membership=membership, reason=reason, at=at, since=since)
+    if not retract:
+        return Retraction(0, 0)
+    return retract_worker(membership=membership, reason=reason, at=at, since=since)
 
 
 @transaction.atomic
@@ -73,3 +80,4 @@ def reinstate_worker(
         change_standing(membership=membership, to=Standing.QUALIFIED, reason=reason, by=by, at=at)
     if restore:
         restore_worker(membership=membership, at=at)
+    keep_record(membership)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,7 @@ from annotation_site.budget.terms import Partial
 from annotation_site.catalog.models import Round, Tree
 from annotation_site.people.models import Membership
 from annotation_site.verification import deciding, questions
-from annotation_site.verification.by_hand import by_hand_in
+from annotation_site.verification.by_hand import ByHand, by_hand_in
 from annotation_site.verification.ground import Ground, ground_of
 from annotation_site.verification.locks import hold_trees
 from annotation_site.verification.models import (
@@ -23,11 +24,15 @@ from annotation_site.verification.models import (
     Assignment,
     Cluster,
     Decision,
+    DecisionQuerySet,
     Judgment,
+    JudgmentQuerySet,
     Question,
 )
-from annotation_site.verification.planning import Rested, answers_of, holds
+from annotation_site.verification.planning import Answers, Rested, answers_of, holds
 from annotation_site.verification.releasing import held_live, release
+from annotation_site.webhooks.models import Kind
+from annotation_site.webhooks.noting import note_many
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +55,7 @@ def retract_worker(
     nothing.
     """
     live = held_live(project_id=membership.project_id, worker_id=membership.worker_id)
-    counting = Judgment.objects.counting().filter(
-        worker=membership.worker_id, question__project=membership.project_id, of_gold=False
-    )
-    if since is not None:
-        counting = counting.filter(at__gte=since)
+    counting = _counting(membership, since)
     trees = sorted(counting.values_list("question__tree_id", flat=True).order_by().distinct())
     hold_trees([*trees, *_trees_of(live)], alone=True)
     if live is not None:
@@ -96,6 +97,64 @@ def restore_worker(*, membership: Membership, at: datetime) -> int:
     return restored
 
 
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """What rests on a worker's judgments.
+
+    Attributes
+    ----------
+    judgments : on masks, that count
+    decisions : in force whose samples hold one of them
+    falling : of all decisions in force, those that would be withdrawn without them, as far as can be told now
+    """
+
+    judgments: int = 0
+    decisions: int = 0
+    falling: int = 0
+
+
+def resting_on(*, membership: Membership, since: datetime | None = None) -> Resting:
+    """What `retract_worker` would do; nothing is changed or held."""
+    gone: dict[int, set[int]] = defaultdict(set)
+    places: dict[int, set[int]] = defaultdict(set)
+    mine = _counting(membership, since).values_list("pk", "question__tree", "question__position")
+    for pk, tree_id, position in mine.iterator(chunk_size=10_000):
+        gone[tree_id].add(pk)
+        places[tree_id].add(position)
+    decisions = falling = 0
+    for tree_id, positions in places.items():
+        concerned, fallen = _would_fall(tree_id, positions, gone[tree_id])
+        decisions, falling = decisions + concerned, falling + fallen
+    return Resting(sum(map(len, gone.values())), decisions, falling)
+
+
+def _would_fall(tree_id: int, positions: Collection[int], gone: Collection[int]) -> tuple[int, int]:
+    """Decisions of a tree that rest on some judgments, and those that would be withdrawn without them."""
+    ground = ground_of(tree_id)
+    decided = [one for one in _concerned(ground, tree_id, positions) if one.decision is not None]
+    asked = questions.asked_at(tree_id, {position for one in decided for position in one.sample})
+    left = {
+        position: [judgment for judgment in given if judgment.number not in gone]
+        for position, given in questions.by_position(asked).items()
+    }
+    answers, by_hand = answers_of(ground, left), by_hand_in(tree_id)
+    falling, closed_until = 0, 0
+    for one in decided:
+        if one.cluster.node >= closed_until and not _stands(ground, one, answers, by_hand):
+            nodes = ground.tree.subtree(one.cluster.node)
+            falling += _standing_in(tree_id, nodes).count()
+            closed_until = nodes.stop
+    return len(decided), falling
+
+
+def _counting(membership: Membership, since: datetime | None) -> JudgmentQuerySet:
+    """A worker's judgments on masks that count, from `since` on."""
+    counting = Judgment.objects.counting().filter(
+        worker=membership.worker_id, question__project=membership.project_id, of_gold=False
+    )
+    return counting if since is None else counting.filter(at__gte=since)
+
+
 def _trees_of(assignment: Assignment | None) -> list[int]:
     if assignment is None:
         return []
@@ -121,13 +180,7 @@ def reconsider(tree_id: int, positions: Collection[int], *, because: str, at: da
             continue
         if one.cluster.is_open:
             again.append(node)
-        elif one.decision and not (
-            holds(ground, node, one.decision, answers)
-            or (
-                one.decision.verdict == Decision.Verdict.SPLIT
-                and by_hand.keeps_split(one.cluster.lo, one.cluster.hi)
-            )
-        ):
+        elif not _stands(ground, one, answers, by_hand):
             withdrawn += withdraw(one.cluster, ground, because, at)
             closed_until = ground.tree.subtree(node).stop
             again.append(node)
@@ -143,6 +196,14 @@ class _Concerned:
     cluster: Cluster
     decision: Rested | None
     sample: list[int]
+
+
+def _stands(ground: Ground, one: _Concerned, answers: Answers, by_hand: ByHand) -> bool:
+    """Whether a cluster's decision, if it has one, stands on these answers."""
+    if one.decision is None or holds(ground, one.cluster.node, one.decision, answers):
+        return True
+    is_split = one.decision.verdict == Decision.Verdict.SPLIT
+    return is_split and by_hand.keeps_split(one.cluster.lo, one.cluster.hi)
 
 
 def _concerned(ground: Ground, tree_id: int, positions: Collection[int]) -> Iterator[_Concerned]:
@@ -167,9 +228,7 @@ def withdraw(cluster: Cluster, ground: Ground, because: str, at: datetime) -> in
     The caller holds the tree alone.
     """
     nodes = ground.tree.subtree(cluster.node)
-    standing = Decision.objects.in_force().filter(
-        tree=cluster.tree_id, cluster__node__gte=nodes.start, cluster__node__lt=nodes.stop
-    )
+    standing = _standing_in(cluster.tree_id, nodes)
     own = standing.filter(cluster=cluster).update(withdrawn_at=at, withdrawn_because=because[:200])
     above = f"the split above, of cluster {cluster.node}, was withdrawn: {because}"
     below = standing.update(withdrawn_at=at, withdrawn_because=above[:200])
@@ -179,7 +238,28 @@ def withdraw(cluster: Cluster, ground: Ground, because: str, at: datetime) -> in
     Question.objects.filter(
         tree=cluster.tree_id, position__gte=cluster.lo, position__lt=cluster.hi, wanted__gt=0
     ).update(wanted=0, turn=0)
+    if own + below:
+        _tell(cluster, nodes, because, at)
     return own + below
+
+
+def _standing_in(tree_id: int, nodes: slice) -> DecisionQuerySet:
+    """The decisions in force on some nodes of a tree."""
+    return Decision.objects.in_force().filter(
+        tree=tree_id, cluster__node__gte=nodes.start, cluster__node__lt=nodes.stop
+    )
+
+
+def _tell(cluster: Cluster, nodes: range, because: str, at: datetime) -> None:
+    """Have the project's webhooks told which decisions were withdrawn just now."""
+    tree = Tree.objects.defer("packed").select_related("round", "category").get(pk=cluster.tree_id)
+    gone = Decision.objects.filter(
+        tree=tree, withdrawn_at=at, cluster__node__gte=nodes.start, cluster__node__lt=nodes.stop
+    )
+    about = {"category": tree.category.name, "round": tree.round.number, "tree": tree.pk, "because": because}
+    rows = gone.order_by("pk").values_list("pk", "cluster__node", "verdict")
+    told = [{"decision": pk, "node": node, "verdict": verdict, **about} for pk, node, verdict in rows]
+    note_many(tree.round.project_id, Kind.CLUSTER_WITHDRAWN, told, at=at)
 
 
 def is_current(tree_id: int) -> bool:

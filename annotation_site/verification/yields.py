@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from django.db import connection
 from django.db.models import Count, Q, Sum
 
-from annotation_site.catalog.models import Project, Replacement, Tree
+from annotation_site.catalog.models import Project
 from annotation_site.verification.models import Judgment, Says
 from pipeline.aggregation import MOST_ACCURATE, PATIENCE
 
@@ -145,11 +145,6 @@ WHERE s.verdict = 'accept' AND NOT EXISTS (SELECT 1 FROM refusals f WHERE f.mask
 """
 """The primary keys of the accepted masks of the projects `%(projects)s`."""
 
-REPLACED = f"""
-WITH {DECIDED}
-SELECT position, min(round_number) FROM replacing WHERE tree_id = %(tree)s GROUP BY 1
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Masks:
@@ -196,15 +191,6 @@ def masks_by_round(project: Project) -> dict[int, Masks]:
     with connection.cursor() as cursor:
         cursor.execute(ROUNDS, {"projects": [project.pk]})
         return {number: Masks(int(accepted), int(rejected)) for number, accepted, rejected in cursor}
-
-
-def replaced_in(tree: Tree) -> dict[int, int]:
-    """Position of an accepted mask that does not count -> number of the first round that replaced it."""
-    if not Replacement.objects.filter(earlier__tree=tree).exists():
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(REPLACED, {"projects": [tree.round.project_id], "tree": tree.pk})
-        return dict(cursor.fetchall())
 
 
 def effort_of(project: Project) -> Effort:

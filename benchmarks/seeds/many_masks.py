@@ -21,8 +21,10 @@ from annotation_site.people.members import join
 from annotation_site.verification import overruling
 from annotation_site.verification.ground import Ground, ground_of, rules_of
 from annotation_site.verification.models import Assignment, Cluster, Decision, Item, Question
-from annotation_site.verification.planning import Planned, weigh
+from annotation_site.verification.planning import Answers, Planned, weigh
 from pipeline import masks as outlines
+from pipeline.aggregation import Judgment
+from pipeline.decisions import Verdict
 from pipeline.dendrogram import Dendrogram
 
 BLOCK = 128
@@ -145,37 +147,38 @@ def decide(tree: Tree, project: Project, people: Sequence[int], answers: int) ->
     """Search one tree with answers drawn by the score, best-first, until enough are given."""
     ground, rng = ground_of(tree.pk), np.random.default_rng(tree.pk)
     scores = np.diff(ground.tree.score_sum)
-    labels = (rng.random(tree.n) < np.clip((scores - 0.55) * 3.2, 0.02, 0.99)).astype(np.int8)
-    planned, asked = search(ground, labels, answers)
+    truth = rng.random(tree.n) < np.clip((scores - 0.55) * 3.2, 0.02, 0.99)
+    planned, asked = search(ground, truth, answers)
     clusters = {one.node: cluster(tree, ground, one) for one in planned}
     Cluster.objects.bulk_create(clusters.values(), batch_size=5000)
-    settled = [one for one in planned if one.verdict != "ask"]
+    settled = [one for one in planned if one.verdict is not Verdict.ASK]
     moments = [NOON + timedelta(seconds=int(at)) for at in np.sort(rng.integers(0, LASTING, len(settled)))]
     Decision.objects.bulk_create(
         (decision(clusters[one.node], one, at) for one, at in zip(settled, moments, strict=True)),
         batch_size=5000,
     )
     places = {position: clusters[one.node] for one in planned for position in one.positions.tolist()}
-    said = {position: bool(labels[position]) for position in sorted(asked)}
+    said = {position: bool(truth[position]) for position in sorted(asked)}
     ask(tree, project, places, said)
     judge(tree, project, people, said, rng)
 
 
-def search(ground: Ground, labels: np.ndarray, answers: int) -> tuple[list[Planned], set[int]]:
+def search(ground: Ground, truth: np.ndarray, answers: int) -> tuple[list[Planned], set[int]]:
     """The clusters of a search, and the positions that were answered by then."""
-    nothing = np.full_like(labels, -1)
+    said = Answers({}, {})
     waiting = sorted(ground.candidates(below=None), key=ground.tree.mean)
     planned: list[Planned] = []
-    asked: set[int] = set()
     while waiting:
-        goes_on = len(asked) < answers
-        here = weigh(ground, waiting.pop(), labels if goes_on else nothing)
+        node = waiting.pop()
+        if len(said.labels) < answers:
+            for at in ground.sample(node).tolist():
+                said.labels[at] = bool(truth[at])
+                said.judgments[at] = [Judgment(0, says_yes=said.labels[at])]
+        here = weigh(ground, node, said)
         planned.append(here)
-        if goes_on:
-            asked.update(here.positions.tolist())
-        if here.verdict == "split":
-            waiting += ground.candidates(below=here.node)
-    return planned, asked
+        if here.verdict is Verdict.SPLIT:
+            waiting += ground.candidates(below=node)
+    return planned, set(said.labels)
 
 
 def cluster(tree: Tree, ground: Ground, planned: Planned) -> Cluster:

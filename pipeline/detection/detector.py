@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -129,6 +129,14 @@ class Detection:
     problem: str = ""
 
 
+Watch = Callable[[Step], None]
+"""Called with each point of a training curve, in order, those of before a resumption included."""
+
+
+def unwatched(step: Step) -> None:
+    """A training curve that nobody looks at while it grows."""
+
+
 class Predictor(Protocol):
     """A trained detector, loaded and ready."""
 
@@ -162,11 +170,13 @@ class Detector(Protocol):
         folder: Path,
         options: FitOptions,
         progress: Progress = silent,
+        watch: Watch = unwatched,
     ) -> Training:
         """Train on annotated images, leaving model, training curve and checkpoints in `folder`.
 
-        Called again with the same images, categories and options it continues from the last checkpoint, or
-        returns at once when training was complete; called with others it starts afresh.
+        `watch` is given the curve's points while it trains. Called again with the same images, categories and
+        options it continues from the last checkpoint, or returns at once when training was complete; called
+        with others it starts afresh.
 
         Raises
         ------

@@ -24,8 +24,10 @@ from pipeline.detection.detector import (
     NothingToLearn,
     Step,
     Training,
+    Watch,
     check_learnable,
     fingerprint,
+    unwatched,
 )
 from pipeline.detection.options import FitOptions, PredictOptions
 from pipeline.pictures import ImageSource, UnreadableImage, pixels, read_upright
@@ -74,6 +76,7 @@ class FakeDetector:
         folder: Path,
         options: FitOptions,
         progress: Progress = silent,
+        watch: Watch = unwatched,
     ) -> Training:
         """Learn the mean colour of each category, one image at a time."""
         check_learnable(images, category_ids)
@@ -83,6 +86,8 @@ class FakeDetector:
         if not colours:
             raise NothingToLearn(f"None of {len(images)} annotated images could be read: {skipped}.")
         history = _imagined_history(options.iterations or ITERATIONS)
+        for step in history:
+            watch(step)
         content = {
             "format": FORMAT,
             "recipe": recipe,

@@ -14,8 +14,10 @@ from pipeline.detection.detector import (
     InvalidModel,
     Step,
     Training,
+    Watch,
     check_learnable,
     fingerprint,
+    unwatched,
 )
 from pipeline.detection.device import Machine
 from pipeline.detection.network import Design, DetectionNetwork
@@ -47,6 +49,7 @@ class NetworkDetector:
         folder: Path,
         options: FitOptions,
         progress: Progress = silent,
+        watch: Watch = unwatched,
     ) -> Training:
         check_learnable(images, category_ids)
         ids, weights = tuple(int(one) for one in category_ids), self.design.choose_weights(options.weights)
@@ -58,7 +61,10 @@ class NetworkDetector:
         trained = load(model)
         if trained is not None and trained.get("recipe") == recipe:
             progress(plan.iterations, plan.iterations, "Training")
-            return _training(model, trained, resumed_from=plan.iterations)
+            training = _training(model, trained, resumed_from=plan.iterations)
+            for step in training.history:
+                watch(step)
+            return training
         machine = Machine.choose(options.hardware)
         with machine.threads_set(), torch.random.fork_rng():
             torch.manual_seed(plan.seed)
@@ -74,6 +80,7 @@ class NetworkDetector:
                 recipe=recipe,
                 every=options.checkpoint_every,
                 progress=progress,
+                watch=watch,
             )
         content = self._content(run, ids, body, recipe)
         save(content, model)

@@ -19,7 +19,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.detection.detector import AnnotatedImage, DetectionError, NothingToLearn, Step
+from pipeline.detection.detector import (
+    AnnotatedImage,
+    DetectionError,
+    NothingToLearn,
+    Step,
+    Watch,
+    unwatched,
+)
 from pipeline.detection.device import Machine
 from pipeline.detection.loading import Sample, ahead, boxes_of, flipped, jittered, read_sample
 from pipeline.detection.network import Design, DetectionNetwork, Target
@@ -260,13 +267,17 @@ def train(
     recipe: str,
     every: int,
     progress: Progress,
+    watch: Watch = unwatched,
 ) -> None:
     """Bring a run to its last iteration, keeping a checkpoint on the way and when asked to stop."""
     reader = Reader(images, category_ids, run.plan)
-    total = run.plan.iterations
+    total, told = run.plan.iterations, 0
     progress(run.iteration, total, "Training")
     for number, batch in _batches(reader, run):
         run.step(_usable(batch.result(), number, reader, run))
+        for point in run.history[told:]:
+            watch(point)
+        told = len(run.history)
         if run.iteration % every == 0 and run.iteration < total:
             run.save(checkpoint, recipe)
         try:

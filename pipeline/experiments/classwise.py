@@ -13,9 +13,8 @@ import resource
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.calibration import Calibration
+from pipeline.children import pool
 from pipeline.decisions import Thresholds, Verdict
 from pipeline.dendrogram import Dendrogram
 from pipeline.experiments.triplets import ClassModel, TripletModel, Triplets
@@ -187,12 +187,12 @@ def _carried_out(jobs: Sequence[_Job], processes: int) -> Iterator[ClassResult]:
     if processes == 1:
         yield from map(_resumed, jobs)
         return
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with pool(processes) as others:
         try:
-            for future in as_completed([pool.submit(_resumed, job) for job in jobs]):
+            for future in as_completed([others.submit(_resumed, job) for job in jobs]):
                 yield future.result()
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            others.shutdown(wait=False, cancel_futures=True)
 
 
 def _resumed(job: _Job) -> ClassResult:

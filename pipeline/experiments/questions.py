@@ -59,7 +59,7 @@ CONTENDERS = (
     Contender("curtailed", "expected_yield"),
     *(
         Contender("sequential", "expected_yield", k_a=k_a, knows_accuracy=True)
-        for k_a in (0.85, 0.8, 0.78, 0.775, 0.77, 0.76)
+        for k_a in (0.85, 0.79, 0.78, 0.77, 0.76)
     ),
 )
 WANTED_SHARE = 0.4

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.linkage.exact import exact_linkage
-from pipeline.linkage.memory import exact_limit
+from pipeline.linkage.memory import exact_limit, turn
 from pipeline.linkage.methods import METHODS
 from pipeline.linkage.partition import OtherPartition
 from pipeline.linkage.partitioned import Share, partitioned_linkage, with_nobody
@@ -80,13 +80,24 @@ def linkage(
         raise UnknownLinkage(f"No linkage is called {method!r}; choose one of {', '.join(METHODS)}.")
     _check_shapes(features, scores)
     n, dimensions = features.shape
-    if n > (exact_limit(dimensions=dimensions) if exact_up_to is None else exact_up_to):
-        return partitioned_linkage(
-            features, scores, method=method, seed=seed, folder=folder, threads=threads, share=share,
-            progress=progress,
-        )  # fmt: skip
-    held = features[0:n]
-    for start in range(0, n, _PIECE):
+    with turn(n, lambda: progress(0, n, "Waiting for another large tree")):
+        if n <= (exact_limit(dimensions=dimensions) if exact_up_to is None else exact_up_to):
+            return _exact(features[0:n], scores, method=method, seed=seed, threads=threads)
+    return partitioned_linkage(
+        features, scores, method=method, seed=seed, folder=folder, threads=threads, share=share,
+        progress=progress,
+    )  # fmt: skip
+
+
+def _exact(
+    held: NDArray[np.floating],
+    scores: NDArray[np.floating] | None,
+    *,
+    method: str,
+    seed: int,
+    threads: int | None,
+) -> NDArray[np.float64]:
+    for start in range(0, len(held), _PIECE):
         fit = np.isfinite(held[start : start + _PIECE]).all(axis=1)
         if not fit.all():
             refuse_unfit(np.isfinite(held).all(axis=1))

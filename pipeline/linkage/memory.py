@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
 import math
 import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import gettempdir
 
 _SHARE = 0.6
 """Of the memory that is there, so much may be taken: others need some, and estimates err."""
 
 _FALLBACK = 4 << 30
+
+_SMALL = 12_000
+"""Exact trees of so many masks, 300 MB, take no turns."""
+
+_LOOK_AGAIN = 0.5
+"""Seconds until one that waits for its turn looks again."""
 
 
 def available_memory() -> int:
@@ -27,6 +38,32 @@ def exact_limit(*, dimensions: int, memory: int | None = None) -> int:
     budget = _SHARE * available_memory() if memory is None else float(memory)
     per_row = 8.0 * dimensions + 1024
     return max(2, int((math.sqrt(per_row * per_row + 8 * budget) - per_row) / 4))
+
+
+@contextmanager
+def turn(n: int, waiting: Callable[[], None]) -> Iterator[None]:
+    """Keep other large trees of this account and machine waiting while one of n masks is begun and made.
+
+    Several that begin at once would each find the memory that is free and take it together. Exact trees use
+    all cores, so that turns cost no time. A small tree takes none. `waiting` is called until it is ours, and
+    ends the wait by raising; the system ends the turn of a process that dies.
+    """
+    if n <= _SMALL:
+        yield
+        return
+    with (Path(gettempdir()) / f"maskgrove-tree-{os.getuid()}.lock").open("w") as file:
+        while not _locked(file.fileno()):
+            waiting()
+            time.sleep(_LOOK_AGAIN)
+        yield
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _meminfo_available() -> int | None:

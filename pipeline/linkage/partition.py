@@ -3,19 +3,23 @@
 A partition is a folder. One pass over the features fills it; then each bucket is a piece of work of
 its own, on any machine that sees the folder, and may be repeated.
 
-===================  ==============================================================================
-file                 what
-===================  ==============================================================================
-``partition.npz``    parameters, frame and bucket sizes; written last: where it is, the pass is done
-``rows/K``           int64 row numbers of bucket K, in any order
-``scores/K``         their scores, float64, in the same order; no such files without scores
-``features/K``       their feature vectors, in the same order, as in the source
-``trees/K.npz``      the merges found within bucket K, and what is left of it: its blocks
-===================  ==============================================================================
+=====================  ============================================================================
+file                   what
+=====================  ============================================================================
+``partition.npz``      parameters, frame and bucket sizes; written last: where it is, the pass is done
+``rows/K``             int64 row numbers of bucket K, in any order
+``scores/K``           their scores, float64, in the same order; no such files without scores
+``features/K``         their feature vectors, in the same order, as in the source
+``trees/K-DIGEST.npz`` the merges found within bucket K, and what is left of it: its blocks
+=====================  ============================================================================
+
+The digest is the partition's. Somebody may still work on a bucket of one that was cleared away and made
+anew of other masks: what they write then is no tree of the new one.
 """
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +42,8 @@ BLOCK = 2048
 _SAMPLE = 40_000
 """Masks that centre and scales are taken from."""
 
+_TOLD_APART_BY = ("method", "block", "seed", "shape", "sample")
+
 _WANTED_BLOCKS, _MOST_BLOCKS = 8, 32
 """In a bucket."""
 
@@ -53,6 +59,7 @@ class Partition:
     Attributes
     ----------
     counts : (k,) int64, masks in each bucket; buckets of none have no files
+    digest : by which it is told from a partition of other masks, or made otherwise
     """
 
     buckets: Buckets
@@ -61,6 +68,7 @@ class Partition:
     block: int
     seed: int
     counts: NDArray[np.int64]
+    digest: str
 
     @property
     def n(self) -> int:
@@ -80,7 +88,7 @@ class Partition:
 
     def tree(self, bucket: int) -> Path:
         """Where the merges of a bucket are, once they are found."""
-        return self.buckets.folder / "trees" / f"{bucket}.npz"
+        return self.buckets.folder / "trees" / f"{bucket}-{self.digest}.npz"
 
     def load(self, bucket: int) -> tuple[NDArray[np.int64], Points]:
         """Row numbers of a bucket, ascending, and its masks as points."""
@@ -115,7 +123,7 @@ def partition(
     sample, sample_scores = features[rows], None if scores is None else scores[rows]
     refuse_unfit(np.isfinite(sample).all(axis=1), rows)
     wanted = {"method": method, "block": block, "seed": seed, "shape": features.shape}
-    wanted |= {"sample": _digest(sample, sample_scores)}
+    wanted |= {"sample": _checksum(sample, sample_scores)}
     if not (folder / "partition.npz").exists():
         buckets = Buckets(folder, features.shape[1], features.dtype, scores is not None)
         buckets.clear()
@@ -150,10 +158,16 @@ def open_partition(folder: Path) -> Partition:
             block=int(held["block"]),
             seed=int(held["seed"]),
             counts=held["counts"],
+            digest=_digest_of({name: held[name] for name in _TOLD_APART_BY}),
         )
 
 
-def _digest(sample: NDArray[np.floating], scores: NDArray[np.floating] | None) -> int:
+def _digest_of(held: dict[str, NDArray[Any]]) -> str:
+    said = repr([(name, value.tolist()) for name, value in sorted(held.items())])
+    return hashlib.sha256(said.encode()).hexdigest()[:12]
+
+
+def _checksum(sample: NDArray[np.floating], scores: NDArray[np.floating] | None) -> int:
     """A checksum by which other data are told apart."""
     parts = [sample] if scores is None else [sample, scores]
     return zlib.crc32(b"".join(np.ascontiguousarray(part).tobytes() for part in parts))

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import threading
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import partial
 from itertools import count
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +13,7 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from pipeline.children import pool
 from pipeline.progress import Progress, silent, tracked
 from pipeline.scenes.compose import Mask, Scene, SceneOptions, generate
 from pipeline.scenes.shapes import SPECIES
@@ -122,21 +117,8 @@ def _painted(jobs: list[_Job], processes: int) -> Iterator[tuple[_Job, list[dict
     if processes <= 1:
         yield from ((job, _paint(job)) for job in jobs)
         return
-    with ProcessPoolExecutor(
-        processes, mp_context=get_context("spawn"), initializer=partial(_end_with, os.getpid())
-    ) as pool:
-        yield from zip(jobs, pool.map(_paint, jobs, chunksize=8), strict=True)
-
-
-def _end_with(parent: int) -> None:
-    """End this process when its parent is gone, even by kill -9, which pools do not notice."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    with pool(processes) as others:
+        yield from zip(jobs, others.map(_paint, jobs, chunksize=8), strict=True)
 
 
 def _paint(job: _Job) -> list[dict[str, Any]]:

@@ -1,53 +1,58 @@
-// What the answers bought: accepted masks against questions or human time, with the numbers as a table.
+// What the answers bought: accepted masks against questions or human time, and what is to be expected.
 import uPlot from "../vendor/uplot/uPlot.esm.js";
+import { colour } from "./colours.js";
+import { axes, choose, faded, redrawn, short, tabulate, told, whole } from "./plotting.js";
 
-const figure = new Intl.NumberFormat(document.documentElement.lang);
-const rounded = (value) => figure.format(Math.round(value * 10) / 10);
-const minutes = (hours) => hours * 60;
+const MOST_MINUTES = 180;
 
-// A custom property may hold light-dark(): let the browser resolve it to a colour.
-function colour(name) {
-  const probe = document.createElement("span");
-  probe.style.color = `var(${name})`;
-  document.body.append(probe);
-  const resolved = getComputedStyle(probe).color;
-  probe.remove();
-  return resolved;
+// What the horizontal axis counts, and how one of its values is drawn.
+function scale(points, axis) {
+  if (axis === "questions") return { unit: "questions", of: (value) => value };
+  const longest = 60 * Math.max(0, ...points.hours, ...points.ahead.hours);
+  return longest > MOST_MINUTES ? { unit: "hours", of: (value) => value } : { unit: "minutes", of: (value) => 60 * value };
 }
 
-function options(plot, axis) {
-  const font = `12px ${getComputedStyle(document.body).fontFamily}`;
-  const line = { stroke: colour("--line"), width: 1 };
-  const axes = { stroke: colour("--ink-soft"), grid: line, ticks: line, font };
-  const value = (_, v) => (v == null ? "–" : rounded(v));
-  const quiet = { value, points: { show: false } };
+function options(plot, unit, isAhead) {
+  const line = axes();
+  const quiet = { value: told(whole.format), points: { show: false } };
+  const edge = { ...quiet, stroke: colour("--chart-3"), width: 0.5 };
+  const expected = [
+    { ...quiet, label: plot.dataset.expected, stroke: colour("--chart-3"), width: 2.5, dash: [2, 4] },
+    { ...edge, label: plot.dataset.low },
+    { ...edge, label: plot.dataset.high },
+  ];
   return {
     width: plot.clientWidth,
     height: Math.max(240, Math.min(420, plot.clientWidth * 0.45)),
     scales: { x: { time: false } },
-    axes: [{ ...axes, label: plot.dataset[axis], labelFont: font }, { ...axes, size: 64 }],
+    axes: [{ ...line, label: plot.dataset[unit] }, { ...line, size: 64 }],
     series: [
-      { label: plot.dataset[axis], value },
-      { label: plot.dataset.accepted, stroke: colour("--chart-1"), width: 2.5, fill: colour("--accent-soft"), ...quiet },
-      { label: plot.dataset.drawn, stroke: colour("--chart-2"), width: 2, dash: [6, 5], ...quiet },
+      { label: plot.dataset[unit], value: told(short.format) },
+      { ...quiet, label: plot.dataset.accepted, stroke: colour("--chart-1"), width: 2.5, fill: colour("--accent-soft") },
+      { ...quiet, label: plot.dataset.drawn, stroke: colour("--chart-2"), width: 2, dash: [6, 5] },
+      ...(isAhead ? expected : []),
     ],
+    bands: isAhead ? [{ series: [5, 4], fill: faded("--chart-3") }] : [],
   };
 }
 
-function series(points, axis) {
-  const x = axis === "questions" ? points.questions : points.hours.map(minutes);
-  return [[0, ...x], [0, ...points.accepted], [0, ...points.drawn]];
+const none = (list) => list.map(() => null);
+
+function series({ ahead, ...points }, axis, of) {
+  const x = [0, ...points[axis], ...ahead[axis]].map(of);
+  const past = none(points.questions);
+  return [
+    x,
+    [0, ...points.accepted, ...none(ahead.questions)],
+    [0, ...points.drawn, ...ahead.drawn],
+    ...(ahead.questions.length ? [ahead.expected, ahead.low, ahead.high].map((line) => [null, ...past, ...line]) : []),
+  ];
 }
 
-function row(cells) {
-  const tr = document.createElement("tr");
-  tr.append(...cells.map((cell) => {
-    const td = document.createElement("td");
-    td.className = "num";
-    td.textContent = rounded(cell);
-    return td;
-  }));
-  return tr;
+function rows({ ahead, ...points }) {
+  const past = points.questions.map((asked, i) => [whole.format(asked), short.format(points.hours[i]), whole.format(points.accepted[i]), whole.format(points.drawn[i]), "", ""]);
+  const next = ahead.questions.map((asked, i) => [whole.format(asked), short.format(ahead.hours[i]), "", whole.format(ahead.drawn[i]), whole.format(ahead.expected[i]), `${whole.format(ahead.low[i])} – ${whole.format(ahead.high[i])}`]);
+  return [...past, ...next];
 }
 
 export class Curve {
@@ -59,33 +64,18 @@ export class Curve {
     this.plot = card.querySelector(".plot");
     this.empty = card.querySelector(".curve-empty");
     this.numbers = card.querySelector(".numbers");
-    this.buttons = [...card.querySelectorAll("[data-axis]")];
-    for (const button of this.buttons) button.addEventListener("click", () => this.#turn(button.dataset.axis));
-    new ResizeObserver(() => this.#fit()).observe(this.plot);
-    const redraw = () => this.#draw();
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-    new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+    choose(card.querySelectorAll("[data-axis]"), ({ dataset }) => {
+      this.#axis = dataset.axis;
+      this.#draw();
+    });
+    redrawn(this.plot, () => this.#draw());
   }
 
   async reload() {
     const response = await fetch(this.plot.dataset.url);
     if (!response.ok) return;
     this.#points = await response.json();
-    if (this.#chart && this.#points.at.length) {
-      this.#chart.setData(series(this.#points, this.#axis));
-      this.#tabulate();
-    } else this.#draw();
-  }
-
-  #turn(axis) {
-    this.#axis = axis;
-    for (const button of this.buttons) button.setAttribute("aria-pressed", String(button.dataset.axis === axis));
     this.#draw();
-  }
-
-  #fit() {
-    const { clientWidth: width } = this.plot;
-    if (this.#chart && width !== this.#chart.width) this.#chart.setSize({ width, height: this.#chart.height });
   }
 
   #draw() {
@@ -93,13 +83,10 @@ export class Curve {
     this.empty.hidden = any;
     this.plot.hidden = this.numbers.hidden = !any;
     this.#chart?.destroy();
-    this.#chart = any ? new uPlot(options(this.plot, this.#axis), series(this.#points, this.#axis), this.plot) : null;
-    if (any) this.#tabulate();
-  }
-
-  #tabulate() {
-    const { questions, hours, accepted, drawn } = this.#points;
-    const rows = questions.map((asked, i) => row([asked, minutes(hours[i]), accepted[i], drawn[i]]));
-    this.numbers.querySelector("tbody").replaceChildren(...rows);
+    this.#chart = null;
+    if (!any) return;
+    const { unit, of } = scale(this.#points, this.#axis);
+    this.#chart = new uPlot(options(this.plot, unit, this.#points.ahead.questions.length > 0), series(this.#points, this.#axis, of), this.plot);
+    tabulate(this.numbers, rows(this.#points));
   }
 }

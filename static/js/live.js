@@ -2,7 +2,8 @@
 
 const LIVE_MS = 1500;
 
-// Replace only the sections whose markup changed, so that focus and selection elsewhere stay.
+// Replace only the sections whose markup changed, so that focus and selection elsewhere stay. Those with data-still
+// look after themselves.
 function swap(live, html) {
   const wanted = [...new DOMParser().parseFromString(html, "text/html").body.children];
   const known = new Map([...live.children].map((section) => [section.id, section]));
@@ -10,7 +11,7 @@ function swap(live, html) {
   for (const [place, section] of wanted.entries()) {
     const old = known.get(section.id);
     known.delete(section.id);
-    if (old?.outerHTML === section.outerHTML) continue;
+    if (old?.outerHTML === section.outerHTML || (old && "still" in old.dataset)) continue;
     changed = true;
     if (old) old.replaceWith(section);
     else live.insertBefore(section, live.children[place] ?? null);

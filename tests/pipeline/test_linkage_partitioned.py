@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from pipeline.dendrogram import Dendrogram
 from pipeline.linkage import METHODS, InvalidFeatures, linkage, memory
-from pipeline.linkage.memory import available_memory, exact_limit
-from pipeline.linkage.partition import OtherPartition, open_partition, partition
+from pipeline.linkage.memory import available_memory, exact_limit, turn
+from pipeline.linkage.partition import OtherPartition, Partition, open_partition, partition
 from pipeline.linkage.partitioned import (
     BucketMissing,
     cluster_bucket,
@@ -192,6 +192,21 @@ def test_a_bucket_whose_files_are_lost_is_no_bucket_that_is_over(tmp_path: Path)
         cluster_if_pending(tmp_path, lost)
 
 
+def test_what_is_done_for_a_partition_that_was_made_anew_is_no_tree_of_the_new_one(tmp_path: Path) -> None:
+    arguments = {"method": "complete", "seed": 0, "block": 50, "folder": tmp_path}
+    features, _ = groups(2000, 20)
+    late = partition(features, None, **arguments)
+    bucket = late.pending[0]
+    held = late.load(bucket)
+    (tmp_path / "partition.npz").unlink()
+    anew = partition(features + 1, None, **arguments)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Partition, "load", lambda *_: held)
+        cluster_bucket(late, bucket)
+    assert late.tree(bucket).exists()
+    assert bucket in anew.pending
+
+
 def test_a_tree_is_not_put_together_before_all_buckets_are_done(tmp_path: Path) -> None:
     found = partition(groups(2000, 20)[0], None, folder=tmp_path, method="complete", seed=0, block=50)
     with Crew(1) as crew, pytest.raises(BucketMissing, match="not clustered yet"):
@@ -228,6 +243,25 @@ def test_how_many_masks_are_exact_follows_the_memory() -> None:
     n = exact_limit(dimensions=512, memory=20 << 30)
     assert n >= 90_000
     assert 2 * n**2 + n * (8 * 512 + 1024) <= 20 << 30
+
+
+def test_large_trees_take_turns_with_the_memory_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_SMALL", 50)
+    monkeypatch.setattr(memory, "_LOOK_AGAIN", 0.01)
+    features, _ = groups(100, 3)
+    said: list[str] = []
+
+    def impatient(done: int, total: int, message: str = "") -> None:
+        said.append(message)
+        if len(said) == 3:
+            raise StopRequested
+
+    with turn(100, lambda: None):
+        assert len(linkage(features[:50])) == 49
+        with pytest.raises(StopRequested):
+            linkage(features, progress=impatient)
+    assert said == ["Waiting for another large tree"] * 3
+    assert len(linkage(features, progress=impatient)) == 99
 
 
 def test_a_container_s_limit_counts_as_the_memory_there_is(monkeypatch: pytest.MonkeyPatch) -> None:

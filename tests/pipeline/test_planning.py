@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.calibration import Calibration
 from pipeline.decisions import DEFAULT_RULE, Thresholds
 from pipeline.experiments.triplets import SHIPPED, TripletModel
 from pipeline.experiments.worlds import World, grow, run
-from pipeline.planning import Plan, plan
+from pipeline.planning import Plan, outlook, plan
 from pipeline.strategies import DEFAULT_STRATEGY
 
 MODEL = TripletModel.load(SHIPPED)
@@ -71,9 +73,48 @@ def test_nothing_to_ask_is_a_plan_of_nothing() -> None:
 def test_questions_are_read_off_for_masks_and_masks_for_questions() -> None:
     grid = np.array([0, 100, 200])
     accepted = np.array([0.0, 50, 80])
-    made = Plan(grid, accepted, accepted, accepted, accepted)
+    made = Plan(grid, accepted, accepted, accepted, accepted, accepted[None])
     assert made.accepted_for(150) == 65
     assert made.questions_for(50) == 100
     assert made.questions_for(81) is None
     assert made.cost(150, price=0.02) == pytest.approx(3)
     assert made.cost(10**6, price=0.02) == pytest.approx(4)
+
+
+GRID = np.arange(0, 1001, 100)
+STEADY, SLOWER = 5 * GRID, 4 * GRID
+
+
+def test_a_forecast_from_the_beginning_is_the_plan() -> None:
+    found = outlook(GRID, np.array([STEADY, SLOWER]), questions=0, accepted=0)
+    assert found.questions.tolist() == GRID.tolist()
+    assert found.accepted == pytest.approx((STEADY + SLOWER) / 2)
+    assert found.at(1000) == pytest.approx((4500, 4100, 4900))
+
+
+def test_a_campaign_that_brings_half_is_expected_to_go_on_so() -> None:
+    found = outlook(GRID, np.array([STEADY]), questions=800, accepted=2000)
+    mean, _, _ = found.at(1000)
+    assert 2500 <= mean < 2600
+    assert found.at(800)[0] == 2000
+
+
+def test_a_first_disappointment_weighs_little() -> None:
+    early = outlook(GRID, np.array([STEADY]), questions=10, accepted=0)
+    late = outlook(GRID, np.array([STEADY]), questions=500, accepted=0)
+    assert early.at(1000)[0] > 0.85 * STEADY[-1]
+    assert late.at(1000)[0] < 0.2 * STEADY[-1]
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 50), min_size=11, max_size=11), min_size=1, max_size=4),
+    st.floats(0, 1500),
+    st.integers(0, 5000),
+)
+def test_a_forecast_begins_with_what_there_is_and_never_falls(
+    gains: list[list[int]], questions: float, accepted: int
+) -> None:
+    found = outlook(GRID, np.cumsum(gains, axis=1), questions=questions, accepted=accepted)
+    assert found.at(questions) == pytest.approx((accepted, accepted, accepted))
+    assert (np.diff(found.accepted) >= -1e-9).all()
+    assert (found.low <= found.high + 1e-9).all()

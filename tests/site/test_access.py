@@ -21,6 +21,7 @@ from drf_spectacular.generators import SchemaGenerator
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
 from annotation_site.dashboards import health
+from annotation_site.dashboards.charts import TABLES
 from annotation_site.people.models import Membership, Standing
 from annotation_site.people.standing import change_standing
 from annotation_site.verification import tokens
@@ -66,6 +67,11 @@ def project_page() -> Row:
 def project_change(body: dict[str, Any] | None = None) -> Row:
     """What the project's admins alone may do."""
     return Row(LOGIN, LOGIN, LOGIN, MISSING, FORBIDDEN, "post", body or {})
+
+
+def admins_page() -> Row:
+    """A page that the project's viewers may not even look at."""
+    return Row(LOGIN, LOGIN, LOGIN, MISSING, FORBIDDEN)
 
 
 def public(status: int = OK, method: str = "get", body: dict[str, Any] | None = None) -> Row:
@@ -136,6 +142,7 @@ TABLE = {
     "readyz": public(),
     "metrics": public(FORBIDDEN),
     "system/": Row(LOGIN, LOGIN, LOGIN, FORBIDDEN, FORBIDDEN),
+    "system/history/": Row(LOGIN, LOGIN, LOGIN, FORBIDDEN, FORBIDDEN),
     "system/stages/<int:pk>/retry/": Row(LOGIN, LOGIN, LOGIN, FORBIDDEN, FORBIDDEN, "post"),
     "login/": Row(OK, OK, OK, LOGIN, LOGIN),
     "logout/": public(LOGIN, "post"),
@@ -168,8 +175,10 @@ TABLE = {
     "projects/<slug:slug>/": project_page(),
     "projects/<slug:slug>/live/": project_page(),
     "projects/<slug:slug>/curve.json": project_page(),
+    "projects/<slug:slug>/progress.json": project_page(),
+    **{f"projects/<slug:slug>/{chart}.csv": project_page() for chart in TABLES},
     "projects/<slug:slug>/decisions/": project_page(),
-    "projects/<slug:slug>/instructions/": Row(LOGIN, LOGIN, LOGIN, MISSING, FORBIDDEN),
+    "projects/<slug:slug>/instructions/": admins_page(),
     "projects/<slug:slug>/instructions/preview/": project_change({"text": "read this"}),
     "projects/<slug:slug>/instructions/test/": project_change({"questions": "0"}),
     "projects/<slug:slug>/instructions/examples/<uuid:key>/": project_change(),
@@ -194,6 +203,17 @@ TABLE = {
     "projects/<slug:slug>/team/<int:pk>/": project_change({"do": "rotate"}),
     "projects/<slug:slug>/team/codes/": project_change(),
     "projects/<slug:slug>/team/codes/<int:pk>/revoke/": project_change(),
+    "projects/<slug:slug>/workers/": project_page(),
+    "projects/<slug:slug>/workers/gold/<int:pk>.jpg": Row(LOGIN, LOGIN, LOGIN, MISSING, FORBIDDEN),
+    "projects/<slug:slug>/workers/<int:pk>/": project_page(),
+    "projects/<slug:slug>/workers/<int:pk>/figures.json": project_page(),
+    "projects/<slug:slug>/workers/<int:pk>/<slug:chart>.csv": project_page(),
+    "projects/<slug:slug>/workers/<int:pk>/stop/": project_change({"counts": "all", "reason": "theirs"}),
+    "projects/<slug:slug>/workers/<int:pk>/reinstate/": project_change({"reason": "theirs"}),
+    "projects/<slug:slug>/workers/<int:pk>/note/": project_change({"reason": "theirs"}),
+    "projects/<slug:slug>/workers/<int:pk>/bonus/": project_change({"money": "1", "reason": "theirs"}),
+    "projects/<slug:slug>/workers/<int:pk>/paid/": project_change({"money": "1"}),
+    "projects/<slug:slug>/workers/<int:pk>/message/": project_change({"text": "theirs"}),
     "projects/<slug:slug>/trees/": project_page(),
     "projects/<slug:slug>/trees/<int:tree>/": project_page(),
     "projects/<slug:slug>/trees/<int:tree>/visible.json": project_page(),
@@ -210,7 +230,27 @@ TABLE = {
     "projects/<slug:slug>/dataset/figures.json": project_page(),
     "projects/<slug:slug>/dataset/<slug:chart>.csv": project_page(),
     "projects/<slug:slug>/verdicts/": project_page(),
+    "projects/<slug:slug>/model/": project_page(),
+    "projects/<slug:slug>/model/detector/": project_change({"detector": "fake"}),
+    "projects/<slug:slug>/model/predictions/": project_change(),
+    "projects/<slug:slug>/model/predictions/change/": project_change({"do": "stop"}),
+    "projects/<slug:slug>/model/threshold/": project_change({"k_pa": "0"}),
+    "projects/<slug:slug>/model/sheet/": project_page(),
+    "projects/<slug:slug>/model/training.json": project_page(),
+    "projects/<slug:slug>/model/scores.json": project_page(),
+    "projects/<slug:slug>/model/calibration.json": project_page(),
+    "projects/<slug:slug>/model/outlook.json": project_page(),
+    "projects/<slug:slug>/model/<slug:chart>.csv": project_page(),
     "projects/<slug:slug>/verdicts/<int:pk>/undo/": project_change(),
+    "projects/<slug:slug>/history/": admins_page(),
+    "projects/<slug:slug>/webhooks/": admins_page(),
+    "projects/<slug:slug>/webhooks/new/": project_change(
+        {"url": "https://a.example/", "kinds": "stage.failed"}
+    ),
+    "projects/<slug:slug>/webhooks/<int:pk>/": admins_page(),
+    "projects/<slug:slug>/webhooks/<int:pk>/change/": project_change({"do": "delete"}),
+    "projects/<slug:slug>/webhooks/deliveries/<int:pk>/": admins_page(),
+    "projects/<slug:slug>/webhooks/deliveries/<int:pk>/again/": project_change(),
     "join/<str:code>/": public(MISSING),
     "arrive/<slug:provider>/<uuid:key>/": public(MISSING),
     "enter/": public(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +76,15 @@ def test_every_volume_and_secret_is_declared() -> None:
         for mounted in service.get("volumes", []):
             assert mounted.split(":")[0] in COMPOSE["volumes"]
         assert set(service.get("secrets", [])) <= set(COMPOSE["secrets"])
+
+
+def test_images_install_what_the_project_names_and_pins() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    pinned = {line.split("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    gpu = (ROOT / "Dockerfile.gpu").read_text()
+    for text in ((ROOT / "Dockerfile").read_text(), gpu):
+        (named,) = re.findall(r'--editable "\.\[([a-z0-9,]+)\]"', text)
+        assert {"s3"} <= set(named.split(",")) <= set(extras)
+    assert set(re.search(r"^ +(cloudpickle.*) \\$", gpu, flags=re.MULTILINE)[1].split()) <= pinned
+    assert f"ARG DETECTRON2={extras['pointrend'][0].rsplit('@')[-1]}\n" in gpu

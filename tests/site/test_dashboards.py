@@ -13,6 +13,7 @@ from django.urls import reverse
 from annotation_site.budget.ledger import set_caps
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.dashboards import selectors
+from annotation_site.results.course import BINS, course_of
 from annotation_site.verification.ground import ground_of
 from annotation_site.verification.models import (
     UNDONE,
@@ -36,6 +37,10 @@ PAGES = ("project", "live", "curve", "decisions", "report")
 def admin(client: Client) -> Client:
     client.force_login(User.objects.create_superuser("ada"))
     return client
+
+
+def categories(project: Project) -> list[dict]:
+    return selectors.categories(project, course_of(project))
 
 
 def decided(tree, lo: int, hi: int, verdict: str, *, minute: int = 0, yes: int = 13, no: int = 2) -> Decision:
@@ -116,7 +121,7 @@ def test_only_standing_decisions_count(admin: Client) -> None:
     decided(tree, 40, 60, "reject")
     withdrawn = decided(tree, 60, 100, "accept")
     Decision.objects.filter(pk=withdrawn.pk).update(withdrawn_at=NOON)
-    row = selectors.categories(tree.round.project)[0]
+    row = categories(tree.round.project)[0]
     assert (row["masks"], row["accepted"], row["rejected"]) == (100, 40, 20)
     assert selectors.clusters_by_outcome(tree.round.project) == {
         "accept": 1, "reject": 1, "split": 0, "open": 0,
@@ -130,8 +135,8 @@ def test_the_curve_runs_up_to_all_answers_and_all_accepted_masks() -> None:
         answered(project, factories.MaskFactory(tree=tree, position=minute), minute=minute)
     decided(tree, 0, 30, "accept", minute=4)
     decided(tree, 30, 50, "accept", minute=9)
-    points = selectors.curve(project)
-    assert len(points.at) <= selectors.BINS
+    points = course_of(project).curve
+    assert len(points.at) <= BINS
     assert points.questions[-1] == 10
     assert points.accepted[-1] == 50
     assert points.seconds[-1] == pytest.approx(14.0)
@@ -141,7 +146,7 @@ def test_the_curve_runs_up_to_all_answers_and_all_accepted_masks() -> None:
 
 
 def test_a_project_without_answers_has_an_empty_curve() -> None:
-    assert selectors.curve(factories.ProjectFactory()).at == []
+    assert course_of(factories.ProjectFactory()).curve.at == []
 
 
 def test_workers_are_listed_with_their_answers_on_this_project_alone() -> None:
@@ -171,8 +176,10 @@ def test_the_budget_shows_what_the_ledger_holds_as_spent_or_reserved(admin: Clie
     set_caps(project=project, questions=50, money=None)
     reserved = Person.of(project).open().items.count()
     page = admin.get(reverse("dashboards:live", args=[project.slug])).content.decode()
-    assert f"{reserved} spent or reserved of a budget of 50" in page
-    assert f'<progress class="budget" max="50" value="{reserved}"' in page
+    assert "<dt>Spent</dt><dd>0 questions</dd>" in page
+    assert f"<dt>Reserved</dt><dd>{reserved} questions</dd>" in page
+    assert "<dt>Budget</dt><dd>50 questions</dd>" in page
+    assert f'max="1" value="{reserved / 50:.4f}"' in page
 
 
 def test_decisions_are_paged_by_key_without_a_gap(admin: Client) -> None:
@@ -235,7 +242,7 @@ def test_what_other_projects_decided_is_not_counted() -> None:
     tree, other = factories.TreeFactory(n=100), factories.TreeFactory(n=100)
     decided(tree, 0, 40, "accept")
     decided(other, 0, 70, "accept")
-    assert [row["accepted"] for row in selectors.categories(tree.round.project)] == [40]
+    assert [row["accepted"] for row in categories(tree.round.project)] == [40]
 
 
 def test_a_thumbnail_of_a_photo_that_is_gone_is_not_found(admin: Client) -> None:

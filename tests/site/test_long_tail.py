@@ -12,6 +12,7 @@ from annotation_site.catalog.models import Category, Project
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import Stage, mark_done
 from annotation_site.dashboards import selectors
+from annotation_site.results.course import course_of
 from annotation_site.results.reporting import report
 from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.claiming import NoHit
@@ -57,7 +58,7 @@ def test_by_itself_the_long_tail_is_shown_and_not_asked_about() -> None:
     assert work(project) == []
     tail = status(project)["long_tail"]
     assert tail == {"categories": 1, "masks": 6, "asked": False}
-    rows = {row["name"]: row["is_tail"] for row in selectors.categories(project)}
+    rows = {row["name"]: row["is_tail"] for row in selectors.categories(project, course_of(project))}
     assert rows == {"rare": True, Category.objects.exclude(name="rare").get().name: False}
     assert {c.name: c.is_tail for c in report(project).categories} == rows
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -11,8 +12,16 @@ from django.db import IntegrityError, transaction
 from annotation_site.budget.ledger import set_caps, spend_of
 from annotation_site.catalog.models import Project
 from annotation_site.marketplaces import outbox, providers, reconciling, visits
+from annotation_site.marketplaces.accounts import (
+    Account,
+    PaymentRefused,
+    account_of,
+    give_member_bonus,
+    note_payment,
+)
 from annotation_site.marketplaces.in_memory import InMemory
 from annotation_site.marketplaces.listings import ListingRefused, end, estimate, obstacles, publish
+from annotation_site.marketplaces.messaging import CannotWrite, Route, route_to, write_to
 from annotation_site.marketplaces.models import Action, Listing, Submission
 from annotation_site.marketplaces.paying import BonusRefused, give_bonus
 from annotation_site.marketplaces.providers import PROVIDERS, UnknownProvider
@@ -438,6 +447,65 @@ class TestQualification:
         change_standing(membership=member, to=Standing.STOPPED, reason="a test", at=NOON)
         self.tell()
         assert not Action.objects.filter(kind__in=["grant", "revoke"]).exists()
+
+
+class TestMembersOfAMarketplace:
+    """What the page on a worker does for those who came from one."""
+
+    @pytest.fixture
+    def member(self, market) -> Membership:
+        visit = come(published("memory"))
+        work_through(visit)
+        market.hand_in(visit.submission)
+        for _ in range(2):
+            reconciling.reconcile_all(at=NOON)
+            outbox.deliver_due(at=NOON)
+        reconciling.reconcile_all(at=NOON)
+        return visit.membership
+
+    def test_what_was_approved_is_paid(self, member):
+        assert account_of(member) == Account(earned=Decimal("0.50"), paid=Decimal("0.50"))
+        assert account_of(member).owed == 0
+
+    def test_what_waits_for_approval_is_owed_and_what_was_rejected_is_not(self, member):
+        Submission.objects.update(state=Submission.State.HANDED_IN)
+        assert account_of(member).owed == Decimal("0.50")
+        Submission.objects.update(state=Submission.State.REJECTED)
+        assert account_of(member).owed == 0
+
+    def test_a_bonus_goes_to_the_marketplace_once_and_is_owed_until_it_is_there(self, market, member):
+        once = uuid4()
+        for _ in range(2):
+            give_member_bonus(
+                membership=member, money=Decimal("0.25"), reason="Careful", by="eve", once=once, at=NOON
+            )
+        assert account_of(member).owed == Decimal("0.25")
+        outbox.deliver_due(at=NOON)
+        assert list(market.bonuses.values()) == [Decimal("0.25")]
+        assert account_of(member).owed == 0
+        note = member.project.ledger.get(kind="bonus", reference__startswith="bonus:").note
+        assert note == "eve: Careful"
+
+    def test_nobody_is_paid_by_hand_whom_the_marketplace_pays(self, member):
+        Submission.objects.update(state=Submission.State.HANDED_IN)
+        with pytest.raises(PaymentRefused, match="by the marketplace"):
+            note_payment(membership=member, money=Decimal("0.10"), by="eve", once=uuid4(), at=NOON)
+
+    def test_a_message_is_passed_on_once(self, market, member):
+        once = uuid4()
+        for _ in range(2):
+            message = write_to(membership=member, text="Thank you.", by="eve", once=once, at=NOON)
+        assert message.arrived_at is None
+        outbox.deliver_due(at=NOON)
+        assert market.written == {"W1": ["Thank you."]}
+        message.action.refresh_from_db()
+        assert message.arrived_at == NOON
+
+    def test_where_messages_are_not_passed_on_none_is_written(self, monkeypatch, member):
+        monkeypatch.setattr(InMemory, "messages", False)
+        assert route_to(member) == Route.NO_WAY
+        with pytest.raises(CannotWrite):
+            write_to(membership=member, text="Thank you.", by="eve", once=uuid4(), at=NOON)
 
 
 class TestBonus:

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
@@ -17,14 +18,16 @@ from annotation_site.catalog.models import Annotation, Mask, Project, Role
 from annotation_site.dashboards import mask_browser
 from annotation_site.dashboards.mask_browser import SAID, Wanted, mask_page
 from annotation_site.dashboards.mask_facts import drawn_on
+from annotation_site.results import dataset
 from annotation_site.results.dataset import CELLS, SIDES, count_on
-from annotation_site.results.outcomes import Fate, outcome_of, trees_of
+from annotation_site.results.outcomes import Fate, outcome_of, outcomes_at, trees_of
 from annotation_site.verification.ground import ground_of
-from annotation_site.verification.models import Judgment, Says
+from annotation_site.verification.models import Judgment, Says, Skill
 from annotation_site.verification.overruling import overrule
 from tests import factories
 from tests.factories import NOON
 from tests.site.campaigns import add_tree, opened, project_with_tree
+from tests.site.test_rounds import PLACES, two_rounds
 from tests.site.verified_projects import answer_all, own_images, tree_of, verified
 
 pytestmark = pytest.mark.django_db
@@ -253,13 +256,61 @@ def test_the_dataset_counts_each_accepted_mask_once(admin: Client, ada: User) ->
     assert figures.initial.sizes[int(SIDES * (20 * 16 / (64 * 48)) ** 0.5)] == 1
 
 
-def test_counting_goes_on_tree_by_tree_until_it_is_through(admin: Client) -> None:
+def test_counting_goes_on_part_by_part_until_it_is_through(
+    admin: Client, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project = mixed()
-    assert (count_on(project, seconds=0).done, count_on(project, seconds=0).figures is not None) == (1, True)
+    overrule(
+        tree=mask_browser.trees_of(project).first(), node=1, verdict="accept", reason="x", by=ada, at=NOON
+    )
+    whole = count_on(project, seconds=float("inf")).figures
+    cache.clear()
+    monkeypatch.setattr(dataset, "AT_ONCE", 7)
+    steps = [count_on(project, seconds=0)]
+    while steps[-1].figures is None:
+        steps.append(count_on(project, seconds=0))
+    assert len(steps) > 10
+    assert [step.done for step in steps] == sorted(step.done for step in steps)
+    assert steps[-1].figures == whole
     told = admin.get(url("dataset-figures", project)).json()
-    assert told["done"] == told["of"] == 2
+    assert told["done"] == told["of"] == 128
     Annotation.objects.filter(image__project=project).first().delete()
-    assert count_on(project, seconds=0).done == 1
+    assert count_on(project, seconds=0).done < 128
+
+
+def outcomes_are_the_same(project: Project) -> None:
+    """Read for some leaves alone, or with their whole trees."""
+    trees = list(trees_of(project))
+    found = outcomes_at({tree: range(tree.n) for tree in trees})
+    for tree in trees:
+        whole = outcome_of(tree)
+        for position in range(tree.n):
+            one = outcomes_at({tree: [position]})[tree.pk]
+            for told in (found[tree.pk], one):
+                assert told.fate_at(position) == whole.fate_at(position)
+                assert told.answers.get(position) == whole.answers.get(position)
+                assert told.segment_at(position).overruling == whole.segment_at(position).overruling
+                assert told.segment_at(position).decision == whole.segment_at(position).decision
+
+
+def test_what_became_of_some_masks_is_read_without_their_trees(ada: User) -> None:
+    project = mixed(aggregation="accuracy_weighted")
+    worker = Judgment.objects.first().worker
+    for tree in trees_of(project):
+        Skill.objects.create(tree=tree, worker=worker, sensitivity=0.9, specificity=0.2)
+    tree = mask_browser.trees_of(project).first()
+    for node, verdict in ((1, "reject"), (2 * tree.n - 2, "accept"), (2, "accept")):
+        overrule(tree=tree, node=node, verdict=verdict, reason="x", by=ada, at=NOON)
+    outcomes_are_the_same(project)
+
+
+def test_so_is_what_a_later_round_replaced() -> None:
+    project, _ = two_rounds(((PLACES[0], 14, 0.8),))
+    outcomes_are_the_same(project)
+    assert {outcomes_at({tree: [0]})[tree.pk].fate_at(0) for tree in trees_of(project)} == {
+        Fate.REPLACED,
+        Fate.ACCEPTED,
+    }
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from annotation_site.marketplaces.mturk.requirements import requirements
 from annotation_site.marketplaces.outbox import ask
 from annotation_site.marketplaces.paying import give_bonus
 from annotation_site.marketplaces.seam import NotAnArrival, NotConfigured
-from annotation_site.people.models import Standing
+from annotation_site.people.models import Standing, Worker
 from annotation_site.people.standing import change_standing
 from annotation_site.verification.claiming import claim_hit
 from tests.factories import NOON
@@ -349,6 +349,26 @@ class TestBonus:
         ACTIONS.filter(pk=second.pk).update(tries=1)
         outbox.deliver_due(at=LATER)
         assert len(turk.bonuses) == 2
+
+
+class TestMessages:
+    def write(self, listing: Listing, external_id: str) -> Action:
+        worker, _ = Worker.objects.get_or_create(provider=listing.realm, external_id=external_id)
+        about = {"kind": Action.Kind.MESSAGE, "reference": "message:1", "reason": "Thank you."}
+        return ask(listing=listing, worker=worker, at=NOON, **about)
+
+    def test_who_worked_for_us_gets_a_mail(self, turk):
+        listing = published("mturk")
+        visit = come(turk, listing)
+        self.write(listing, visit.membership.worker.external_id)
+        assert outbox.deliver_due(at=NOON) == 1
+        assert turk.written == [(visit.membership.worker.external_id, "Thank you.")]
+
+    def test_what_is_not_passed_on_is_told_on_the_action(self, turk):
+        action = self.write(published("mturk"), "A0NOBODY")
+        outbox.deliver_due(at=NOON)
+        action.refresh_from_db()
+        assert action.error == "A0NOBODY never worked for you."
 
 
 def test_nothing_of_boto3_is_needed_to_serve(monkeypatch):

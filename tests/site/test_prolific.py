@@ -214,3 +214,16 @@ class TestBonus:
         self.pay(approved, "2")
         outbox.deliver_due(at=LATER)
         assert self.paid(prolific, approved) == [25, 25]
+
+
+def test_a_message_whose_answer_was_lost_is_not_written_twice(prolific, listing):
+    worker = come(prolific, listing).membership.worker
+    about = {"kind": Action.Kind.MESSAGE, "reason": "Thank you.", "worker": worker, "at": NOON}
+    ask(listing=listing, reference="message:1", **about)
+    prolific.broken.append(500)
+    outbox.deliver_due(at=NOON)
+    outbox.deliver_due(at=LATER)
+    assert [written["body"] for written in prolific.written] == ["Thank you."]
+    ask(listing=listing, reference="message:2", **about)
+    outbox.deliver_due(at=LATER)
+    assert len(prolific.written) == 2

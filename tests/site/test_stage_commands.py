@@ -148,6 +148,20 @@ def test_weights_that_it_does_not_know_end_with_those_it_does(tmp_path: Path) ->
         said("train", project.slug, "--weights", "model.pkl")
 
 
+def test_a_wrong_option_leaves_nothing_behind(project: Project) -> None:
+    pytest.importorskip("torchvision")
+    slug = project.slug
+    with pytest.raises(CommandError, match="iterations is 0"):
+        said("train", slug, "--iterations", "0")
+    with pytest.raises(CommandError, match=r"starts from .*, not nonsense"):
+        said("train", slug, "--detector", "maskrcnn-small", "--weights", "nonsense")
+    assert "done" in said("train", slug)
+    assert current_round(project).detector == "fake"
+    with pytest.raises(CommandError, match="max_masks is 0"):
+        said("detect", slug, "--max-masks", "0")
+    assert "done" in said("detect", slug)
+
+
 def test_training_says_how_good_the_model_is_on_heldout_images(project: Project) -> None:
     assert "AP50" in said("train", project.slug)
     found = StageRun.objects.get(stage=Stage.TRAIN).detail["validation"]

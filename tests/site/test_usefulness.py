@@ -53,7 +53,9 @@ def test_three_models_are_compared(project: Project, tmp_path: Path, capsys) -> 
     call_command("usefulness", project.slug, json=tmp_path / "out.json")
     arms = json.loads((tmp_path / "out.json").read_text())
     assert [arm["trained_on"] for arm in arms] == ["initial", "initial + drawn", "initial + accepted"]
-    assert arms[0]["masks"] == 0
+    assert arms[0]["images"] == arms[0]["masks"] == 0
+    assert arms[2]["images"] > 0
+    assert {arm["heldout_images"] for arm in arms} == {project.images.filter(role=Role.HELDOUT).count()}
     known = project.rounds.get(number=2).known.count()
     assert arms[2]["masks"] == known > 0
     assert arms[1]["masks"] * 80 <= arms[2]["hours"] * 3600

@@ -13,13 +13,17 @@ from django.utils import timezone
 
 from annotation_site.budget.ledger import set_caps
 from annotation_site.catalog.models import Project
+from annotation_site.pages.briefing import Briefing
 from annotation_site.pages.work import Card
-from annotation_site.people.models import JoinLink, Membership, Standing
+from annotation_site.people.members import join
+from annotation_site.people.models import JoinLink, Membership, Standing, Worker
 from annotation_site.verification.answering import record_answer
-from annotation_site.verification.models import Assignment, Question
+from annotation_site.verification.models import Assignment, Judgment, Question
+from annotation_site.verification.paces import ENOUGH, SECONDS_A_MASK, seconds_a_mask
 from pipeline import masks
 from tests import factories
 from tests.scene_campaigns import Campaign, scene_campaign
+from tests.site.campaigns import Person, opened, project_with_clusters
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +57,20 @@ def test_the_landing_page_tells_the_task_and_opens_nothing(client, campaign):
     assert "mushroom" in told
     assert "generated scenes" in told
     assert not Assignment.objects.exists()
+
+
+def test_how_long_a_page_takes_is_measured_once_enough_is_known():
+    project = opened(project_with_clusters([0.9] * 20, hit_size=100, gold_share=0.0))
+    assert Briefing.of(Person.of(project).member).minutes == 3
+    program = join(project=project, provider=Worker.SIMULATED, external_id="1")
+    Person(program).work()
+    assert seconds_a_mask(project) == SECONDS_A_MASK
+    ada = Person.of(project)
+    while Judgment.objects.filter(worker=ada.member.worker).count() < ENOUGH:
+        ada.work()
+    assert seconds_a_mask(project) == 1.4
+    Judgment.objects.filter(worker=ada.member.worker).update(elapsed_ms=6000)
+    assert Briefing.of(ada.member).minutes == 10
 
 
 def test_the_landing_page_tells_what_a_page_pays(client, campaign):

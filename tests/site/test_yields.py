@@ -8,6 +8,7 @@ import pytest
 from annotation_site.catalog.models import Project
 from annotation_site.dashboards import selectors
 from annotation_site.dashboards.overview import overview
+from annotation_site.results.course import course_of
 from annotation_site.results.outcomes import outcome_of, trees_of
 from annotation_site.results.reporting import report
 from annotation_site.verification.answering import undo_answer
@@ -90,7 +91,7 @@ def test_status_overview_curve_cards_and_report_say_the_same() -> None:
     project = verified([True] * 64, says=one_in_five_refused, k_a=0.7, gold=6)
     told, page, found = status(project)["campaign"], overview(project), report(project)
     (card,) = selectors.project_cards(Project.objects.all())
-    points = selectors.curve(project)
+    points = course_of(project).curve
     accepted = {
         told["accepted_masks"], page["bought"].accepted, found.accepted, card["accepted"],
         points.accepted[-1], sum(row["accepted"] for row in page["categories"]),

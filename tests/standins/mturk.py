@@ -56,6 +56,7 @@ class MTurkStandIn:
         self.revoked: set[tuple[str, str]] = set()
         self.bonuses: list[dict[str, Any]] = []
         self.tokens: dict[str, str] = {}
+        self.written: list[tuple[str, str]] = []
         self.messages: list[dict[str, Any]] = []
         self.notified: dict[str, dict[str, Any]] = {}
         self.api = Service("mturk", {name: getattr(self, name) for name in OPERATIONS})
@@ -306,6 +307,22 @@ class MTurkStandIn:
         found = [paid for paid in self.bonuses if paid["AssignmentId"] == AssignmentId]
         return self._page("BonusPayments", found, **page)
 
+    def NotifyWorkers(self, *, Subject, MessageText, WorkerIds):
+        assert len(Subject) <= 200
+        assert len(MessageText) <= 4096
+        known = {assignment.worker for assignment in self.assignments.values()}
+        self.written += [(worker, MessageText) for worker in WorkerIds if worker in known]
+        failed = [
+            {
+                "NotifyWorkersFailureCode": "HardFailure",
+                "NotifyWorkersFailureMessage": f"{worker} never worked for you.",
+                "WorkerId": worker,
+            }
+            for worker in WorkerIds
+            if worker not in known
+        ]
+        return {"NotifyWorkersFailureStatuses": failed}
+
     def AssociateQualificationWithWorker(self, *, QualificationTypeId, WorkerId, IntegerValue=1, **_):
         self.scores[QualificationTypeId, WorkerId] = IntegerValue
         self.revoked.discard((QualificationTypeId, WorkerId))
@@ -340,5 +357,5 @@ OPERATIONS = (
     "CreateQualificationType", "ListQualificationTypes", "CreateHITType", "CreateHITWithHITType", "ListHITs",
     "UpdateExpirationForHIT", "UpdateNotificationSettings", "ListAssignmentsForHIT", "GetAssignment",
     "ApproveAssignment", "RejectAssignment", "SendBonus", "ListBonusPayments",
-    "AssociateQualificationWithWorker", "DisassociateQualificationFromWorker", "GetQualificationScore",
+    "NotifyWorkers", "AssociateQualificationWithWorker", "DisassociateQualificationFromWorker", "GetQualificationScore",
 )  # fmt: skip

@@ -34,6 +34,7 @@ class ProlificStandIn:
         self.submissions: dict[str, dict[str, Any]] = {}
         self.bonuses: dict[str, list[tuple[str, str]]] = {}
         self.returns: dict[str, list[str]] = {}
+        self.written: list[dict[str, Any]] = []
         self.calls: list[str] = []
         self.broken: list[int] = []
         """Statuses that the next requests are answered with, each after it was carried out."""
@@ -76,6 +77,10 @@ class ProlificStandIn:
                 return self._set_up(body)
             case "POST", ["bulk-bonus-payments", known, "pay"]:
                 return self._pay(known)
+            case "POST", ["messages"]:
+                return self._write(body)
+            case "GET", ["messages"]:
+                return {"results": [m for m in self.written if m["recipient_id"] == query["user_id"]]}
             case "GET", ["submissions", known]:
                 return self.submissions[known]
             case "POST", ["submissions", known, "transition"]:
@@ -123,6 +128,13 @@ class ProlificStandIn:
     def _pay(self, known: str) -> dict[str, Any]:
         for submission, money in self.bonuses.pop(known):
             self.submissions[submission]["bonus_payments"].append(round(float(money) * 100))
+        return {}
+
+    def _write(self, body: dict[str, Any]) -> dict[str, Any]:
+        assert set(body) == {"recipient_id", "body", "study_id"}
+        if not any(found["participant_id"] == body["recipient_id"] for found in self.submissions.values()):
+            raise Refusal("Not a participant of this study")
+        self.written.append(body)
         return {}
 
     def _page(self, everything: list[Any], query: dict[str, str]) -> dict[str, Any]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from django import template
 
 register = template.Library()
+
+SPARKS = 24
+"""Points of a line as small as a word."""
 
 
 @register.filter
@@ -49,6 +54,7 @@ def parted(text: str) -> list[str]:
 
 TONES = {
     "accept": "accept", "done": "accept", "active": "accept", "approved": "accept",
+    "delivered": "accept",
     "reject": "reject", "failed": "reject", "stopped": "reject",
     "split": "split",
     "open": "open", "running": "open", "published": "open",
@@ -69,6 +75,23 @@ def add_floats(left: float | str, right: float | str) -> str:
 
 
 @register.filter
+def sparkline(values: Sequence[float]) -> str:
+    """SVG path data of a line through values, 0 at the bottom, in a box of 100 by 20; nothing for none."""
+    if not values or not max(values):
+        return ""
+    last = max(1, min(SPARKS, len(values)) - 1)
+    shown = [values[round(i * (len(values) - 1) / last)] for i in range(last + 1)]
+    step, highest = 100 / last, max(shown)
+    return "M" + "L".join(f"{i * step:.1f} {19 - 18 * value / highest:.1f}" for i, value in enumerate(shown))
+
+
+@register.filter
 def seconds(milliseconds: float | None) -> str:
     """1423 -> "1.4"."""
     return "–" if milliseconds is None else f"{milliseconds / 1000:.1f}"
+
+
+@register.filter
+def called(name: str, names: Mapping[str, str]) -> str:
+    """What something is called for people; itself where it has no other name."""
+    return names.get(name, name)

@@ -206,6 +206,17 @@ def _is_paid(turk: Any, action: Action) -> bool:
     return there > before
 
 
+def message(turk: Any, action: Action) -> Told:
+    """A mail to the worker. It has no token: where the answer is lost, they get it twice."""
+    sent = turk.notify_workers(
+        Subject=action.listing.title, MessageText=action.reason, WorkerIds=[_worker_id(action)]
+    )
+    for failed in sent.get("NotifyWorkersFailureStatuses", []):
+        told = failed.get("NotifyWorkersFailureMessage", "Mechanical Turk did not pass the message on.")
+        raise Unavailable(told) if failed.get("NotifyWorkersFailureCode") == "SoftFailure" else Refused(told)
+    return {}
+
+
 def _assignment(turk: Any, action: Action) -> dict[str, Any]:
     """The assignment as the marketplace has it; nobody is paid whose id it gives to another worker."""
     assert action.submission is not None
@@ -240,5 +251,6 @@ VERBS: Mapping[str, Callable[[Any, Action], Told]] = {
     Action.Kind.OVERRIDE: override,
     Action.Kind.BONUS: bonus,
     Action.Kind.RELEASE: _unknown,
+    Action.Kind.MESSAGE: message,
 }
 """Kind of action -> what it does there."""

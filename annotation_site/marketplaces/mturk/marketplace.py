@@ -41,6 +41,8 @@ class MTurk:
         "Amazon closed Mechanical Turk on 30 September 2026. This works with services that speak its API."
     )
 
+    messages: ClassVar[bool] = True
+
     def __init__(self, environment: str) -> None:
         self.environment = environment
 

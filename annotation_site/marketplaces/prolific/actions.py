@@ -10,6 +10,7 @@ from annotation_site.marketplaces.prolific.calls import call, pages
 from annotation_site.marketplaces.prolific.codes import completion_codes
 from annotation_site.marketplaces.public import arrival_url
 from annotation_site.marketplaces.seam import Refused, Unavailable
+from annotation_site.people.models import Worker
 
 Told = dict[str, str]
 IDS = "PROLIFIC_PID={{%PROLIFIC_PID%}}&STUDY_ID={{%STUDY_ID%}}&SESSION_ID={{%SESSION_ID%}}"
@@ -130,6 +131,25 @@ def release(action: Action) -> Told:
     return {}
 
 
+def message(action: Action) -> Told:
+    """Write to the participant. A second try looks first whether it is there."""
+    assert action.worker is not None
+    if action.tries > 1 and _is_written(action, action.worker):
+        return {}
+    told = {
+        "recipient_id": action.worker.external_id, "body": action.reason, "study_id": _study_of(action),
+    }  # fmt: skip
+    call("POST", "messages/", json=told)
+    return {}
+
+
+def _is_written(action: Action, worker: Worker) -> bool:
+    """Whether more such messages are there than were told before."""
+    told = Action.objects.filter(worker=worker, kind=action.kind, reason=action.reason, done_at__isnull=False)
+    there = call("GET", "messages/", params={"user_id": worker.external_id}).get("results", [])
+    return sum(found.get("body") == action.reason for found in there) > told.count()
+
+
 def nothing(action: Action) -> Told:  # noqa: ARG001
     """Prolific has no such thing; this site remembers who passed and who was stopped."""
     return {}
@@ -171,5 +191,6 @@ VERBS: Mapping[str, Callable[[Action], Told]] = {
     Action.Kind.OVERRIDE: override,
     Action.Kind.BONUS: bonus,
     Action.Kind.RELEASE: release,
+    Action.Kind.MESSAGE: message,
 }
 """Kind of action -> what it does there."""

@@ -37,6 +37,7 @@ class Prolific:
     title: ClassVar[str] = "Prolific"
     framed: ClassVar[bool] = False
     closed: ClassVar[str] = ""
+    messages: ClassVar[bool] = True
 
     def __init__(self, environment: str) -> None:
         self.environment = environment

@@ -13,7 +13,7 @@ from annotation_site.catalog.models import Project
 from annotation_site.catalog.rounds import UnknownProject, find_project
 from annotation_site.people.models import Membership
 from annotation_site.verification import trust
-from annotation_site.verification.records import record_of
+from annotation_site.verification.keeping import keep_record
 
 
 class Command(BaseCommand):
@@ -66,11 +66,11 @@ class Command(BaseCommand):
 
     def _list(self, members: Any) -> None:
         for member in members.select_related("worker").iterator(chunk_size=500):
-            record = record_of(member)
-            gold, agreement, pace = record.gold, record.agreement, record.pace
+            record = keep_record(member)
             self.stdout.write(
-                f"{member.pk:>6}  {member.standing:<9}  {member.worker}: gold {gold.right}/{gold.answered}, "
-                f"agrees {agreement.agreed}/{agreement.shared}, {pace.look_ms / 1000:.1f} s a mask"
+                f"{member.pk:>6}  {member.standing:<9}  {member.worker}: "
+                f"gold {record.gold_right}/{record.gold_answered}, "
+                f"agrees {record.agreed}/{record.shared}, {(record.look_ms or 0) / 1000:.1f} s a mask"
             )
             latest = member.changes.order_by("-at", "-pk").first()
             if latest is not None:

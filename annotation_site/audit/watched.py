@@ -1,0 +1,113 @@
+"""Whose changes are kept: one line for a model.
+
+Not the tables that grow with the data (masks, questions, judgments, decisions): they are append-only trails
+of their own, and hundreds of people write them every second. `migrate` brings the triggers in line with this
+list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+from django.apps import apps
+from django.db.models import Field, Model
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A model whose changes are kept.
+
+    Attributes
+    ----------
+    model : as catalog.Project
+    project, name : where its project's key is found, and what people call the row; fields, or paths of them
+    ignore, only : fields whose changes are no news; or the only ones that are
+    secret : fields of which is only told that they changed
+    on : what is kept of insert, update and delete
+    when : SQL about NEW, where not every row is meant; not with delete
+    """
+
+    model: str
+    project: str = ""
+    name: str = ""
+    ignore: Iterable[str] = ()
+    only: Iterable[str] = ()
+    secret: Iterable[str] = ()
+    on: tuple[str, ...] = ("insert", "update", "delete")
+    when: str = ""
+
+    @property
+    def cls(self) -> type[Model]:
+        return apps.get_model(self.model)
+
+    @property
+    def table(self) -> str:
+        return self.cls._meta.db_table
+
+    @property
+    def told(self) -> list[str]:
+        """The columns whose changes are kept."""
+        fields = self.cls._meta.local_concrete_fields
+        return [field.column for field in fields if self._tells(field)]
+
+    @property
+    def ignored(self) -> list[str]:
+        told = set(self.told)
+        return [f.column for f in self.cls._meta.local_concrete_fields if f.column not in told]
+
+    @property
+    def hidden(self) -> list[str]:
+        return [self.column(name) for name in self.secret]
+
+    def column(self, name: str) -> str:
+        field = self.cls._meta.get_field(name)
+        assert isinstance(field, Field)
+        return field.column
+
+    def _tells(self, field: Field) -> bool:  # type: ignore[type-arg]
+        return field.name in set(self.only) if self.only else field.name not in set(self.ignore)
+
+
+OUTLINE = ("x", "y", "width", "height", "counts", "iou", "source_id", "key")
+WATCHED = (
+    Watched("catalog.Project", project="id", name="name"),
+    Watched("catalog.Category", project="project", name="name"),
+    Watched("catalog.Round", project="project", name="number", ignore=["calibration"]),
+    Watched("catalog.StageRun", project="round__project", name="stage", only=["state", "error"]),
+    Watched("budget.Budget", project="project", ignore=["committed_questions", "committed_money"]),
+    Watched("access.Grant", project="project", name="user__username"),
+    Watched("access.Invitation", project="project", name="email", secret=["secret"]),
+    Watched(
+        "people.Membership", project="project", name="worker__name", ignore=["standing"], secret=["secret"]
+    ),
+    Watched("people.StandingChange", project="membership__project", name="membership__worker__name"),
+    Watched("people.JoinLink", project="project", secret=["code"]),
+    Watched("people.TrustPolicy", project="project"),
+    Watched(
+        "people.GoldItem", project="project", name="category__name", ignore=OUTLINE[:5],
+        on=("insert", "update"),
+        when="NEW.added_by <> '' OR NEW.retired_at IS NOT NULL",
+    ),
+    Watched("qualification.QualificationPolicy", project="project"),
+    Watched("qualification.ConsentText", project="project"),
+    Watched("qualification.Vouching", project="membership__project", name="membership__worker__name"),
+    Watched(
+        "qualification.Lesson", project="project", name="category__name", ignore=OUTLINE, on=("update",)
+    ),
+    Watched("verification.Overruling", project="tree__round__project", name="tree__category__name"),
+    Watched("marketplaces.Listing", project="project", name="title"),
+    Watched("results.ExportFile", project="project", name="format", on=("insert", "delete")),
+    Watched(
+        "webhooks.Webhook", project="project", name="url", ignore=["failures", "failing_since"],
+        secret=["secret", "earlier_secret"],
+    ),
+    Watched("auth.User", name="username", ignore=["last_login"], secret=["password"]),
+)  # fmt: skip
+
+
+@cache
+def watched_columns() -> dict[str, frozenset[str]]:
+    """Table -> the columns whose changes are kept."""
+    return {one.table: frozenset(one.told) for one in WATCHED}

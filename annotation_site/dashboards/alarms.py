@@ -1,0 +1,181 @@
+"""What is wrong with a campaign, and what to do about it: each for as long as it is so.
+
+An alarm is derived from the facts each time the overview is asked for; what is put right is gone from the
+page with the next look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils.translation import gettext as _
+
+from annotation_site.budget.ledger import affordable
+from annotation_site.budget.models import Budget
+from annotation_site.catalog.models import Project, StageRun
+from annotation_site.catalog.stages import orphaned
+from annotation_site.people.models import TrustPolicy
+from annotation_site.results.course import Course, Stretch
+
+NEARLY = 0.9
+"""Of a cap that is spent or reserved: a tenth is left to decide in, a few HITs of most projects."""
+SILENCE = timedelta(minutes=30)
+"""Without any answer, as long as a HIT's lease by default: whoever had one has let it go."""
+STUCK = timedelta(minutes=5)
+"""Without a word of a stage that is under way; it says how far it is twice a second where it can."""
+FEWEST = 10
+"""Gold answers in the last stretch, before it can alarm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What is wrong and what to do: by a command, or on the page of a route."""
+
+    key: str
+    title: str
+    advice: str
+    command: str = ""
+    route: str = ""
+    link: str = ""
+    is_grave: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What alarms are about.
+
+    Attributes
+    ----------
+    runs : the stages of the latest round
+    open_clusters : that people are asked about
+    has_worker : whether a Celery worker answers; None where nobody has looked yet
+    """
+
+    project: Project
+    runs: Sequence[StageRun]
+    budget: Budget | None
+    course: Course
+    open_clusters: int
+    has_worker: bool | None
+    at: datetime
+
+
+def alarms(watched: Watched) -> list[Alarm]:
+    """All that stand, the grave ones first."""
+    found = [*_stages(watched), *_worker(watched), *_budget(watched), *_silence(watched), *_gold(watched)]
+    return sorted(found, key=lambda alarm: not alarm.is_grave)
+
+
+def _stages(watched: Watched) -> Iterator[Alarm]:
+    running = any(run.state == StageRun.State.RUNNING for run in watched.runs)
+    left = {run.pk for run in orphaned(watched.runs)} if running else set()
+    for run in watched.runs:
+        stage, command = run.get_stage_display(), f"manage.py {run.stage} {watched.project.slug}"
+        if run.state == StageRun.State.FAILED:
+            yield Alarm(
+                f"failed-{run.stage}",
+                _("Stage “%(stage)s” failed") % {"stage": stage},
+                _("%(error)s Put right what it names, then run it again: it goes on where it ended.")
+                % {"error": run.error[:300]},
+                command=command,
+                is_grave=True,
+            )
+        elif run.pk in left or (run.state == StageRun.State.RUNNING and _is_silent(run, watched.at)):
+            yield Alarm(
+                f"stuck-{run.stage}",
+                _("Stage “%(stage)s” is stuck") % {"stage": stage},
+                _(
+                    "Its process ended or says nothing any more. A worker takes it over within a minute. If"
+                    " none does, look into the workers’ log and at their memory, or run it yourself:"
+                ),
+                command=command,
+                is_grave=True,
+            )
+
+
+def _is_silent(run: StageRun, at: datetime) -> bool:
+    return run.heartbeat_at is not None and at - run.heartbeat_at > STUCK
+
+
+def _worker(watched: Watched) -> Iterator[Alarm]:
+    if watched.has_worker is False:
+        yield Alarm(
+            "no-worker",
+            _("No Celery worker is alive"),
+            _("Stages, exports, marketplaces and expired HITs wait until one is. Start one:"),
+            command="celery --app workers worker --beat",
+            is_grave=True,
+        )
+
+
+def _budget(watched: Watched) -> Iterator[Alarm]:
+    budget = watched.budget
+    if budget is None:
+        return
+    command = f"manage.py budget {watched.project.slug}"
+    share = committed_share(budget)
+    if _is_spent(budget):
+        yield Alarm(
+            "budget-spent",
+            _("The budget is spent"),
+            _("Nobody is given work any more. Pause the project, or set the cap higher:"),
+            command=command,
+            is_grave=True,
+        )
+    elif share is not None and share >= NEARLY:
+        yield Alarm(
+            "budget",
+            _("The budget is nearly spent"),
+            _("%(share)d %% of it is spent or reserved. Let it end there, or set the cap higher:")
+            % {"share": int(100 * share)},
+            command=command,
+        )
+
+
+def _is_spent(budget: Budget) -> bool:
+    return affordable(budget, at_most=1) < 1
+
+
+def committed_share(budget: Budget) -> float | None:
+    """Spent or reserved of the cap that is nearer to its end; None without caps."""
+    pairs = ((budget.committed_questions, budget.questions), (budget.committed_money, budget.money))
+    return max((float(committed) / float(cap) for committed, cap in pairs if cap), default=None)
+
+
+def _silence(watched: Watched) -> Iterator[Alarm]:
+    asks = watched.project.state == Project.State.OPEN and watched.open_clusters > 0
+    if not asks or (watched.budget is not None and _is_spent(watched.budget)):
+        return
+    opened = next((run.finished_at for run in watched.runs if run.stage == StageRun.Stage.OPEN), None)
+    since = max((at for at in (watched.course.last, opened) if at is not None), default=None)
+    if since is not None and watched.at - since > SILENCE:
+        yield Alarm(
+            "silence",
+            _("Nobody answers"),
+            _("Questions have waited for half an hour and more. Send people their links, or offer more pay:"),
+            route="team",
+            link=_("Team"),
+        )
+
+
+def _gold(watched: Watched) -> Iterator[Alarm]:
+    if not watched.course.gold or watched.course.gold[-1].answers < FEWEST:
+        return
+    *before, last = watched.course.gold
+    told = _("%(right)d of the last %(answers)d gold answers are right.") % {
+        "right": last.right,
+        "answers": last.answers,
+    }
+    advice = _("Look who errs, and whether an instruction or a gold mask misleads:")
+    command = f"manage.py workers {watched.project.slug}"
+    policy = TrustPolicy.objects.filter(project=watched.project).first() or TrustPolicy()
+    if before and last.share.high < _share(before):
+        yield Alarm("gold-falls", _("Gold accuracy is falling"), f"{told} {advice}", command=command)
+    elif last.share.high < policy.watch_below:
+        yield Alarm("gold-low", _("Gold accuracy is low"), f"{told} {advice}", command=command)
+
+
+def _share(stretches: Sequence[Stretch]) -> float:
+    return sum(one.right for one in stretches) / sum(one.answers for one in stretches)

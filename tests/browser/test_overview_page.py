@@ -1,0 +1,156 @@
+"""The overview of a project in a real browser: live, by keys, on a phone, with the numbers behind charts."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings as configured
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from annotation_site import enqueue
+from annotation_site.catalog.models import StageRun
+from annotation_site.verification.looking_ahead import plan_ahead
+from tests.site.campaigns import Clock, Person, add_gold, opened
+from tests.site.test_forecasting import calibrated
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+@pytest.fixture
+def person(settings, monkeypatch) -> Person:
+    """Somebody who has answered a HIT of a campaign with a forecast; every look counts anew."""
+    settings.OVERVIEW_SECONDS = 0
+    monkeypatch.setattr(enqueue, "is_worker_there", lambda: True)
+    project = calibrated(gold_share=0.2)
+    add_gold(project, 8)
+    plan_ahead(project.rounds.get())
+    someone = Person.of(opened(project), clock=Clock(timezone.now()))
+    someone.work()
+    return someone
+
+
+@pytest.fixture
+def signed_in(contexts):
+    """Opens a page for a superuser."""
+    client = Client()
+    client.force_login(User.objects.create_user("ada", is_superuser=True))
+    session = client.cookies[configured.SESSION_COOKIE_NAME].value
+
+    def open_(*args: str, **options: object) -> Page:
+        page = contexts.open(*args, **options)
+        page.context.add_cookies(
+            [{"name": configured.SESSION_COOKIE_NAME, "value": session, "url": contexts.base_url}]
+        )
+        return page
+
+    return open_
+
+
+def address(person: Person) -> str:
+    return f"/projects/{person.member.project.slug}/"
+
+
+def stat(page: Page, name: str):
+    return page.locator("#bought .stat", has=page.get_by_text(name, exact=True)).locator("dd").first
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme"), [("desktop", "light"), ("phone", "dark")], ids=["desk by day", "phone by night"]
+)
+def test_axe_finds_nothing_and_nothing_reaches_over_the_edge(signed_in, person, size, scheme):
+    page = signed_in(size, color_scheme=scheme, reduced_motion="reduce")
+    StageRun.objects.create(
+        round=person.member.project.rounds.get(), stage="train", state="failed", error="Gone."
+    )
+    told = []
+    for where in ("", "launch/", "report/"):
+        page.goto(address(person) + where)
+        page.wait_for_load_state("networkidle")
+        for summary in page.locator(".numbers:not([hidden]) summary").all():
+            summary.click()
+        found = Axe().run(page, options=RULES).response["violations"]
+        told += [(where, one["id"], [node["html"][:120] for node in one["nodes"]]) for one in found]
+        over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        told += [(where, "too wide", over)] if over > 0 else []
+    assert told == []
+
+
+def test_it_follows_the_answers_without_a_reload_and_leaves_the_charts_where_they_are(signed_in, person):
+    page = signed_in()
+    page.goto(address(person))
+    expect(stat(page, "Answers")).to_have_text("10")
+    page.evaluate("document.getElementById('curve').dataset.kept = 'yes'")
+    page.locator("#curve summary").click()
+    person.work()
+    expect(stat(page, "Answers")).to_have_text("20")
+    table = page.locator("#curve tbody")
+    expect(table.get_by_role("rowheader", name="20", exact=True).first).to_be_visible()
+    expect(page.locator("#curve[data-kept]")).to_have_count(1)
+
+
+def test_the_axis_turns_by_keys(signed_in, person):
+    page = signed_in()
+    page.goto(address(person))
+    label = page.locator("#curve .u-legend .u-series").first
+    expect(label).to_contain_text("Questions")
+    page.get_by_role("button", name="Human time").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Human time")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="Questions")).to_have_attribute("aria-pressed", "false")
+    expect(label).to_contain_text("Minutes")
+
+
+@pytest.mark.parametrize("chart", ["The curve", "Throughput", "Gold accuracy", "Categories", "Forecast"])
+def test_the_numbers_behind_a_chart_are_a_file(signed_in, person, chart):
+    page = signed_in()
+    page.goto(address(person))
+    with page.expect_download() as told:
+        page.get_by_role("link", name=f"{chart} as CSV").click()
+    header, *rows = csv.reader(io.StringIO(told.value.path().read_text()))
+    assert rows
+    assert {len(row) for row in rows} == {len(header)}
+
+
+def test_an_alarm_says_what_to_do_and_goes_when_it_is_done(signed_in, person):
+    run = StageRun.objects.create(
+        round=person.member.project.rounds.get(), stage="detect", state="failed", error="No room on the disk."
+    )
+    page = signed_in("phone")
+    page.goto(address(person))
+    alarm = page.get_by_role("region", name="Alarms")
+    expect(alarm).to_contain_text("No room on the disk.")
+    expect(alarm.locator("code")).to_have_text(re.compile("manage.py detect"))
+    StageRun.objects.filter(pk=run.pk).update(state="done", error="")
+    expect(alarm).to_be_hidden()
+
+
+def test_the_menu_of_a_phone_opens_closes_and_leads_on(signed_in, person):
+    page = signed_in("phone")
+    page.goto(address(person))
+    button, menu = page.get_by_role("button", name="Menu"), page.get_by_role("navigation", name="Project")
+    expect(menu).to_be_hidden()
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(menu.get_by_role("link", name="Overview")).to_have_attribute("aria-current", "page")
+    page.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    button.click()
+    menu.get_by_role("link", name="Trees").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Trees")
+
+
+def test_a_desk_has_the_pages_beside_the_page(signed_in, person):
+    page = signed_in()
+    page.goto(address(person))
+    page.get_by_role("navigation", name="Project").get_by_role("link", name="Masks").click()
+    current = page.get_by_role("navigation", name="Project").locator("[aria-current=page]")
+    expect(current).to_have_text("Masks")

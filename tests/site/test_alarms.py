@@ -1,0 +1,115 @@
+"""What the overview warns of, for as long as it is so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from annotation_site import enqueue
+from annotation_site.budget.ledger import budget_of, change_budget, set_caps
+from annotation_site.catalog.models import Project, StageRun
+from annotation_site.dashboards.alarms import Watched, alarms
+from annotation_site.dashboards.sharing import compute_due
+from annotation_site.results.course import Course, Stretch, course_of
+from annotation_site.verification.opening import pause_campaign
+from pipeline.shares import estimated
+from tests.factories import NOON, ProjectFactory, RoundFactory
+from tests.site.campaigns import Person, opened, project_with_tree
+
+pytestmark = pytest.mark.django_db
+
+HOUR = timedelta(hours=1)
+
+
+def watched(project: Project, *, at: datetime = NOON, **what: object) -> Watched:
+    values = {
+        "runs": list(StageRun.objects.filter(round__project=project)), "budget": budget_of(project),
+        "course": course_of(project), "open_clusters": 1, "has_worker": None, **what,
+    }  # fmt: skip
+    return Watched(project=project, at=at, **values)
+
+
+def keys(project: Project, **what: object) -> list[str]:
+    return [alarm.key for alarm in alarms(watched(project, **what))]
+
+
+def test_a_project_that_goes_well_alarms_nobody() -> None:
+    project = opened(project_with_tree([True] * 64, gold=4))
+    Person.of(project).work()
+    assert keys(project, has_worker=True, at=NOON + timedelta(minutes=10)) == []
+
+
+def test_a_budget_alarms_when_it_is_nearly_spent_and_when_it_is() -> None:
+    project = opened(project_with_tree([True] * 64))
+    set_caps(project=project, questions=1000, money=None)
+    reserved = Person.of(project).open().items.count()
+    change_budget(project=project, questions=reserved + 1)
+    assert keys(project) == ["budget"]
+    change_budget(project=project, questions=reserved)
+    assert keys(project) == ["budget-spent"]
+    change_budget(project=project, questions=None)
+    assert keys(project) == []
+
+
+def test_silence_alarms_while_there_is_something_to_ask() -> None:
+    project = opened(project_with_tree([True] * 64))
+    Person.of(project).work()
+    assert keys(project, at=NOON + HOUR) == ["silence"]
+    assert keys(project, at=NOON + timedelta(minutes=20)) == []
+    assert keys(project, at=NOON + HOUR, open_clusters=0) == []
+    pause_campaign(project=project)
+    assert keys(project, at=NOON + HOUR) == []
+
+
+def gold(course: Course, *rights: int) -> Course:
+    """A course with stretches of 40 gold answers."""
+    shares = [estimated(right, 40 - right, size=10**9) for right in rights]
+    told = [Stretch(NOON, 40, right, share) for right, share in zip(rights, shares, strict=True) if share]
+    return replace(course, gold=told)
+
+
+@pytest.mark.parametrize(
+    ("rights", "expected"),
+    [((38, 39, 36), []), ((39, 39, 28), ["gold-falls"]), ((24,), ["gold-low"]), ((24, 24, 24), ["gold-low"])],
+)
+def test_gold_alarms_when_it_surely_falls_or_is_low(rights: tuple[int, ...], expected: list[str]) -> None:
+    project = ProjectFactory()
+    assert keys(project, course=gold(course_of(project), *rights)) == expected
+
+
+def test_a_stage_alarms_when_it_failed_or_nobody_is_at_it() -> None:
+    round_ = RoundFactory()
+    run = StageRun.objects.create(round=round_, stage="train", state="failed", error="No initial images.")
+    (alarm,) = alarms(watched(round_.project))
+    assert alarm.key == "failed-train"
+    assert "No initial images." in alarm.advice
+    assert alarm.command == f"manage.py train {round_.project.slug}"
+    StageRun.objects.filter(pk=run.pk).update(state="running", heartbeat_at=NOON)
+    assert keys(round_.project) == ["stuck-train"]
+    StageRun.objects.filter(pk=run.pk).update(state="done")
+    assert keys(round_.project) == []
+
+
+def test_the_page_says_when_no_worker_is_alive_and_never_waits_to_know(
+    admin_client: Client, monkeypatch
+) -> None:
+    cache.clear()
+    project, there = ProjectFactory(), [False]
+    monkeypatch.setattr(enqueue, "is_worker_there", lambda: there[0])
+    live = f"/projects/{project.slug}/live/"
+
+    def warns() -> bool:
+        page = admin_client.get(live).content.decode()
+        compute_due()
+        return "No Celery worker is alive" in page
+
+    assert not warns(), "Nobody has looked yet."
+    assert warns()
+    there[0] = True
+    cache.delete("maskgrove:worker:fresh")
+    assert warns(), "What was known is told until the next look."
+    assert not warns()
