@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from maskgrove_client.records import (
     Estimate,
     Export,
     Image,
+    Import,
     LedgerEntry,
     Mask,
     MaskFacts,
@@ -27,12 +28,15 @@ from maskgrove_client.records import (
     Stage,
     Status,
     Tree,
+    Upload,
     Verdict,
     Worker,
     WorkerFacts,
 )
 
 Fate = Literal["accepted", "rejected", "replaced", "undecided"]
+PIECE = 8 << 20
+"""Bytes that are sent at once."""
 POLL = 2.0
 """Seconds between two looks at something that is under way."""
 ENDED = frozenset({"done", "stopped", "failed"})
@@ -92,6 +96,36 @@ class ProjectClient:
 
     def images(self, *, role: Literal["initial", "heldout", "pool"] | None = None) -> Iterator[Image]:
         return self._pages("images", role=role)
+
+    # Images in
+
+    def imports(self) -> Iterator[Import]:
+        return self._pages("imports")
+
+    def import_from(self, place: str, **wish: Any) -> Import:
+        """Import a folder of the server, or s3://bucket/prefix, as `role="pool"`; a worker does it."""
+        asked: Import = self._send("POST", "imports", place=place, **wish)
+        return asked
+
+    def upload(self, files: Iterable[str | Path], **wish: Any) -> Import:
+        """Send images, zips of them, and maybe a COCO file; a worker imports them, as `role="pool"`.
+
+        Called again with the same files after a break, it sends what is missing.
+        """
+        paths = [Path(file) for file in files]
+        listed = [{"name": path.name, "size": path.stat().st_size} for path in paths]
+        upload: Upload = self._send("POST", "imports/uploads", files=listed, **wish)
+        for told, path in zip(upload["files"], paths, strict=True):
+            self._send_file(f"imports/{upload['id']}/files/{told['number']}", path, told["received"])
+        finished: Import = self._send("POST", f"imports/{upload['id']}/finish")
+        return finished
+
+    def _send_file(self, address: str, path: Path, received: int) -> None:
+        with path.open("rb") as file:
+            file.seek(received)
+            while piece := file.read(PIECE):
+                self._connection.put(self._at(address), piece, at=received)
+                received += len(piece)
 
     # Rounds and their stages
 
@@ -187,9 +221,9 @@ class ProjectClient:
     def ledger(self) -> Iterator[LedgerEntry]:
         return self._pages("ledger")
 
-    def estimate(self) -> Estimate:
-        """What the round will bring and cost, before anyone is asked."""
-        found: Estimate = self._get("estimate")
+    def estimate(self, *, anew: bool = False) -> Estimate:
+        """What the round will bring and cost, as far as a worker has worked it out; `anew` has it do so."""
+        found: Estimate = self._send("POST", "estimate") if anew else self._get("estimate")
         return found
 
     def workers(self, standing: str | None = None) -> Iterator[Worker]:

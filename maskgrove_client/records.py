@@ -112,6 +112,38 @@ class Image(TypedDict):
     digest: str
 
 
+class Import(TypedDict):
+    id: int
+    source: str
+    place: str
+    annotations: str
+    shares: dict[str, float]
+    seed: int
+    strict: bool
+    in_place: bool
+    asked_by: str | None
+    asked_at: str
+    state: str
+    done: int
+    total: int
+    message: str
+    error: str
+    report: dict[str, Any]
+    begun_at: str | None
+    finished_at: str | None
+
+
+class UploadedFile(TypedDict):
+    number: int
+    name: str
+    size: int
+    received: int
+
+
+class Upload(Import):
+    files: list[UploadedFile]
+
+
 class Stage(TypedDict):
     stage: str
     round: int
@@ -305,12 +337,21 @@ class Expected(TypedDict):
     hours: float
 
 
-class Estimate(TypedDict):
+class Forecast(TypedDict):
     masks: int
     votes: float
     currency: str
     steps: list[Expected]
     until_spent: Expected | None
+
+
+class Estimate(TypedDict):
+    state: str
+    done: int
+    total: int
+    error: str
+    finished_at: str | None
+    forecast: Forecast | None
 
 
 class Worker(TypedDict):

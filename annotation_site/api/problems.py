@@ -18,7 +18,9 @@ class ProblemSerializer(serializers.Serializer[Any]):
     title = serializers.CharField()
     status = serializers.IntegerField()
     detail = serializers.CharField(help_text="May be shown.")
-    errors = serializers.JSONField(required=False, help_text="By field, where the type is invalid.")
+    errors = serializers.JSONField(  # type: ignore[assignment]  # A property of serializers has that name.
+        required=False, help_text="By field, where the type is invalid."
+    )
 
 
 class Problem(APIException):

@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
@@ -34,7 +33,7 @@ class TokenInvalid(Exception):
 @transaction.atomic
 def issue(
     *,
-    user: AbstractBaseUser,
+    user: Visitor,
     name: str,
     scope: Scope,
     at: datetime,
@@ -72,7 +71,7 @@ def issue(
     return token, secret
 
 
-def _check_theirs(user: AbstractBaseUser, projects: Collection[Project]) -> None:
+def _check_theirs(user: Visitor, projects: Collection[Project]) -> None:
     if not projects:
         raise TokenRefused("Name the projects that the token is for, or give it all.")
     theirs = set(projects_of(user).values_list("pk", flat=True))
@@ -85,7 +84,7 @@ def revoke(*, token: ApiToken, at: datetime) -> None:
     ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=at)
 
 
-def in_use(user: AbstractBaseUser) -> QuerySet[ApiToken]:
+def in_use(user: Visitor) -> QuerySet[ApiToken]:
     """A person's tokens that were not revoked, newest first."""
     own = ApiToken.objects.filter(user=user.pk, revoked_at__isnull=True)
     return own.prefetch_related("projects").order_by("-pk")

@@ -42,6 +42,9 @@ def signed_in(contexts):
 
 def tried(page: Page, operation: str, body: str = "") -> str:
     """Open an operation of the document, execute it, and read the status of what came."""
+    tag = page.locator("[data-tag='projects']")
+    if tag.get_attribute("data-is-open") == "false":
+        tag.click()
     block = page.locator(f"[id$='-{operation}']")
     block.locator(".opblock-summary-control").click()
     block.get_by_role("button", name="Try it out").click()
@@ -58,7 +61,7 @@ def tried(page: Page, operation: str, body: str = "") -> str:
 def test_the_description_is_drawn_and_tried_under_the_policy(signed_in, colours):
     page = signed_in(color_scheme=colours)
     page.goto("/api/docs/")
-    expect(page.locator(".opblock").first).to_be_visible()
+    expect(page.locator(".opblock-tag").first).to_be_visible()
     assert page.locator("html.dark-mode").count() == (colours == "dark")
     assert tried(page, "read_project").startswith("200")
     assert tried(page, "change_project", '{"k_a": 0.8}').startswith("200")
@@ -76,7 +79,8 @@ def test_a_token_is_made_copied_and_revoked(signed_in, size):
     secret = page.locator("#secret").inner_text()
     assert re.fullmatch(r"mg_[\w-]{43}", secret)
     assert ApiToken.objects.get().is_restricted
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert over <= 0
     assert Axe().run(page, options=RULES).response["violations"] == []
     page.get_by_role("button", name="Revoke nightly import").click()
     expect(page.get_by_text("You have no token.")).to_be_visible()

@@ -13,8 +13,11 @@ from annotation_site.access.granting import grant, invite
 from annotation_site.access.models import Access
 from annotation_site.api import tokens
 from annotation_site.api.models import Scope
-from annotation_site.catalog.models import Mask, Project, StageRun, Tree
+from annotation_site.catalog.models import Mask, Project, Role, StageRun, Tree
+from annotation_site.catalog.roles import RoleShares
 from annotation_site.marketplaces.models import Listing
+from annotation_site.preparing.imports import Wish, begin_upload
+from annotation_site.preparing.uploads import Announced
 from annotation_site.results.export_files import ask_for_export
 from annotation_site.results.formats.choice import Choice
 from annotation_site.verification.models import Decision
@@ -70,6 +73,9 @@ class ApiGround:
             project=project, provider="mturk", title="Windows", description="Right?", reward="0.10", places=5,
             created_at=NOON,
         )  # fmt: skip
+        files = [Announced("a.png", 10)]
+        wish = Wish(RoleShares.all(Role.POOL))
+        upload = begin_upload(project=project, files=files, wish=wish, by=owner, at=timezone.now())
         places = {
             "slug": project.slug,
             "tree": tree.pk,
@@ -85,6 +91,7 @@ class ApiGround:
             "person": other.pk,
             "invitation": waiting.pk,
             "number": 1,
+            "run": upload.pk,
         }
         return cls(project, owner, places)
 

@@ -98,7 +98,8 @@ ANSWER = {"says": "yes", "elapsed_ms": 900}
 NODE = "/trees/<int:tree>/nodes/<int:node>"
 API_READ = (
     "", "/status", "/curve", "/categories", "/categories/<int:category>", "/instructions", "/test",
-    "/images", "/images/<int:image>", "/images/<int:image>/photo", "/stages", "/rounds",
+    "/images", "/images/<int:image>", "/images/<int:image>/photo", "/imports", "/imports/<int:run>",
+    "/imports/<int:run>/problems", "/stages", "/rounds",
     "/rounds/<int:number>", "/trees", "/trees/<int:tree>/nodes", NODE, "/verdicts",
     "/verdicts/<int:verdict>", "/decisions", "/decisions/<int:decision>", "/masks", "/masks/<int:mask>",
     "/masks/<int:mask>/crop", "/budget", "/ledger", "/estimate", "/trust", "/workers",
@@ -107,6 +108,11 @@ API_READ = (
 )  # fmt: skip
 """Routes of a project that the API tells something at."""
 API_WRITE = {
+    "/imports/uploads": "post",
+    "/imports/<int:run>/files/<int:number>": "put",
+    "/imports/<int:run>/finish": "post",
+    "/imports/<int:run>/stop": "post",
+    "/imports/<int:run>/go-on": "post",
     "/state": "put",
     "/stages/run": "post",
     f"{NODE}/verdicts": "post",
@@ -120,7 +126,9 @@ API_WRITE = {
 }
 """Those at which it only does something."""
 API_CHANGE = [
-    ("", "patch"), ("/categories/<int:category>", "patch"), ("/instructions", "patch"), ("/test", "patch"),
+    ("", "patch"), ("/categories", "post"), ("/categories/<int:category>", "patch"),
+    ("/categories/<int:category>", "delete"), ("/imports", "post"), ("/imports/<int:run>", "delete"),
+    ("/estimate", "post"), ("/instructions", "patch"), ("/test", "patch"),
     ("/stages/run", "delete"), ("/rounds", "post"), ("/verdicts/<int:verdict>", "delete"),
     ("/budget", "patch"), ("/trust", "patch"), ("/workers", "post"), ("/listings", "post"),
     ("/exports", "post"),

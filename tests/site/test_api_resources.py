@@ -134,8 +134,9 @@ def test_budget_and_ledger(ground, client):
     assert (refused.status_code, refused.json()["type"]) == (409, "cap-below-spend")
     entries = told(client, ground.url("projects/{slug}/ledger") + "?limit=3")["results"]
     assert [entry["kind"] for entry in entries] == ["settle", "release", "reserve"]
-    refused = client.get(ground.url("projects/{slug}/estimate"))
-    assert (refused.status_code, refused.json()["type"]) == (409, "nothing-to-forecast")
+    estimate = ground.url("projects/{slug}/estimate")
+    assert told(client, estimate)["state"] == "not asked for"
+    assert (send(client, "post", estimate).status_code, told(client, estimate)["state"]) == (202, "waiting")
 
 
 def test_a_worker_is_stopped_and_reinstated_with_a_reason(ground, client):

@@ -16,6 +16,8 @@ from drf_spectacular.generators import SchemaGenerator
 from annotation_site import enqueue
 from annotation_site.access.models import Invitation
 from annotation_site.api.models import ApiToken, Scope
+from annotation_site.preparing.imports import run_import
+from annotation_site.preparing.models import ImportRun
 from annotation_site.results.export_files import write_export
 from annotation_site.results.models import ExportFile
 from maskgrove_client import (
@@ -31,6 +33,7 @@ from maskgrove_client import (
 )
 from maskgrove_client.connection import Connection
 from maskgrove_client.project import NotDone
+from tests.factories import PaintedImageFactory
 from tests.site.api_ground import ApiGround, bearer
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -69,6 +72,22 @@ def test_a_project_is_made_changed_paused_and_opened(ground, site):
     facades = site.project(ground.project.slug)
     assert facades.pause()["state"] == "paused"
     assert facades.open()["state"] == "open"
+
+
+@live
+def test_files_are_uploaded_in_pieces_and_imported(ground, site, tmp_path, monkeypatch):
+    monkeypatch.setattr(enqueue, "run_import", lambda pk: run_import(ImportRun.objects.get(pk=pk)))
+    photos = [PaintedImageFactory.build(folder=tmp_path, name=f"{n}.png", width=64, height=48) for n in "ab"]
+    project = site.project(ground.project.slug)
+    there = len(list(project.images()))
+    done = project.upload([photo.path for photo in photos], role="pool")
+    assert (done["report"], len(list(project.images()))) == ({}, there + 2)
+    read = next(project.imports())
+    assert (read["state"], read["report"]["taken"]["images"]) == ("done", 2)
+    with pytest.raises(Refused, match="imports only what is uploaded"):
+        project.import_from("/etc", role="pool")
+    with pytest.raises(Refused, match="Give a role"):
+        project.upload([photos[0].path])
 
 
 @live
@@ -189,6 +208,7 @@ CALLED = {
     "Cluster": "ClusterTold", "Judgment": "JudgmentTold", "Record": "RecordTold", "Change": "ChangeTold",
     "CategoryReport": "CategoryReportTold", "MaskSet": "SetTold", "CategoryCount": "CategoryCountTold",
     "Dataset": "FiguresTold", "Token": "TokenTold", "Verdict": "Overruling", "LedgerEntry": "Ledger",
+    "UploadedFile": "FileTold", "Forecast": "ForecastTold",
 }  # fmt: skip
 """Records whose schema has another name."""
 RECORDS = [one for _, one in inspect.getmembers(records, inspect.isclass) if hasattr(one, "__total__")]

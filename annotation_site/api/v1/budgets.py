@@ -5,22 +5,25 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
-import numpy as np
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from annotation_site import enqueue
 from annotation_site.api.v1.schema import operation
 from annotation_site.api.v1.serializers import Body, PageQuery, page, paged
 from annotation_site.api.v1.views import ProjectView
 from annotation_site.budget.ledger import PAY, budget_of, change_budget
 from annotation_site.budget.models import Budget, LedgerEntry
-from annotation_site.catalog.models import Project
-from annotation_site.dashboards.sharing import shared
-from annotation_site.verification.forecasting import Expected, forecast
+from annotation_site.catalog.rounds import current_round
+from annotation_site.preparing.estimates import ask_for_estimate, known_forecast
+from annotation_site.preparing.models import Estimate
+from annotation_site.verification.forecasting import Expected
 
+NOT_ASKED = "not asked for"
 POINTS = 10
 """Of an estimate, from the first accepted masks to the end."""
 
@@ -63,8 +66,8 @@ class ExpectedSerializer(serializers.Serializer[Any]):
     hours = serializers.FloatField()
 
 
-class EstimateSerializer(serializers.Serializer[Any]):
-    """What the current round will bring and cost, before anyone is asked."""
+class ForecastTold(serializers.Serializer[Any]):
+    """What the current round will bring and cost."""
 
     masks = serializers.IntegerField()
     votes = serializers.FloatField(help_text="On one question, on average.")
@@ -73,6 +76,17 @@ class EstimateSerializer(serializers.Serializer[Any]):
     until_spent = ExpectedSerializer(
         allow_null=True, help_text="Where the caps end it; null where they do not."
     )
+
+
+class EstimateSerializer(serializers.ModelSerializer[Estimate]):
+    """How far the estimate of the current round is, and the last one at what the project pays now."""
+
+    state = serializers.CharField(help_text=f"{NOT_ASKED} until somebody asks.")
+    forecast = ForecastTold(allow_null=True)
+
+    class Meta:
+        model = Estimate
+        fields = ("state", "done", "total", "error", "finished_at", "forecast")
 
 
 class OneBudget(ProjectView):
@@ -97,24 +111,36 @@ class Ledger(ProjectView):
         return page(request, own, self.query(PageQuery), lambda one: LedgerSerializer(one).data)
 
 
-class Estimate(ProjectView):
-    @operation("read_estimate", "budget", gives=EstimateSerializer, conflict="The round is not that far.")
+class OneEstimate(ProjectView):
+    @operation("read_estimate", "budget", gives=EstimateSerializer)
     def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002
-        """Masks, questions, money and hours to expect of the round's trees."""
-        return Response(shared(self.project, "estimate", _estimate))
+        """Masks, questions, money and hours to expect of the round, as far as that is worked out."""
+        round_ = current_round(self.project)
+        row = Estimate.objects.filter(round=round_).first() or Estimate(round=round_, state=NOT_ASKED)
+        return Response(_estimate(row))
+
+    @operation("ask_for_estimate", "budget", gives=EstimateSerializer, status=HTTPStatus.ACCEPTED)
+    def post(self, request: Request, slug: str) -> Response:  # noqa: ARG002
+        """Let a worker work it out, anew where it was before. Safe to repeat."""
+        row = ask_for_estimate(self.project)
+        enqueue.make_estimate(row.pk)
+        return Response(_estimate(row), status=HTTPStatus.ACCEPTED)
 
 
-def _estimate(project: Project) -> Any:
-    found = forecast(project=project, rng=np.random.default_rng(0))
-    spent = found.until_spent(budget_of(project))
-    told = {
-        "masks": found.masks,
-        "votes": found.votes,
-        "currency": found.currency,
-        "steps": [_expected(step) for step in found.steps(POINTS)] if len(found.plan.questions) else [],
-        "until_spent": spent and _expected(spent),
-    }
-    return dict(EstimateSerializer(told).data)
+def _estimate(row: Estimate) -> Any:
+    found = known_forecast(row.round)
+    told: Any = row
+    told.forecast = None
+    if found is not None:
+        spent = found.until_spent(budget_of(row.round.project))
+        told.forecast = {
+            "masks": found.masks,
+            "votes": found.votes,
+            "currency": found.currency,
+            "steps": [_expected(step) for step in found.steps(POINTS)] if len(found.plan.questions) else [],
+            "until_spent": spent and _expected(spent),
+        }
+    return EstimateSerializer(told).data
 
 
 def _expected(step: Expected) -> dict[str, Any]:

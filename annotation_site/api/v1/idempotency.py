@@ -99,6 +99,8 @@ def _fingerprint(request: Request) -> str:
 
 def _body(request: Request) -> Iterator[bytes]:
     """The body; of a form its fields and the content of its files, whose boundary differs each time."""
+    if request.content_type == "application/octet-stream":
+        return  # A piece of a file says by its address where it belongs, and is kept once.
     if not str(request.content_type).startswith("multipart/"):
         yield request._request.body
         return

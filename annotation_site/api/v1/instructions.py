@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from django.shortcuts import get_object_or_404
@@ -11,8 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotation_site.api.v1.schema import operation
-from annotation_site.api.v1.serializers import Body, PageQuery, page, paged
+from annotation_site.api.v1.serializers import NOT_BLANK, Body, PageQuery, page, paged
 from annotation_site.api.v1.views import ProjectView
+from annotation_site.catalog.changing import add_categories, name_categories, remove_category
 from annotation_site.catalog.instructing import LONGEST, set_guide, set_instructions
 from annotation_site.catalog.models import Category, Project
 from annotation_site.people import policies
@@ -27,6 +29,20 @@ class CategorySerializer(serializers.ModelSerializer[Category]):
     class Meta:
         model = Category
         fields = ("id", "coco_id", "name", "supercategory", "guide")
+
+
+class CategoriesSerializer(serializers.Serializer[Any]):
+    """Categories that were added."""
+
+    results = CategorySerializer(many=True)
+
+
+class CategoriesBody(Body):
+    """Names of categories; they are numbered after those that there are."""
+
+    names = serializers.ListField(
+        child=serializers.RegexField(NOT_BLANK, max_length=120), min_length=1, max_length=2000
+    )
 
 
 class GuideBody(Body):
@@ -90,6 +106,20 @@ class Categories(ProjectView):
         asked = self.query(PageQuery)
         return page(request, own, asked, lambda one: CategorySerializer(one).data, ascending=True)
 
+    @operation(
+        "add_categories",
+        "instructions",
+        body=CategoriesBody,
+        gives=CategoriesSerializer,
+        status=HTTPStatus.CREATED,
+    )
+    def post(self, request: Request, slug: str) -> Response:  # noqa: ARG002
+        """Add categories while no model was trained; those that there are are passed over."""
+        said = self.body(CategoriesBody)
+        added = add_categories(project=self.project, categories=name_categories(self.project, said["names"]))
+        told = CategoriesSerializer({"results": added}).data
+        return Response(told, status=HTTPStatus.CREATED)
+
 
 class OneCategory(ProjectView):
     @operation("read_category", "instructions", gives=CategorySerializer)
@@ -106,6 +136,12 @@ class OneCategory(ProjectView):
         if "guide" in said:
             set_guide(category=found, text=said["guide"])
         return Response(CategorySerializer(found).data)
+
+    @operation("remove_category", "instructions")
+    def delete(self, request: Request, slug: str, category: int) -> Response:  # noqa: ARG002
+        """Take away a category that nothing is annotated as, while no model was trained for it."""
+        remove_category(self._found(category))
+        return Response(status=HTTPStatus.NO_CONTENT)
 
     def _found(self, pk: int) -> Category:
         return get_object_or_404(Category, project=self.project, pk=pk)

@@ -91,7 +91,7 @@ class Listings(ProjectView):
         provider, environment = said.pop("provider"), said.pop("environment")
         form = form_for(provider)({**said, **said.pop("wants", {})}, project=self.project)
         if not form.is_valid():
-            told = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in form.errors.items())
+            told = "; ".join(f"{name}: {' '.join(map(str, texts))}" for name, texts in form.errors.items())
             raise listings.ListingRefused(f"This cannot be offered. {told}")
         made = listings.draft_listing(
             project=self.project,

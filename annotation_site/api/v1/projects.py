@@ -67,7 +67,7 @@ class ParametersBody(Body, serializers.ModelSerializer[Project]):
 
     class Meta:
         model = Project
-        fields: ClassVar = PARAMETERS
+        fields: ClassVar[tuple[str, ...]] = PARAMETERS
 
 
 class CategoryBody(Body):
@@ -85,7 +85,7 @@ class NewProjectBody(ParametersBody):
     categories = serializers.ListField(child=CategoryBody(), min_length=1, max_length=MOST_CATEGORIES)
 
     class Meta(ParametersBody.Meta):
-        fields: ClassVar = ("name", "categories", *PARAMETERS)
+        fields: ClassVar[tuple[str, ...]] = ("name", "categories", *PARAMETERS)
 
 
 class ProjectSerializer(serializers.ModelSerializer[Project]):

@@ -12,6 +12,7 @@ from annotation_site.access.granting import LastOwner
 from annotation_site.api.problems import Problem
 from annotation_site.api.tokens import TokenRefused
 from annotation_site.budget.ledger import BudgetError, InvalidTerms
+from annotation_site.catalog.changing import CategoriesFixed
 from annotation_site.catalog.import_report import ImportRefused
 from annotation_site.catalog.importing import AnnotationsNeeded, ImportBusy, NothingToImport
 from annotation_site.catalog.instructing import TextTooLong
@@ -22,6 +23,10 @@ from annotation_site.marketplaces.listings import ListingRefused
 from annotation_site.marketplaces.team import InvalidAddress
 from annotation_site.people.policies import PolicyRefused
 from annotation_site.people.qualification.policy import InvalidPolicy
+from annotation_site.preparing.allowed import PlaceRefused
+from annotation_site.preparing.buckets import BucketUnavailable
+from annotation_site.preparing.imports import CannotStart
+from annotation_site.preparing.uploads import UploadRefused
 from annotation_site.results.export_files import UnknownFormat
 from annotation_site.verification.forecasting import NothingToForecast
 from annotation_site.verification.next_round import NoNextRound
@@ -32,6 +37,7 @@ from pipeline.coco import CocoError
 UNFIT, CONFLICT = HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.CONFLICT
 STATUS: Mapping[type[Exception], HTTPStatus] = {
     ProjectDiffers: CONFLICT,
+    CategoriesFixed: CONFLICT,
     ProjectRefused: UNFIT,
     TextTooLong: UNFIT,
     InvalidPolicy: UNFIT,
@@ -39,6 +45,10 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     InvalidAddress: UNFIT,
     InvalidTerms: UNFIT,
     InvalidShares: UNFIT,
+    PlaceRefused: UNFIT,
+    BucketUnavailable: UNFIT,
+    CannotStart: UNFIT,
+    UploadRefused: UNFIT,
     UnknownFormat: UNFIT,
     AnnotationsNeeded: UNFIT,
     NothingToImport: UNFIT,

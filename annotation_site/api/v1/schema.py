@@ -13,6 +13,27 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from annotation_site.api.problems import ProblemSerializer
 
 V1 = "/api/v1/"
+TAGS = {
+    "account": "who asks",
+    "projects": "parameters, state, how far they are",
+    "images": "photos",
+    "imports": "images brought in",
+    "instructions": "what workers are told, and their test",
+    "stages": "train, detect, cluster, calibrate, open",
+    "rounds": "one after the other",
+    "trees": "nodes, their scores and quality",
+    "masks": "by filter, with all that is known of one",
+    "decisions": "with their evidence",
+    "verdicts": "by hand",
+    "workers": "their record and standing",
+    "listings": "offers on marketplaces",
+    "budget": "caps, pay, ledger, estimate",
+    "exports": "files to take away",
+    "results": "report and dataset",
+    "people": "access and invitations",
+    "worker": "what the verify page calls",
+}
+"""What operations are listed under, in order."""
 View = TypeVar("View", bound=Callable[..., Any])
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 READING = {
@@ -98,6 +119,7 @@ def complete(result: dict[str, Any], **_given: Any) -> dict[str, Any]:
         for field in described.get("properties", {}).values():
             _as_decimal(field, signed=not is_body)
     _forget_enum_ids(result)
+    result["tags"] = [{"name": name, "description": told} for name, told in TAGS.items()]
     return result
 
 
@@ -110,6 +132,7 @@ def _forget_enum_ids(part: Any) -> None:
 
 
 def _add_shared(method: str, described: dict[str, Any]) -> None:
+    described["summary"] = described.pop("description", "").rstrip(".")
     refusals, parameters = dict(READING), described.setdefault("parameters", [])
     for one in parameters:
         if one["in"] == "path":

@@ -19,7 +19,7 @@ from annotation_site.api.v1.serializers import Body, PageQuery, Whole, page, pag
 from annotation_site.api.v1.views import ProjectView
 from annotation_site.catalog.models import Round, StageRun
 from annotation_site.catalog.rounds import current_round
-from annotation_site.catalog.stages import ORDER, orphaned
+from annotation_site.catalog.stages import ORDER, orphaned, start_over
 from annotation_site.verification.next_round import start_round
 
 INTERRUPTED = "interrupted"
@@ -64,6 +64,9 @@ class RunBody(Body):
     """How far workers are to carry the round on."""
 
     until = serializers.ChoiceField(choices=StageRun.Stage.choices, default=StageRun.Stage.OPEN.value)
+    again = serializers.ChoiceField(
+        choices=StageRun.Stage.choices, required=False, help_text="Begin with this one, though it is done."
+    )
 
 
 class RoundSerializer(serializers.ModelSerializer[Round]):
@@ -111,8 +114,10 @@ class StageRuns(ProjectView):
     @operation("run_stages", "stages", body=RunBody, gives=StagesSerializer, status=HTTPStatus.ACCEPTED)
     def post(self, request: Request, slug: str) -> Response:  # noqa: ARG002
         """Let workers carry the current round on, stage after stage; what failed is tried again."""
-        until = StageRun.Stage(self.body(RunBody)["until"])
-        round_ = enqueue.run_pipeline(self.project, until=until)
+        said = self.body(RunBody)
+        if "again" in said:
+            start_over(current_round(self.project), StageRun.Stage(said["again"]))
+        round_ = enqueue.run_pipeline(self.project, until=StageRun.Stage(said["until"]))
         return Response(_stages(round_), status=HTTPStatus.ACCEPTED)
 
     @operation("stop_stages", "stages", gives=StagesSerializer)
@@ -150,7 +155,7 @@ class OneRound(ProjectView):
 def _stages(round_: Round) -> Any:
     runs: dict[str, Any] = {run.stage: run for run in round_.stages.all()}
     left = {run.pk for run in orphaned(runs.values())}
-    rows = [runs.get(stage) or StageRun(round=round_, stage=stage) for stage in ORDER]
+    rows: list[Any] = [runs.get(stage) or StageRun(round=round_, stage=stage) for stage in ORDER]
     for row in rows:
         row.told = INTERRUPTED if row.pk in left else row.state
     return StagesSerializer({"results": rows}).data

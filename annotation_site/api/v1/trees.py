@@ -214,7 +214,7 @@ class NodeVerdicts(ProjectView):
         said = self.body(VerdictBody)
         found = facts_of(self.project, tree, node)
         assert isinstance(request.user, User)
-        given = {"tree": found.tree, "node": node, "by": request.user, "at": timezone.now()}
+        given: dict[str, Any] = {"tree": found.tree, "node": node, "by": request.user, "at": timezone.now()}
         if said["verdict"] == Verdict.REOPEN:
             made = reopen(reason=said["reason"], **given)
         else:

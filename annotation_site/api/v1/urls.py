@@ -7,6 +7,7 @@ from django.urls import path, register_converter
 from annotation_site.api.v1 import (
     budgets,
     exports,
+    imports,
     instructions,
     listings,
     masks,
@@ -21,6 +22,7 @@ from annotation_site.api.v1 import (
 PROJECT = "projects/<slug:slug>"
 TREE = f"{PROJECT}/trees/<int:tree>"
 WORKER = f"{PROJECT}/workers/<int:worker>"
+IMPORT = f"{PROJECT}/imports/<int:run>"
 EXPORT = f"{PROJECT}/exports/<int:export>"
 
 register_converter(nowhere.Anything, "anything")
@@ -38,6 +40,14 @@ urlpatterns = [
     path(f"{PROJECT}/images", masks.Images.as_view(), name="images"),
     path(f"{PROJECT}/images/<int:image>", masks.OneImage.as_view(), name="image"),
     path(f"{PROJECT}/images/<int:image>/photo", masks.Photo.as_view(), name="photo"),
+    path(f"{PROJECT}/imports", imports.Imports.as_view(), name="imports"),
+    path(f"{PROJECT}/imports/uploads", imports.Uploads.as_view(), name="uploads"),
+    path(IMPORT, imports.OneImport.as_view(), name="import"),
+    path(f"{IMPORT}/files/<int:number>", imports.Piece.as_view(), name="piece"),
+    path(f"{IMPORT}/finish", imports.FinishUpload.as_view(), name="finish-upload"),
+    path(f"{IMPORT}/stop", imports.StopImport.as_view(), name="stop-import"),
+    path(f"{IMPORT}/go-on", imports.GoOn.as_view(), name="go-on"),
+    path(f"{IMPORT}/problems", imports.Problems.as_view(), name="problems"),
     path(f"{PROJECT}/stages", stages.Stages.as_view(), name="stages"),
     path(f"{PROJECT}/stages/run", stages.StageRuns.as_view(), name="run"),
     path(f"{PROJECT}/rounds", stages.Rounds.as_view(), name="rounds"),
@@ -55,7 +65,7 @@ urlpatterns = [
     path(f"{PROJECT}/masks/<int:mask>/crop", masks.MaskCrop.as_view(), name="crop"),
     path(f"{PROJECT}/budget", budgets.OneBudget.as_view(), name="budget"),
     path(f"{PROJECT}/ledger", budgets.Ledger.as_view(), name="ledger"),
-    path(f"{PROJECT}/estimate", budgets.Estimate.as_view(), name="estimate"),
+    path(f"{PROJECT}/estimate", budgets.OneEstimate.as_view(), name="estimate"),
     path(f"{PROJECT}/trust", instructions.Trust.as_view(), name="trust"),
     path(f"{PROJECT}/workers", workers.Workers.as_view(), name="workers"),
     path(WORKER, workers.OneWorker.as_view(), name="worker"),

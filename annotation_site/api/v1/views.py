@@ -101,10 +101,8 @@ class ApiView(APIView):
             self._kept.delete()
         return super().raise_uncaught_exception(exc)
 
-    def finalize_response(
-        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
-        finished = super().finalize_response(request, response, *args, **kwargs)
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        finished: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)
         if self._kept is not None and isinstance(finished, Response):
             idempotency.end(self._kept, finished)
         if (
@@ -140,7 +138,7 @@ class ApiView(APIView):
         wanted = self.request.headers.get("If-Match")
         if wanted is None or wanted.strip() == "*":
             return
-        there = Response(now)
+        there: Any = Response(now)
         there.accepted_renderer, there.accepted_media_type = JSONRenderer(), "application/json"
         there.renderer_context = self.get_renderer_context()
         set_response_etag(there.render())
@@ -206,7 +204,7 @@ def token_of(request: Request) -> ApiToken | None:
 
 def _check_length(request: Request) -> None:
     announced = request.META.get("CONTENT_LENGTH") or "0"
-    is_upload = str(request.content_type).startswith("multipart/")
+    is_upload = str(request.content_type).startswith(("multipart/", "application/octet-stream"))
     if not is_upload and announced.isdecimal() and int(announced) > LONGEST_JSON:
         detail = f"A body of JSON has {LONGEST_JSON:,} bytes at most."
         raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", detail)

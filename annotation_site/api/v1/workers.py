@@ -25,7 +25,10 @@ from annotation_site.people.qualification.policy import vouch
 from annotation_site.verification import trust
 from annotation_site.verification.records import record_of
 
-REASON = {"regex": NOT_BLANK, "max_length": 1000, "help_text": "Kept with the change."}
+
+def _reason() -> serializers.RegexField:
+    """Why something is done."""
+    return serializers.RegexField(NOT_BLANK, max_length=1000, help_text="Kept with the change.")
 
 
 class WorkerSerializer(serializers.ModelSerializer[Membership]):
@@ -87,7 +90,7 @@ class NewWorkerBody(Body):
 class StopBody(Body):
     """Why a worker is stopped, and what of their answers counts no more."""
 
-    reason = serializers.RegexField(**REASON)
+    reason = _reason()
     retract = serializers.BooleanField(default=True, help_text="Their answers stop counting,")
     since = serializers.DateTimeField(required=False, help_text="those from then on, or all.")
 
@@ -95,14 +98,14 @@ class StopBody(Body):
 class ReinstateBody(Body):
     """Why a worker may answer again."""
 
-    reason = serializers.RegexField(**REASON)
+    reason = _reason()
     restore = serializers.BooleanField(default=False, help_text="What the stop retracted counts again.")
 
 
 class NoteBody(Body):
     """What is to be known of a worker."""
 
-    text = serializers.RegexField(**REASON)
+    text = _reason()
 
 
 class Workers(ProjectView):
