@@ -58,8 +58,8 @@ def check_parameters(project: Project) -> None:
 def _check_detector(options: object) -> None:
     if not isinstance(options, Mapping):
         raise InvalidOption('Detector options are a JSON object, as {"iterations": 400}.')
-    for kind in (FitOptions, PredictOptions):
-        detector_options(kind, options)
+    detector_options(FitOptions, options)
+    detector_options(PredictOptions, options)
 
 
 @transaction.atomic

@@ -177,7 +177,7 @@ function tell(what, values = {}) {
 
 async function uploadChosen() {
   const data = new FormData(form);
-  data.set("files", JSON.stringify(chosen.map(({ name, file }) => [name, file.size])));
+  data.set("listed", JSON.stringify(chosen.map(({ name, file }) => [name, file.size])));
   control = new AbortController();
   const begun = await told(await ask(form.action, data, control.signal));
   await sendAll(begun, control.signal);

@@ -265,7 +265,7 @@ class TestImports:
         contents = {"a.png": (coco.folder / "a.png").read_bytes(), "coco.json": coco.file.read_bytes()}
         files = json.dumps([[name, len(data)] for name, data in contents.items()])
         asked = ada.post(
-            address(project, "setup_imports"), {"source": "upload", "role": "heldout", "files": files}
+            address(project, "setup_imports"), {"source": "upload", "role": "heldout", "listed": files}
         )
         begun = asked.json()
         assert (asked.status_code, begun["received"]) == (201, {"0": 0, "1": 0})
@@ -288,7 +288,7 @@ class TestImports:
         other = create_project(name="Other", categories=numbered(["car"])).project
         asked = ada.post(
             address(project, "setup_imports"),
-            {"source": "upload", "role": "pool", "files": json.dumps([["a.png", 3]])},
+            {"source": "upload", "role": "pool", "listed": json.dumps([["a.png", 3]])},
         )
         url = address(other, "setup_piece", asked.json()["id"], 0)
         assert ada.post(url, b"xyz", "application/octet-stream").status_code == 404
@@ -296,11 +296,11 @@ class TestImports:
     @pytest.mark.parametrize(
         ("values", "told"),
         [
-            ({"role": "pool", "files": "[]"}, "An upload has 1 to"),
-            ({"role": "pool", "files": "nonsense"}, "reload the page"),
-            ({"role": "heldout", "files": '[["a.png", 3]]'}, "heldout images need annotations"),
-            ({"role": "split", "pool_percent": "50", "files": '[["a.png", 3]]'}, "come to 100 %"),
-            ({"role": "pool", "files": '[["../a.png", 3]]'}, "is no name of a file"),
+            ({"role": "pool", "listed": "[]"}, "An upload has 1 to"),
+            ({"role": "pool", "listed": "nonsense"}, "reload the page"),
+            ({"role": "heldout", "listed": '[["a.png", 3]]'}, "heldout images need annotations"),
+            ({"role": "split", "pool_percent": "50", "listed": '[["a.png", 3]]'}, "come to 100 %"),
+            ({"role": "pool", "listed": '[["../a.png", 3]]'}, "is no name of a file"),
         ],
     )
     def test_an_upload_that_cannot_be_is_refused_with_why(self, ada, project, values, told):

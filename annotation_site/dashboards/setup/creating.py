@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
@@ -42,7 +43,7 @@ def new(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboards/setup/new.html", {"form": form}, status=400 if form.errors else 200)
 
 
-def given_categories(text: str, coco: UploadedFile | None) -> list[CocoCategory]:
+def given_categories(text: str, coco: UploadedFile[Any] | None) -> list[CocoCategory]:
     """Categories that were typed in, else those of an uploaded COCO file.
 
     Raises
@@ -56,7 +57,7 @@ def given_categories(text: str, coco: UploadedFile | None) -> list[CocoCategory]
 
 
 @contextmanager
-def on_disk(file: UploadedFile) -> Iterator[Path]:
+def on_disk(file: UploadedFile[Any]) -> Iterator[Path]:
     """An uploaded file under its own name, for as long as the block runs."""
     with TemporaryDirectory(prefix="maskgrove-") as folder:
         path = Path(folder, Path(file.name or "annotations.json").name)

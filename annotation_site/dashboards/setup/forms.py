@@ -63,7 +63,7 @@ class ImportForm(forms.Form):
 
     source = forms.ChoiceField(choices=[("upload", ""), ("place", "")])
     place = forms.CharField(required=False, max_length=1000)
-    files = forms.CharField(required=False)
+    listed = forms.CharField(required=False)
     annotations = forms.CharField(required=False, max_length=500)
     role = forms.ChoiceField(choices=ROLES)
     initial_percent = forms.FloatField(required=False, min_value=0, max_value=100)
@@ -74,9 +74,9 @@ class ImportForm(forms.Form):
     in_place = forms.BooleanField(required=False)
     megapixels = forms.IntegerField(required=False, min_value=1, max_value=10_000)
 
-    def clean_files(self) -> list[Announced]:
+    def clean_listed(self) -> list[Announced]:
         """The list that a browser announces: [[name, size], …]."""
-        text = self.cleaned_data["files"]
+        text = self.cleaned_data["listed"]
         try:
             return [Announced(str(name), int(size)) for name, size in json.loads(text or "[]")]
         except (ValueError, TypeError) as error:

@@ -58,7 +58,7 @@ def told(form: ImportForm) -> list[str]:
 
 def _begin_upload(project: Project, form: ImportForm, by: User | None) -> JsonResponse:
     run = imports.begin_upload(
-        project=project, files=form.cleaned_data["files"], wish=form.wish(), by=by, at=timezone.now()
+        project=project, files=form.cleaned_data["listed"], wish=form.wish(), by=by, at=timezone.now()
     )
     listed = run.files.values_list("number", "received")
     return JsonResponse(

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-Text = str | Promise
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
     """A parameter's name in the field's words, a sentence on it, and the paper's value where it has one."""
 
-    label: Text
-    sentence: Text
-    paper: str = ""
+    label: str | _StrPromise
+    sentence: str | _StrPromise
+    paper: str | _StrPromise = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
     """Parameters that belong together, and which stage has to be done over when one of them changes."""
 
-    title: Text
-    effect: Text
+    title: str | _StrPromise
+    effect: str | _StrPromise
     names: tuple[str, ...]
 
 
