@@ -30,14 +30,17 @@ from annotation_site.verification.yields import (
 from pipeline import masks
 from pipeline.sampling import leaf_keys, sample
 
+STAGES = Prefetch("stages", StageRun.objects.defer("detail"))
+"""What stages leave to look at may be large: a plan of the whole campaign, the course of training."""
+
 
 def latest_round(project: Project) -> Round | None:
-    return project.rounds.order_by("-number").first()
+    return project.rounds.prefetch_related(STAGES).order_by("-number").first()
 
 
 def stages(round_: Round | None) -> list[StageRun]:
     """One per stage in the order of work; those not begun are unsaved rows in state waiting."""
-    known = {} if round_ is None else {run.stage: run for run in round_.stages.defer("detail")}
+    known = {} if round_ is None else {run.stage: run for run in round_.stages.all()}
     return [known.get(stage, StageRun(stage=stage)) for stage in StageRun.Stage.values]
 
 
@@ -203,7 +206,7 @@ def project_cards(visible: QuerySet[Project]) -> list[dict[str, Any]]:
     rounds = (
         Round.objects.filter(project__in=projects).order_by("project_id", "-number").distinct("project_id")
     )
-    latest = {round_.project_id: round_ for round_ in rounds.prefetch_related("stages")}
+    latest = {round_.project_id: round_ for round_ in rounds.prefetch_related(STAGES)}
     return [
         {
             "project": project,
