@@ -70,7 +70,8 @@ class Outlook:
     def precision(self) -> NDArray[np.float64]:
         """(g,) expected share of correct masks among the accepted; NaN where none is."""
         share = np.full(len(GRID), np.nan)
-        return np.divide(self.correct, self.accepted, out=share, where=self.accepted > 0.5)
+        np.divide(self.correct, self.accepted, out=share, where=self.accepted > 0.5)
+        return share
 
 
 def outlook(
