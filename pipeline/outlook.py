@@ -70,7 +70,8 @@ class Outlook:
     def precision(self) -> NDArray[np.float64]:
         """(g,) expected share of correct masks among the accepted; NaN where none is."""
         share = np.full(len(GRID), np.nan)
-        return np.divide(self.correct, self.accepted, out=share, where=self.accepted > 0.5)
+        np.divide(self.correct, self.accepted, out=share, where=self.accepted > 0.5)
+        return share
 
 
 def outlook(
@@ -145,7 +146,8 @@ def _table(
     The last is the mean of the questions times whether it splits. Answers are drawn without replacement from
     a cluster `ratio` times as large as its sample.
     """
-    deciding, share = RULES[rule].decide, yes_share(np.linspace(0, 1, QUALITIES + 1), accuracy)  # type: ignore[arg-type]
+    deciding = RULES[rule].decide
+    share = np.array([yes_share(step / QUALITIES, accuracy) for step in range(QUALITIES + 1)])
     size = ratio * sample
     chance = np.zeros((sample + 1, QUALITIES + 1))  # by the number of yes so far
     chance[0] = 1.0

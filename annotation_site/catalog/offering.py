@@ -212,7 +212,8 @@ def _check_files(offer: Offer) -> None:
 
 def _begins(file: File[bytes]) -> bytes:
     file.seek(0)
-    return file.read(64).removeprefix(b"\xef\xbb\xbf")
+    begins: bytes = file.read(64)
+    return begins.removeprefix(b"\xef\xbb\xbf")
 
 
 def _stored_name(what: str, file: File[bytes]) -> str:

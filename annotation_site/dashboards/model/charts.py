@@ -82,7 +82,7 @@ class _Echo:
 
 
 def _lines(table: Iterable[Sequence[object]]) -> Iterator[str]:
-    return map(csv.writer(_Echo()).writerow, table)  # type: ignore[arg-type]
+    return map(csv.writer(_Echo()).writerow, table)
 
 
 def _outlook_table(project: Project, round_: Round) -> facts.Table:

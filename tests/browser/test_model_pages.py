@@ -147,9 +147,9 @@ def test_a_finger_moves_it_on_a_phone(signed_in, project):
 def test_each_chart_has_its_numbers_and_the_scatter_its_categories(signed_in, project):
     page = signed_in()
     opened(page, project)
-    expect(page.locator("#training tbody tr")).to_have_count(20)
+    expect(page.locator("#training .numbers tbody tr")).to_have_count(20)
     expect(page.locator(".u-wrap")).to_have_count(4)
-    expect(page.locator("#outlook tbody tr")).to_have_count(101)
+    expect(page.locator("#outlook .numbers tbody tr")).to_have_count(101)
     with page.expect_response(lambda response: "category=" in response.url and response.ok):
         page.locator("#scores-category").select_option(index=1)
 
