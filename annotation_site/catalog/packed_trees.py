@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import psycopg
 from django.db import connection
-from django.db.backends.postgresql.base import ServerBindingCursor
 from numpy.typing import NDArray
 
 from annotation_site.catalog.models import Tree
@@ -38,7 +38,8 @@ def scores_of(tree_id: int, *, n: int) -> NDArray[np.float32]:
 
 def _read(sql: str, tree_id: int, parameters: list[Any]) -> bytes:
     connection.ensure_connection()
-    with connection.wrap_database_errors, ServerBindingCursor(connection.connection) as cursor:
+    own: psycopg.Connection[Any] = connection.connection
+    with connection.wrap_database_errors, psycopg.Cursor(own) as cursor:
         row = cursor.execute(sql, parameters, binary=True).fetchone()
     if row is None:
         raise Tree.DoesNotExist(f"There is no tree {tree_id}.")

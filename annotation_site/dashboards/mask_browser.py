@@ -215,11 +215,11 @@ def _of_image(project: Project, wanted: Wanted, size: int) -> MaskPage:
 def _suits(outcome: TreeOutcome, at: int, score: float, wanted: Wanted) -> bool:
     """Whether a mask is wanted."""
     lo, hi = _bounds(outcome.tree, wanted)
-    return (
+    return bool(
         lo <= at < hi
         and wanted.low <= np.float32(score) <= wanted.high
         and wanted.fate in ("", outcome.fate_at(at).value)
-        and (not wanted.said or bool(_said(outcome, wanted.said, at, at + 1)))
+        and (not wanted.said or _said(outcome, wanted.said, at, at + 1))
     )
 
 

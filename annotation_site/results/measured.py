@@ -129,9 +129,11 @@ def version_of(project: Project) -> str:
 
 def recent_version(project: Project) -> str:
     """The same as it was within the last seconds, for whoever asks again and again."""
-    found: str = cache.get_or_set(
-        f"maskgrove:version:{project.pk}", lambda: version_of(project), RECENT_SECONDS
-    )
+    key = f"maskgrove:version:{project.pk}"
+    found: str | None = cache.get(key)
+    if found is None:
+        found = version_of(project)
+        cache.set(key, found, RECENT_SECONDS)
     return found
 
 

@@ -6,9 +6,14 @@ statement, so that each is another one to Postgres.
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import connection
-from django.db.backends.postgresql.base import ServerBindingCursor
+from django.db.backends.postgresql import base
 from django.db.backends.utils import CursorWrapper
+
+server_binding_cursor: Any = base.ServerBindingCursor
+"""Its types do not know that it is psycopg's own cursor."""
 
 
 def planned_once() -> CursorWrapper:
@@ -17,6 +22,8 @@ def planned_once() -> CursorWrapper:
     Which statements are kept, psycopg decides: those that came a few times (OPTIONS["prepare_threshold"]).
     """
     connection.ensure_connection()
-    with connection.wrap_database_errors:
-        cursor = ServerBindingCursor(connection.connection)
-    return connection._prepare_cursor(cursor)
+    own: Any = connection
+    with own.wrap_database_errors:
+        cursor = server_binding_cursor(own.connection)
+    wrapped: CursorWrapper = own._prepare_cursor(cursor)
+    return wrapped
