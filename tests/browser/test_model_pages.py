@@ -63,7 +63,8 @@ def address(project: Project, rest: str = "") -> str:
 def opened(page: Page, project: Project):
     """The page with the effect of K_pa shown; the handle."""
     page.goto(address(project))
-    expect(page.locator('[data-part="figures"]')).to_be_visible()
+    # The first look of a process compiles its kernel, unless machine code was kept.
+    expect(page.locator('[data-part="figures"]')).to_be_visible(timeout=60_000)
     handle = page.get_by_role("slider", name="K_pa")
     expect(handle).to_be_visible()
     return handle
