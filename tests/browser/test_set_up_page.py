@@ -13,7 +13,8 @@ from playwright.sync_api import Page, expect
 
 from annotation_site import enqueue
 from annotation_site.catalog.models import Project
-from annotation_site.preparing import uploads
+from annotation_site.dashboards.setup import page as page_module
+from annotation_site.preparing import pieces, uploads
 from annotation_site.preparing.models import ImportRun
 from pipeline.scenes import SceneOptions, write_scenes
 from tests.browser.test_looking_pages import RULES
@@ -67,6 +68,13 @@ def signed_in(contexts):
     return open_
 
 
+@pytest.fixture
+def small_pieces(monkeypatch) -> None:
+    """Files of some hundred kilobytes come in several pieces."""
+    for module in (pieces, uploads, page_module):
+        monkeypatch.setattr(module, "PIECE", 100_000)
+
+
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory) -> tuple[Path, Path]:
     """A zip of small scenes with their COCO file inside, and that file beside it."""
@@ -96,10 +104,7 @@ def bring_in(page: Page, archive: Path) -> None:
     expect(page.locator("#upload-said")).to_contain_text("A worker imports it now")
 
 
-def test_a_project_is_set_up_from_an_empty_database_to_its_trees(signed_in, queue, scenes, monkeypatch):
-    monkeypatch.setattr(uploads, "PIECE", 100_000)
-    monkeypatch.setattr("annotation_site.preparing.pieces.PIECE", 100_000)
-    monkeypatch.setattr("annotation_site.dashboards.setup.page.PIECE", 100_000)
+def test_a_project_is_set_up_from_an_empty_database_to_its_trees(signed_in, queue, scenes, small_pieces):
     archive, coco = scenes
     page = signed_in()
     project = create(page, coco)
@@ -120,9 +125,7 @@ def test_a_project_is_set_up_from_an_empty_database_to_its_trees(signed_in, queu
     assert project.rounds.get().trees.exists()
 
 
-def test_an_upload_that_breaks_goes_on_with_the_same_files(signed_in, queue, scenes, monkeypatch, contexts):
-    monkeypatch.setattr(uploads, "PIECE", 100_000)
-    monkeypatch.setattr("annotation_site.dashboards.setup.page.PIECE", 100_000)
+def test_an_upload_whose_connection_breaks_is_whole_in_the_end(signed_in, queue, scenes, small_pieces):
     archive, coco = scenes
     page = signed_in()
     create(page, coco)
