@@ -32,6 +32,8 @@ from annotation_site.verification.yields import (
 from pipeline import masks
 from pipeline.sampling import leaf_keys, sample
 
+MOST_SHOWN = 20
+"""Masks of a decision in a list of decisions."""
 BINS = 200
 """Points of a curve: more than the pixels of a phone, fewer than anyone can tell apart."""
 
@@ -217,6 +219,16 @@ class Evidence:
 
     decision: Decision
     sampled: list[Sampled]
+
+    @property
+    def shown(self) -> list[Sampled]:
+        """Those that a list of decisions has room for."""
+        return self.sampled[:MOST_SHOWN]
+
+    @property
+    def more(self) -> int:
+        """How many others there are; the cluster's own page shows them."""
+        return max(0, len(self.sampled) - MOST_SHOWN)
 
 
 @dataclass(frozen=True, slots=True)
