@@ -33,6 +33,9 @@ from pipeline.sampling import leaf_keys, sample
 STAGES = Prefetch("stages", StageRun.objects.defer("detail"))
 """What stages leave to look at may be large: a plan of the whole campaign, the course of training."""
 
+MOST_SHOWN = 20
+"""Masks of a decision in a list of decisions."""
+
 
 def latest_round(project: Project) -> Round | None:
     return project.rounds.prefetch_related(STAGES).order_by("-number").first()
@@ -147,6 +150,16 @@ class Evidence:
 
     decision: Decision
     sampled: list[Sampled]
+
+    @property
+    def shown(self) -> list[Sampled]:
+        """Those that a list of decisions has room for."""
+        return self.sampled[:MOST_SHOWN]
+
+    @property
+    def more(self) -> int:
+        """How many others there are; the cluster's own page shows them."""
+        return max(0, len(self.sampled) - MOST_SHOWN)
 
 
 @dataclass(frozen=True, slots=True)
