@@ -151,6 +151,6 @@ def test_the_menu_of_a_phone_opens_closes_and_leads_on(signed_in, person):
 def test_a_desk_has_the_pages_beside_the_page(signed_in, person):
     page = signed_in()
     page.goto(address(person))
-    page.get_by_role("navigation", name="Project").get_by_role("link", name="Masks").click()
+    page.get_by_role("navigation", name="Project").get_by_role("link", name="Trees").click()
     current = page.get_by_role("navigation", name="Project").locator("[aria-current=page]")
-    expect(current).to_have_text("Masks")
+    expect(current).to_have_text("Trees")
