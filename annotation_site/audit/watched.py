@@ -103,6 +103,7 @@ WATCHED = (
         "webhooks.Webhook", project="project", name="url", ignore=["failures", "failing_since"],
         secret=["secret", "earlier_secret"],
     ),
+    Watched("api.ApiToken", name="name", ignore=["last_used_at"], secret=["digest"]),
     Watched("auth.User", name="username", ignore=["last_login"], secret=["password"]),
 )  # fmt: skip
 

@@ -99,7 +99,7 @@ NODE = "/trees/<int:tree>/nodes/<int:node>"
 API_READ = (
     "", "/status", "/curve", "/categories", "/categories/<int:category>", "/instructions", "/test",
     "/images", "/images/<int:image>", "/images/<int:image>/photo", "/imports", "/imports/<int:run>",
-    "/imports/<int:run>/problems", "/stages", "/rounds",
+    "/imports/<int:run>/problems", "/predictions", "/stages", "/rounds",
     "/rounds/<int:number>", "/trees", "/trees/<int:tree>/nodes", NODE, "/verdicts",
     "/verdicts/<int:verdict>", "/decisions", "/decisions/<int:decision>", "/masks", "/masks/<int:mask>",
     "/masks/<int:mask>/crop", "/budget", "/ledger", "/estimate", "/trust", "/workers",
@@ -108,6 +108,7 @@ API_READ = (
 )  # fmt: skip
 """Routes of a project that the API tells something at."""
 API_WRITE = {
+    "/threshold": "put",
     "/imports/uploads": "post",
     "/imports/<int:run>/files/<int:number>": "put",
     "/imports/<int:run>/finish": "post",
@@ -128,7 +129,8 @@ API_WRITE = {
 API_CHANGE = [
     ("", "patch"), ("/categories", "post"), ("/categories/<int:category>", "patch"),
     ("/categories/<int:category>", "delete"), ("/imports", "post"), ("/imports/<int:run>", "delete"),
-    ("/estimate", "post"), ("/instructions", "patch"), ("/test", "patch"),
+    ("/estimate", "post"), ("/predictions", "post"), ("/predictions", "delete"),
+    ("/instructions", "patch"), ("/test", "patch"),
     ("/stages/run", "delete"), ("/rounds", "post"), ("/verdicts/<int:verdict>", "delete"),
     ("/budget", "patch"), ("/trust", "patch"), ("/workers", "post"), ("/listings", "post"),
     ("/exports", "post"),

@@ -13,6 +13,7 @@ from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
 from annotation_site.api import tokens
 from annotation_site.api.models import ApiToken, Scope
+from annotation_site.audit.models import Entry
 from tests.factories import ProjectFactory
 from tests.site.api_ground import V1, client_of
 
@@ -174,6 +175,14 @@ def test_writes_are_counted_once_more(owner, project, settings):
     client = client_of(owner)
     assert [patch(client, at(project)).status_code for _ in range(2)] == [200, 429]
     assert client.get(at(project)).status_code == 200
+
+
+def test_the_log_tells_who_made_and_revoked_a_token_and_not_its_hash(owner):
+    token, _ = tokens.issue(user=owner, name="nightly", scope=Scope.READ, at=timezone.now())
+    tokens.revoke(token=token, at=timezone.now())
+    made, revoked = Entry.objects.filter(what="api.ApiToken", row=str(token.pk)).order_by("pk")
+    assert (made.change, made.name, revoked.change) == ("insert", "nightly", "update")
+    assert ApiToken.objects.get().digest not in str((made.after, revoked.before, revoked.after))
 
 
 # The page

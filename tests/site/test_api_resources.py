@@ -6,13 +6,17 @@ import json
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from annotation_site.access.granting import grant
+from annotation_site.access.models import Access
 from annotation_site.catalog.models import Project
 from annotation_site.people.models import Membership, StandingChange
 from annotation_site.results.export_files import write_export
 from annotation_site.results.models import ExportFile
 from annotation_site.verification.models import Judgment, Overruling
+from tests.factories import ProjectFactory
 from tests.site.api_ground import ApiGround, client_of
 
 pytestmark = pytest.mark.django_db
@@ -258,3 +262,23 @@ def test_a_listing_is_drafted_and_not_published_while_something_stands_in_its_wa
         made.json()["id"],
         ground.places["listing"],
     ]
+
+
+def test_predictions_of_another_model_are_uploaded_and_withdrawn(ground, client):
+    fresh = ProjectFactory()
+    grant(project=fresh, user=ground.owner, access=Access.OWNER)
+    url = ground.url("projects/{slug}/predictions", slug=fresh.slug)
+    assert told(client, url) == {"offered": None}
+    asked = client.post(url, {"results": SimpleUploadedFile("mine.json", b"[]"), "replace": "false"})
+    assert asked.status_code == 202, asked.content
+    assert asked.json()["offered"]["size"] == 2
+    assert fresh.rounds.get().carry_on_to == "calibrate"
+    assert client.delete(url).status_code == 204
+    assert told(client, url) == {"offered": None}
+    assert client.post(url, {"replace": "false"}).json()["errors"] == {"results": ["No file was submitted."]}
+
+
+def test_k_pa_is_chosen_and_left_to_the_calibration(ground, client):
+    url = ground.url("projects/{slug}/threshold")
+    assert send(client, "put", url, k_pa=0.6).json()["k_pa"] == 0.6
+    assert send(client, "put", url, k_pa=None).json()["k_pa"] is None

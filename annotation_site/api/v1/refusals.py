@@ -13,9 +13,11 @@ from annotation_site.api.problems import Problem
 from annotation_site.api.tokens import TokenRefused
 from annotation_site.budget.ledger import BudgetError, InvalidTerms
 from annotation_site.catalog.changing import CategoriesFixed
+from annotation_site.catalog.foreign_predictions import OtherPredictions
 from annotation_site.catalog.import_report import ImportRefused
 from annotation_site.catalog.importing import AnnotationsNeeded, ImportBusy, NothingToImport
 from annotation_site.catalog.instructing import TextTooLong
+from annotation_site.catalog.offering import OfferRefused
 from annotation_site.catalog.projects import ProjectDiffers, ProjectRefused
 from annotation_site.catalog.roles import InvalidShares
 from annotation_site.catalog.stages import StageError
@@ -54,6 +56,8 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     NothingToImport: UNFIT,
     ImportRefused: UNFIT,
     CocoError: UNFIT,
+    OfferRefused: UNFIT,
+    OtherPredictions: CONFLICT,
     TokenRefused: UNFIT,
     ListingRefused: CONFLICT,
     ImportBusy: CONFLICT,
