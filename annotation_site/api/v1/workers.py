@@ -65,7 +65,7 @@ class RecordTold(serializers.Serializer[Any]):
 class WorkerFactsSerializer(WorkerSerializer):
     """A worker with their record and history."""
 
-    record = RecordTold()
+    record = RecordTold(source="work")
     changes = ChangeTold(source="history", many=True, help_text="The newest first, a hundred at most.")
     link = serializers.CharField(allow_null=True, help_text="Their personal link, for admins alone.")
 
@@ -184,7 +184,7 @@ def _member(view: ProjectView, pk: int) -> Membership:
 def _facts(view: ProjectView, pk: int) -> Any:
     member: Any = get_object_or_404(_members(view), pk=pk)
     found = record_of(member)
-    member.record = {
+    member.work = {
         "gold_right": found.gold.right,
         "gold_answered": found.gold.answered,
         "agreed": found.agreement.agreed,
