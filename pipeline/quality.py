@@ -113,5 +113,5 @@ def _interval(mean: float, variance: float, confidence: float) -> Share:
     if not np.isfinite(strength) or strength <= 0:
         return Share(mean, mean if variance == 0 else 0.0, mean if variance == 0 else 1.0)
     a, b, tail = mean * strength, (1 - mean) * strength, (1 - confidence) / 2
-    low, high = beta.ppf([tail, 1 - tail], a, b)
+    low, high = beta.ppf(np.array([tail, 1 - tail]), a, b)
     return Share(mean, min(float(low), mean), max(float(high), mean))

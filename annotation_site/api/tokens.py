@@ -50,6 +50,8 @@ def issue(
     ------
     TokenRefused
     """
+    if user.pk is None:
+        raise TokenRefused("Sign in first: a token is a person's.")
     if not name.strip() or not name.isprintable():
         raise TokenRefused("Give the token a name: what it is for.")
     if expires_at is not None and expires_at <= at:

@@ -28,7 +28,7 @@ JOIN verification_judgment j ON j.item_id = i.id AND j.retracted_at IS NULL
 
 def seconds_a_mask(project: Project) -> float:
     """The middle time of the latest answers that count; the paper's until there are enough of people."""
-    given = {"project": project.pk, "simulated": Worker.SIMULATED, "hits": HITS}
+    given: dict[str, str | int] = {"project": project.pk, "simulated": Worker.SIMULATED, "hits": HITS}
     with connection.cursor() as cursor:
         cursor.execute(LATEST, given)
         answers, seconds = cursor.fetchone()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, BinaryIO, ClassVar, cast
+from typing import Any, BinaryIO, cast
 
 from django.contrib.auth.models import User
 from django.http import FileResponse, Http404
@@ -172,7 +172,7 @@ class OneImport(ProjectView):
 
 
 class Piece(ProjectView):
-    parser_classes: ClassVar = (Octets,)
+    parser_classes = (Octets,)
 
     @operation("send_piece", "imports", query=PieceQuery, body={OCTETS: bytes}, gives=ReceivedSerializer)
     def put(self, request: Request, slug: str, run: int, number: int) -> Response:  # noqa: ARG002

@@ -19,8 +19,8 @@ from annotation_site.catalog.instructing import LONGEST, set_guide, set_instruct
 from annotation_site.catalog.models import Category, Project
 from annotation_site.people import policies
 from annotation_site.people.models import TrustPolicy
+from annotation_site.people.policies import policy_of
 from annotation_site.people.qualification import consent, policy
-from annotation_site.verification.trust import policy_of
 
 
 class CategorySerializer(serializers.ModelSerializer[Category]):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.utils import timezone
 from rest_framework import serializers
-from rest_framework.parsers import BaseParser, JSONParser, MultiPartParser
+from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -77,7 +77,7 @@ class ThresholdBody(Body):
 
 
 class Predictions(ProjectView):
-    parser_classes: ClassVar[tuple[type[BaseParser], ...]] = (MultiPartParser, JSONParser)
+    parser_classes = (MultiPartParser, JSONParser)
 
     @operation("read_predictions", "predictions", gives=PredictionsSerializer)
     def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002

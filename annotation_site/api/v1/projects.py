@@ -25,7 +25,7 @@ from annotation_site.api.v1.views import ApiView, ProjectView, token_of
 from annotation_site.catalog.changing import change_parameters
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.projects import CHOICES, PARAMETERS, ProjectDiffers, create_project
-from annotation_site.dashboards import selectors
+from annotation_site.dashboards.overview import figures_of
 from annotation_site.dashboards.sharing import shared
 from annotation_site.verification import opening
 from annotation_site.verification.status import status
@@ -269,7 +269,7 @@ class Curve(ProjectView):
     @operation("read_curve", "projects", gives=CurveSerializer)
     def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002
         """Accepted masks against questions and time, with what drawing would have given."""
-        points = shared(self.project, "curve", selectors.curve)
+        points = figures_of(self.project).course.curve
         return Response(
             CurveSerializer(
                 {

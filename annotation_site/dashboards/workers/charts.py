@@ -81,7 +81,7 @@ def gold_chart(member: Membership) -> Chart:
 
 def pace_chart(member: Membership) -> Chart:
     """The middle time of an answer, over equal numbers of answers in the order they were given."""
-    given = {
+    given: dict[str, str | int] = {
         "points": POINTS, "worker": member.worker_id, "project": member.project_id, "undone": UNDONE,
     }  # fmt: skip
     with connection.cursor() as cursor:

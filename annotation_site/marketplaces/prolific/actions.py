@@ -147,7 +147,7 @@ def _is_written(action: Action, worker: Worker) -> bool:
     """Whether more such messages are there than were told before."""
     told = Action.objects.filter(worker=worker, kind=action.kind, reason=action.reason, done_at__isnull=False)
     there = call("GET", "messages/", params={"user_id": worker.external_id}).get("results", [])
-    return sum(found.get("body") == action.reason for found in there) > told.count()
+    return [found.get("body") for found in there].count(action.reason) > told.count()
 
 
 def nothing(action: Action) -> Told:  # noqa: ARG001
