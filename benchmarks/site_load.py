@@ -174,16 +174,18 @@ async def work(client, secret: str, figures: Figures, think: float, rng: np.rand
 
     while True:
         began = time.perf_counter()
-        response = await client.post(f"/w/{secret}/start/", follow_redirects=False)
+        async with client.post(f"/w/{secret}/start/", allow_redirects=False) as response:
+            await response.read()
         figures.note("page", began)
-        if response.status_code != 302:
-            figures.problems[response.headers.get("X-Notice", str(response.status_code))] += 1
+        if response.status != 302:
+            figures.problems[response.headers.get("X-Notice", str(response.status))] += 1
             await asyncio.sleep(1)
             continue
         began = time.perf_counter()
-        response = await client.get(response.headers["Location"])
+        async with client.get(response.headers["Location"]) as response:
+            text = await response.text()
         figures.note("verify", began)
-        hit = json.loads(HIT.search(response.text)[1])
+        hit = json.loads(HIT.search(text)[1])
         for item in hit["items"]:
             if item["answer"] is None:
                 await asyncio.sleep(think * float(np.exp(PAUSE * rng.standard_normal())))
@@ -193,14 +195,15 @@ async def work(client, secret: str, figures: Figures, think: float, rng: np.rand
 async def answer(client, hit: dict, item: dict, figures: Figures, rng: np.random.Generator) -> None:
     says = "yes" if rng.random() < 0.6 else "no"
     began = time.perf_counter()
-    response = await client.post(
+    async with client.post(
         f"{hit['api']}{item['key']}/answer",
         json={"says": says, "elapsed_ms": 1400},
         headers={"Authorization": f"Worker {hit['token']}"},
-    )
+    ) as response:
+        await response.read()
     figures.note("answer", began)
-    if response.status_code != 200:
-        figures.problems[f"answer {response.status_code}"] += 1
+    if response.status != 200:
+        figures.problems[f"answer {response.status}"] += 1
 
 
 def busy() -> float:
@@ -219,11 +222,13 @@ def busy() -> float:
 
 async def crowd(url: str, secrets: Sequence[str], options: argparse.Namespace) -> Figures:
     """Everyone at work: a warm-up in which they come one after the other, then the measuring."""
-    import httpx
+    import aiohttp
 
     figures = Figures()
-    limits = httpx.Limits(max_connections=len(secrets), max_keepalive_connections=len(secrets))
-    async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
+    connections = aiohttp.TCPConnector(limit=0, keepalive_timeout=75)
+    async with aiohttp.ClientSession(
+        url, connector=connections, cookie_jar=aiohttp.DummyCookieJar()
+    ) as client:
         tasks = []
         for number, secret in enumerate(secrets):
             rng = np.random.default_rng(number)

@@ -6,6 +6,7 @@ A pixel (column x, row y) covers [x, x+1) x [y, y+1); coordinates are those of t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -266,6 +267,7 @@ def _path(points: NDArray[np.int64], steps: int) -> str:
     return "M" + " ".join(written[:2]) + "l" + " ".join(written[2:]) + "z"
 
 
+@lru_cache(maxsize=4096)
 def _number(count: int, steps: int) -> str:
     whole, rest = divmod(abs(count), steps)
     sign = "-" if count < 0 else ""
