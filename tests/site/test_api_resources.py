@@ -220,7 +220,9 @@ def test_report_and_dataset(ground, client):
     report = told(client, ground.url("projects/{slug}/report"))
     tree = told(client, ground.url("projects/{slug}/trees"))["results"][0]
     assert report["accepted_masks"] == tree["accepted"]
-    dataset = told(client, ground.url("projects/{slug}/dataset"))
+    dataset = {"figures": None}
+    while dataset["figures"] is None:
+        dataset = told(client, ground.url("projects/{slug}/dataset"))
     assert dataset["figures"]["accepted"]["masks"] == tree["accepted"]
     assert dataset["figures"]["categories"][0]["accepted"] == tree["accepted"]
 
