@@ -76,6 +76,14 @@ WATCHED = (
     Watched("catalog.Category", project="project", name="name"),
     Watched("catalog.Round", project="project", name="number", ignore=["calibration"]),
     Watched("catalog.StageRun", project="round__project", name="stage", only=["state", "error"]),
+    Watched(
+        "catalog.OfferedPredictions", project="round__project", name="results",
+        ignore=["folder", "begun_at"], on=("insert", "delete"),
+    ),
+    Watched(
+        "preparing.ImportRun", project="project", name="place",
+        ignore=["done", "total", "message", "report", "deaths", "begun_at", "finished_at"],
+    ),
     Watched("budget.Budget", project="project", ignore=["committed_questions", "committed_money"]),
     Watched("access.Grant", project="project", name="user__username"),
     Watched("access.Invitation", project="project", name="email", secret=["secret"]),
@@ -98,6 +106,19 @@ WATCHED = (
     ),
     Watched("verification.Overruling", project="tree__round__project", name="tree__category__name"),
     Watched("marketplaces.Listing", project="project", name="title"),
+    Watched(
+        "marketplaces.Action", project="listing__project", name="reference", on=("insert",),
+        only=["listing", "kind", "submission", "worker", "money", "reason"],
+        when="NEW.kind IN ('reject', 'override', 'bonus')",
+    ),
+    Watched(
+        "marketplaces.Payment", project="membership__project", name="membership__worker__name",
+        ignore=["once"],
+    ),
+    Watched(
+        "marketplaces.Message", project="membership__project", name="membership__worker__name",
+        only=["membership", "by", "at"],
+    ),
     Watched("results.ExportFile", project="project", name="format", on=("insert", "delete")),
     Watched(
         "webhooks.Webhook", project="project", name="url", ignore=["failures", "failing_since"],

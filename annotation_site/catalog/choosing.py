@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 
 from annotation_site.catalog.detector_options import SECTIONS, detector_options
-from annotation_site.catalog.models import Project, Round, StageRun, ThresholdChoice
+from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.rounds import current_round
 from pipeline.detection import DETECTORS, FitOptions, InvalidOption, PredictOptions, UnknownDetector
 
@@ -41,15 +40,14 @@ def choose_detector(*, project: Project, detector: str, options: Mapping[str, An
 
 
 @transaction.atomic
-def choose_k_pa(*, project: Project, k_pa: float | None, by: Any, at: datetime) -> bool:
+def choose_k_pa(*, project: Project, k_pa: float | None) -> bool:
     """Set the project's own K_pa, and that of its current round unless people answer about it already.
 
-    What was chosen, by whom and when is recorded. A round that was opened keeps the rules it was opened with.
+    A round that was opened keeps the rules it was opened with.
 
     Parameters
     ----------
     k_pa : None leaves it to the calibration again
-    by : the user, None for nobody in particular
 
     Returns
     -------
@@ -61,12 +59,9 @@ def choose_k_pa(*, project: Project, k_pa: float | None, by: Any, at: datetime) 
     """
     if k_pa is not None and not 0 <= k_pa <= 1:
         raise InvalidThreshold(f"K_pa lies between 0 and 1; {k_pa} does not.")
-    before = Project.objects.select_for_update(no_key=True).get(pk=project.pk).k_pa
-    round_ = current_round(project)
-    if before != k_pa:
-        ThresholdChoice.objects.create(project=project, before=before, k_pa=k_pa, chosen_by=by, at=at)
-        Project.objects.filter(pk=project.pk).update(k_pa=k_pa)
+    Project.objects.filter(pk=project.pk).update(k_pa=k_pa)
     project.k_pa = k_pa
+    round_ = current_round(project)
     if is_open(round_):
         return False
     found = (round_.calibration or {}).get("k_pa")

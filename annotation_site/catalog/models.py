@@ -296,24 +296,6 @@ class OfferedPredictions(models.Model):
         return f"{self.results} for {self.round}"
 
 
-class ThresholdChoice(models.Model):
-    """Somebody set a project's K_pa by hand, or left it to the calibration again; never changed."""
-
-    project = models.ForeignKey(Project, models.CASCADE, related_name="threshold_choices")
-    before = models.FloatField(null=True, blank=True, help_text="Empty: the calibrated one.")
-    k_pa = models.FloatField(null=True, blank=True, validators=SHARE, help_text="Empty: the calibrated one.")
-    chosen_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
-    )
-    at = models.DateTimeField()
-
-    class Meta:
-        ordering: ClassVar = ["-pk"]
-
-    def __str__(self) -> str:
-        return f"K_pa of {self.project}: {self.before} to {self.k_pa}"
-
-
 class DetectionShard(models.Model):
     """A run of images whose predictions are one file of arrays; finished when `finished_at` is set."""
 

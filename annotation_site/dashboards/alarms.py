@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from annotation_site.budget.ledger import affordable
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.catalog.stages import orphaned
+from annotation_site.dashboards.setup.steps import PREPARED
 from annotation_site.people.models import TrustPolicy
 from annotation_site.results.course import Course, Stretch
 
@@ -29,16 +32,26 @@ FEWEST = 10
 """Gold answers in the last stretch, before it can alarm."""
 
 
+OpenTo = Literal["viewers", "admins", "superusers"]
+
+
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """What is wrong and what to do: by a command, or on the page of a route."""
+    """What is wrong and what to do: by a command, or on a page.
+
+    Attributes
+    ----------
+    page, link : where it can be done, and what the link there says
+    open_to : who may see that page
+    """
 
     key: str
     title: str
     advice: str
     command: str = ""
-    route: str = ""
+    page: str = ""
     link: str = ""
+    open_to: OpenTo = "viewers"
     is_grave: bool = False
 
 
@@ -73,6 +86,7 @@ def _stages(watched: Watched) -> Iterator[Alarm]:
     left = {run.pk for run in orphaned(watched.runs)} if running else set()
     for run in watched.runs:
         stage, command = run.get_stage_display(), f"manage.py {run.stage} {watched.project.slug}"
+        page = _setup(watched, "stages") if run.stage in PREPARED else ""
         if run.state == StageRun.State.FAILED:
             yield Alarm(
                 f"failed-{run.stage}",
@@ -80,6 +94,9 @@ def _stages(watched: Watched) -> Iterator[Alarm]:
                 _("%(error)s Put right what it names, then run it again: it goes on where it ended.")
                 % {"error": run.error[:300]},
                 command=command,
+                page=page,
+                link=_("Stages"),
+                open_to="admins",
                 is_grave=True,
             )
         elif run.pk in left or (run.state == StageRun.State.RUNNING and _is_silent(run, watched.at)):
@@ -91,8 +108,15 @@ def _stages(watched: Watched) -> Iterator[Alarm]:
                     " none does, look into the workers’ log and at their memory, or run it yourself:"
                 ),
                 command=command,
+                page=page,
+                link=_("Stages"),
+                open_to="admins",
                 is_grave=True,
             )
+
+
+def _setup(watched: Watched, step: str) -> str:
+    return f"{reverse('dashboards:setup', args=[watched.project.slug])}?at={step}#{step}"
 
 
 def _is_silent(run: StageRun, at: datetime) -> bool:
@@ -106,6 +130,9 @@ def _worker(watched: Watched) -> Iterator[Alarm]:
             _("No Celery worker is alive"),
             _("Stages, exports, marketplaces and expired HITs wait until one is. Start one:"),
             command="celery --app workers worker --beat",
+            page=reverse("dashboards:system"),
+            link=_("System"),
+            open_to="superusers",
             is_grave=True,
         )
 
@@ -114,23 +141,27 @@ def _budget(watched: Watched) -> Iterator[Alarm]:
     budget = watched.budget
     if budget is None:
         return
-    command = f"manage.py budget {watched.project.slug}"
+    page = _setup(watched, "budget")
     share = committed_share(budget)
     if _is_spent(budget):
         yield Alarm(
             "budget-spent",
             _("The budget is spent"),
-            _("Nobody is given work any more. Pause the project, or set the cap higher:"),
-            command=command,
+            _("Nobody is given work any more. Pause the project, or set the cap higher."),
+            page=page,
+            link=_("Budget"),
+            open_to="admins",
             is_grave=True,
         )
     elif share is not None and share >= NEARLY:
         yield Alarm(
             "budget",
             _("The budget is nearly spent"),
-            _("%(share)d %% of it is spent or reserved. Let it end there, or set the cap higher:")
+            _("%(share)d %% of it is spent or reserved. Let it end there, or set the cap higher.")
             % {"share": int(100 * share)},
-            command=command,
+            page=page,
+            link=_("Budget"),
+            open_to="admins",
         )
 
 
@@ -154,8 +185,8 @@ def _silence(watched: Watched) -> Iterator[Alarm]:
         yield Alarm(
             "silence",
             _("Nobody answers"),
-            _("Questions have waited for half an hour and more. Send people their links, or offer more pay:"),
-            route="team",
+            _("Questions have waited for half an hour and more. Send people their links, or offer more pay."),
+            page=reverse("dashboards:team", args=[watched.project.slug]),
             link=_("Team"),
         )
 
@@ -164,17 +195,16 @@ def _gold(watched: Watched) -> Iterator[Alarm]:
     if not watched.course.gold or watched.course.gold[-1].answers < FEWEST:
         return
     *before, last = watched.course.gold
-    told = _("%(right)d of the last %(answers)d gold answers are right.") % {
-        "right": last.right,
-        "answers": last.answers,
-    }
-    advice = _("Look who errs, and whether an instruction or a gold mask misleads:")
-    command = f"manage.py workers {watched.project.slug}"
+    told = _(
+        "%(right)d of the last %(answers)d gold answers are right. Look who errs, and whether an instruction"
+        " or a gold mask misleads."
+    ) % {"right": last.right, "answers": last.answers}
+    page = reverse("dashboards:workers", args=[watched.project.slug])
     policy = TrustPolicy.objects.filter(project=watched.project).first() or TrustPolicy()
     if before and last.share.high < _share(before):
-        yield Alarm("gold-falls", _("Gold accuracy is falling"), f"{told} {advice}", command=command)
+        yield Alarm("gold-falls", _("Gold accuracy is falling"), told, page=page, link=_("Workers"))
     elif last.share.high < policy.watch_below:
-        yield Alarm("gold-low", _("Gold accuracy is low"), f"{told} {advice}", command=command)
+        yield Alarm("gold-low", _("Gold accuracy is low"), told, page=page, link=_("Workers"))
 
 
 def _share(stretches: Sequence[Stretch]) -> float:

@@ -113,6 +113,11 @@ class Bought:
         return committed_share(self.budget) if self.budget else None
 
     @property
+    def hours(self) -> float:
+        """Of answering."""
+        return self.seconds / 3600
+
+    @property
     def drawing_seconds(self) -> float:
         return self.accepted * SECONDS_PER_DRAWING
 
@@ -159,6 +164,8 @@ def overview(project: Project) -> dict[str, Any]:
         "bought": _bought(budget, figures),
         "quality": figures.course.quality,
         "by_hand": figures.course.by_hand,
+        "hours": figures.course.hours,
+        "gold": figures.course.gold,
         "per_hour": figures.per_hour,
         "ahead": figures.ahead,
         "workers": figures.workers,

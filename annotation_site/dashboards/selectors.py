@@ -20,6 +20,7 @@ from annotation_site.catalog.models import Mask, Project, Role, Round, StageRun
 from annotation_site.dashboards.sharing import shared_as
 from annotation_site.people.models import Membership
 from annotation_site.results.course import Became, Course
+from annotation_site.verification.long_tail import tail_categories
 from annotation_site.verification.models import UNDONE, Cluster, Decision, Judgment, Question
 from annotation_site.verification.yields import (
     Masks,
@@ -68,19 +69,11 @@ WITH own AS (
 ), opened AS (
   SELECT own.category_id, count(*) AS clusters FROM verification_cluster c JOIN own ON own.id = c.tree_id
   WHERE c.is_open GROUP BY 1
-), clustered AS (
-  SELECT DISTINCT own.category_id FROM own
-  JOIN verification_cluster c ON c.tree_id = own.id AND c.hi > c.lo + 1
-), rule AS (
-  SELECT count(*) > 0 AS was_opened FROM verification_searchrules s
-  JOIN catalog_round rd ON rd.id = s.round_id WHERE rd.project_id = %(project)s
 )
-SELECT cat.id, cat.name, p.masks, coalesce(o.clusters, 0) AS open_clusters,
-  rule.was_opened AND c.category_id IS NULL AS is_tail
-FROM predicted p CROSS JOIN rule
+SELECT cat.id, cat.name, p.masks, coalesce(o.clusters, 0) AS open_clusters
+FROM predicted p
 JOIN catalog_category cat ON cat.id = p.category_id
 LEFT JOIN opened o ON o.category_id = cat.id
-LEFT JOIN clustered c ON c.category_id = cat.id
 ORDER BY p.masks DESC, cat.name
 """
 
@@ -92,17 +85,17 @@ BECAME = ("accepted", "rejected", "accepted_clusters", "course")
 def categories(project: Project, course: Course) -> list[dict[str, Any]]:
     """Per category of the pool: masks, what became of them, open clusters, answers without gold.
 
-    `is_tail` tells categories that have no cluster in an opened project: too few masks, or none good enough.
+    `is_tail` tells categories that have masks but no cluster; see `verification.long_tail`.
     """
     with connection.cursor() as cursor:
         cursor.execute(CATEGORY_ROWS, {"project": project.pk})
         names = [column.name for column in cursor.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    answers = questions_by_category(project)
+    answers, tail = questions_by_category(project), tail_categories(project)
     for row in rows:
         became = course.categories.get(row["id"], Became())
         row |= {name: getattr(became, name) for name in BECAME}
-        row["answers"] = answers.get(row["id"], 0)
+        row |= {"answers": answers.get(row["id"], 0), "is_tail": row["id"] in tail}
     return rows
 
 

@@ -12,14 +12,13 @@ import numpy as np
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from annotation_site.budget.ledger import budget_of
 from annotation_site.catalog.claims import Claims, Kind, claimed
 from annotation_site.catalog.models import Project, Round
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import Interrupted, explain
 from annotation_site.catalog.steps import RowSteps
 from annotation_site.preparing.models import Estimate, State
-from annotation_site.verification.forecasting import Forecast, forecast
+from annotation_site.verification.forecasting import Forecast, forecast, in_terms_of
 from pipeline.planning import Plan
 from pipeline.progress import Progress, StopRequested, silent
 
@@ -60,17 +59,9 @@ def known_forecast(round_: Round) -> Forecast | None:
     estimate = Estimate.objects.filter(round=round_, plan__isnull=False).first()
     if estimate is None or estimate.plan is None:
         return None
-    project, stored = round_.project, estimate.plan
-    budget = budget_of(project)
-    return Forecast(
-        plan=Plan(**{name: np.array(stored[name], float) for name in _columns()}),
-        masks=stored["masks"],
-        votes=stored["votes"],
-        gold_share=min(project.gold_share, 0.9),
-        hit_size=project.hit_size,
-        terms=budget.terms,
-        currency=budget.currency,
-    )
+    stored = estimate.plan
+    plan = Plan(**{name: np.array(stored[name], float) for name in _columns()})
+    return in_terms_of(round_.project, plan, masks=stored["masks"], votes=stored["votes"])
 
 
 def _carry_out(estimate: Estimate, claims: Claims, also: Progress, clock: Callable[[], datetime]) -> None:
@@ -91,10 +82,7 @@ def _carry_out(estimate: Estimate, claims: Claims, also: Progress, clock: Callab
 
 def _plain(found: Forecast) -> dict[str, Any]:
     columns = {name: getattr(found.plan, name) for name in _columns()}
-    finite = {
-        name: [None if np.isnan(value) else value for value in column.tolist()]
-        for name, column in columns.items()
-    }
+    finite = {name: np.where(np.isnan(column), None, column).tolist() for name, column in columns.items()}
     return {**finite, "masks": found.masks, "votes": found.votes}
 
 

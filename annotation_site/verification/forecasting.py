@@ -150,10 +150,15 @@ def forecast(
         draws=draws,
         progress=progress,
     )
+    return in_terms_of(project, found, masks=sum(tree.n for tree in trees), votes=votes)
+
+
+def in_terms_of(project: Project, plan: Plan, *, masks: int, votes: float) -> Forecast:
+    """A plan with the gold, HITs and pay that a project has now."""
     budget = budget_of(project)
     return Forecast(
-        plan=found,
-        masks=sum(tree.n for tree in trees),
+        plan=plan,
+        masks=masks,
         votes=votes,
         gold_share=gold_share_of(project),
         hit_size=project.hit_size,

@@ -9,18 +9,20 @@ from django.db.models import Count, Exists, F, OuterRef, QuerySet, Sum
 from annotation_site.catalog.models import Project, Role, Round, Tree
 from annotation_site.verification.models import Cluster, SearchRules
 
+CLUSTERS = Exists(Cluster.objects.filter(tree=OuterRef("pk"), hi__gt=F("lo") + 1))
+"""Whether a tree has a cluster of more than one mask."""
+
 
 def tail_trees(trees: QuerySet[Tree]) -> QuerySet[Tree]:
     """Those of the pool's trees without a cluster of more than one mask; of opened rounds only."""
-    clusters = Cluster.objects.filter(tree=OuterRef("pk"), hi__gt=F("lo") + 1)
-    return trees.filter(role=Role.POOL, round__rules__isnull=False).filter(~Exists(clusters))
+    return trees.filter(~CLUSTERS, role=Role.POOL, round__rules__isnull=False)
 
 
 def tail_categories(project: Project) -> set[int]:
-    """Primary keys of the project's categories that have no cluster in any opened round."""
+    """Primary keys of the project's categories that have masks, but no cluster in any opened round."""
     trees = Tree.objects.filter(round__project=project)
     tail = set(tail_trees(trees).values_list("category", flat=True))
-    return tail - set(trees.filter(clusters__hi__gt=F("clusters__lo") + 1).values_list("category", flat=True))
+    return tail - set(trees.filter(CLUSTERS).values_list("category", flat=True))
 
 
 def long_tail(round_: Round) -> dict[str, Any]:

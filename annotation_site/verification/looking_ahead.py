@@ -21,7 +21,7 @@ from django.db import transaction
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.claims import Claims, Kind
 from annotation_site.catalog.models import Project, Role, Round, StageRun, Tree
-from annotation_site.verification.forecasting import SECONDS, forecast, votes_of
+from annotation_site.verification.forecasting import SECONDS, forecast, gold_share_of, price_of, votes_of
 from annotation_site.verification.ground import thresholds_of
 from annotation_site.verification.models import Judgment
 from annotation_site.verification.yields import Masks, masks_by_round
@@ -89,6 +89,11 @@ class Ahead:
     at: datetime | None
     curve: list[tuple[int, float, float, float]]
 
+    @property
+    def hours(self) -> float:
+        """Of people's time."""
+        return self.seconds / 3600
+
 
 def present_rate(recent: int, *, first: datetime | None, at: datetime) -> float | None:
     """Answers an hour: of the last day, nights included, or since the first answer where that is later.
@@ -109,7 +114,7 @@ def look_ahead(project: Project, budget: Budget | None, stand: Stand, *, at: dat
     if round_ is None or plan is None or len(plan["questions"]) < 2:
         return None
     votes, _ = votes_of(project)
-    each = votes / (1 - _gold_share(project))
+    each = votes / (1 - gold_share_of(project))
     here = _in_round(round_, stand)
     asked = (here.answers - here.gold) / votes
     grid, drawn = np.array(plan["questions"]), np.array(plan["drawn"])
@@ -149,10 +154,6 @@ def _is_cut_off(plan: Mapping[str, Any]) -> bool:
     return bool(plan["questions"][-1] > PLANNED - OPEN_END)
 
 
-def _gold_share(project: Project) -> float:
-    return min(project.gold_share, 0.9)
-
-
 def _in_round(round_: Round, stand: Stand) -> Stand:
     """The part of it that belongs to a round; all of it where there is only one."""
     if round_.number == 1:
@@ -167,7 +168,7 @@ def _price(project: Project, budget: Budget | None) -> Decimal:
     if budget is None:
         return Decimal(0)
     size = project.hit_size
-    return budget.terms.of(size, done=size, seconds=Decimal(SECONDS) * size).total / size
+    return price_of(size, terms=budget.terms, hit_size=size) / size
 
 
 def _affordable(budget: Budget | None, stand: Stand, price: Decimal) -> float | None:

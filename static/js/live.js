@@ -2,6 +2,15 @@
 
 const LIVE_MS = 1500;
 
+// Put `section` in the place of `old`; focus goes on to the same link or button, if it is still there.
+function replace(old, section) {
+  const focused = old.contains(document.activeElement) ? document.activeElement : null;
+  old.replaceWith(section);
+  if (!focused) return;
+  const same = [...section.querySelectorAll(focused.localName)].find((one) => one.isEqualNode(focused));
+  same?.focus({ preventScroll: true });
+}
+
 // Replace only the sections whose markup changed, so that focus and selection elsewhere stay. Those with data-still
 // look after themselves.
 function swap(live, html) {
@@ -13,7 +22,7 @@ function swap(live, html) {
     known.delete(section.id);
     if (old?.outerHTML === section.outerHTML || (old && "still" in old.dataset)) continue;
     changed = true;
-    if (old) old.replaceWith(section);
+    if (old) replace(old, section);
     else live.insertBefore(section, live.children[place] ?? null);
   }
   for (const gone of known.values()) gone.remove();

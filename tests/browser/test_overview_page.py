@@ -16,6 +16,7 @@ from playwright.sync_api import Page, expect
 
 from annotation_site import enqueue
 from annotation_site.catalog.models import StageRun
+from annotation_site.results.models import ExportFile
 from annotation_site.verification.looking_ahead import plan_ahead
 from tests.site.campaigns import Clock, Person, add_gold, opened
 from tests.site.test_forecasting import calibrated
@@ -132,6 +133,28 @@ def test_an_alarm_says_what_to_do_and_goes_when_it_is_done(signed_in, person):
     expect(alarm.locator("code")).to_have_text(re.compile("manage.py detect"))
     StageRun.objects.filter(pk=run.pk).update(state="done", error="")
     expect(alarm).to_be_hidden()
+
+
+def test_focus_stays_on_a_button_while_its_export_goes_on_and_the_button_works(signed_in, person):
+    project = person.member.project
+    export = ExportFile.objects.create(
+        project=project, format="coco", asked_at=timezone.now(), state="running", total=90
+    )
+    page = signed_in()
+    page.goto(f"{address(person)}exports/")
+    stop = page.get_by_role("button", name="Stop")
+    stop.focus()
+    for done in (30, 60):
+        ExportFile.objects.filter(pk=export.pk).update(done=done)
+        expect(page.get_by_role("progressbar")).to_have_attribute("value", str(done))
+        expect(stop).to_be_focused()
+    stop.press("Enter")
+    page.wait_for_load_state()
+    export.refresh_from_db()
+    assert export.stop_requested
+    ExportFile.objects.filter(pk=export.pk).update(state="stopped")
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("Nothing exported yet")).to_be_visible()
 
 
 def test_the_menu_of_a_phone_opens_closes_and_leads_on(signed_in, person):

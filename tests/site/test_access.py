@@ -97,7 +97,8 @@ def api_write(method: str = "post") -> Row:
 ANSWER = {"says": "yes", "elapsed_ms": 900}
 NODE = "/trees/<int:tree>/nodes/<int:node>"
 API_READ = (
-    "", "/status", "/curve", "/categories", "/categories/<int:category>", "/instructions", "/test",
+    "", "/status", "/overview", "/curve", "/categories", "/categories/<int:category>",
+    "/instructions", "/test",
     "/images", "/images/<int:image>", "/images/<int:image>/photo", "/imports", "/imports/<int:run>",
     "/imports/<int:run>/problems", "/predictions", "/stages", "/rounds",
     "/rounds/<int:number>", "/trees", "/trees/<int:tree>/nodes", NODE, "/verdicts",

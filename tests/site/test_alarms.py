@@ -6,10 +6,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
 
 from annotation_site import enqueue
+from annotation_site.access.granting import grant
+from annotation_site.access.models import Access
 from annotation_site.budget.ledger import budget_of, change_budget, set_caps
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.dashboards.alarms import Watched, alarms
@@ -88,6 +91,7 @@ def test_a_stage_alarms_when_it_failed_or_nobody_is_at_it() -> None:
     assert alarm.key == "failed-train"
     assert "No initial images." in alarm.advice
     assert alarm.command == f"manage.py train {round_.project.slug}"
+    assert alarm.page.endswith(f"/{round_.project.slug}/setup/?at=stages#stages")
     StageRun.objects.filter(pk=run.pk).update(state="running", heartbeat_at=NOON)
     assert keys(round_.project) == ["stuck-train"]
     StageRun.objects.filter(pk=run.pk).update(state="done")
@@ -113,3 +117,18 @@ def test_the_page_says_when_no_worker_is_alive_and_never_waits_to_know(
     cache.delete("maskgrove:worker:fresh")
     assert warns(), "What was known is told until the next look."
     assert not warns()
+
+
+def test_an_alarm_links_to_where_it_is_put_right_for_those_who_may_see_that_page(client: Client) -> None:
+    project = opened(project_with_tree([True] * 64))
+    set_caps(project=project, questions=Person.of(project).open().items.count(), money=None)
+    budget = f'href="/projects/{project.slug}/setup/?at=budget#budget"'
+    for access, sees in ((Access.VIEWER, False), (Access.ADMIN, True)):
+        cache.clear()
+        user = User.objects.create_user(access.value)
+        grant(project=project, user=user, access=access)
+        client.force_login(user)
+        page = client.get(f"/projects/{project.slug}/live/").content.decode()
+        assert "The budget is spent" in page
+        assert (budget in page) is sees
+    assert client.get(f"/projects/{project.slug}/setup/?at=budget").status_code == 200

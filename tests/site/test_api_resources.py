@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import User
@@ -11,7 +12,9 @@ from django.test import Client
 
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
-from annotation_site.catalog.models import Project
+from annotation_site.budget.ledger import change_budget
+from annotation_site.catalog.models import Project, StageRun
+from annotation_site.catalog.rounds import current_round
 from annotation_site.people.models import Membership, StandingChange
 from annotation_site.results.export_files import write_export
 from annotation_site.results.models import ExportFile
@@ -47,6 +50,33 @@ def test_the_status_is_that_of_the_command(ground, client):
     assert status["campaign"]["questions"] == Judgment.objects.count() > 40
     assert status["images"] == {"heldout": 1, "pool": 1}
     assert [stage["state"] for stage in status["stages"]][-1] == "done"
+
+
+def test_the_overview_is_that_of_the_page(ground, client):
+    change_budget(
+        project=ground.project, questions=Judgment.objects.count(), pay_per_question=Decimal("0.02")
+    )
+    found = told(client, ground.url("projects/{slug}/overview"))
+    assert (
+        found["bought"]["questions"]
+        == Judgment.objects.count()
+        == sum(h["answers"] for h in found["throughput"])
+    )
+    assert found["bought"]["accepted_masks"] == sum(one["accepted"] for one in found["categories"]) > 0
+    assert 0 < found["quality"]["low"] <= found["quality"]["value"] <= found["quality"]["high"] <= 1
+    assert [one["share"]["value"] for one in found["gold"]] == [1.0] * len(found["gold"]) != []
+    (spent,) = [alarm for alarm in found["alarms"] if alarm["key"] == "budget-spent"]
+    assert spent["page"] == f"http://testserver/projects/{ground.project.slug}/setup/?at=budget#budget"
+    assert found["forecast"] is None, "No worker has planned it."
+
+
+def test_a_stage_tells_what_it_left_without_the_plan_of_the_whole_campaign(ground, client):
+    plan = {"questions": [1], "drawn": [[1.0]], "of": "0123"}
+    StageRun.objects.create(
+        round=current_round(ground.project), stage="calibrate", state="done", detail={"plan": plan, "log": []}
+    )
+    stages = told(client, ground.url("projects/{slug}/stages"))["results"]
+    assert next(one for one in stages if one["stage"] == "calibrate")["detail"] == {"log": []}
 
 
 def test_a_campaign_is_paused_and_opened(ground, client):
@@ -190,7 +220,9 @@ def test_report_and_dataset(ground, client):
     report = told(client, ground.url("projects/{slug}/report"))
     tree = told(client, ground.url("projects/{slug}/trees"))["results"][0]
     assert report["accepted_masks"] == tree["accepted"]
-    dataset = told(client, ground.url("projects/{slug}/dataset"))
+    dataset = {"figures": None}
+    while dataset["figures"] is None:
+        dataset = told(client, ground.url("projects/{slug}/dataset"))
     assert dataset["figures"]["accepted"]["masks"] == tree["accepted"]
     assert dataset["figures"]["categories"][0]["accepted"] == tree["accepted"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -22,14 +23,16 @@ from annotation_site.audit.models import Entry
 from annotation_site.audit.watched import WATCHED, Watched, watched_columns
 from annotation_site.budget import ledger
 from annotation_site.catalog.instructing import set_guide, set_instructions
-from annotation_site.catalog.models import Project, StageRun
+from annotation_site.catalog.models import OfferedPredictions, Project, StageRun
 from annotation_site.catalog.rounds import current_round
 from annotation_site.dashboards import changes
+from annotation_site.marketplaces.models import Action, Listing, Message, Payment
 from annotation_site.marketplaces.team import new_code
 from annotation_site.people import members
 from annotation_site.people.models import Standing
 from annotation_site.people.policies import set_policy
 from annotation_site.people.standing import change_standing
+from annotation_site.preparing.models import ImportRun
 from annotation_site.verification.overruling import overrule
 from annotation_site.webhooks.webhooks import add_webhook
 from tests.factories import NOON, CategoryFactory, ProjectFactory
@@ -151,6 +154,56 @@ def test_no_secret_is_in_the_log(project):
     user.set_password("another-lantern-43")
     user.save()
     assert latest("auth.User").after == {"password": "(hidden)"}
+
+
+def test_what_is_brought_in_paid_and_written_is_in_the_log(project):
+    ada = User.objects.create_user("ada")
+    member = members.invite(project=project, name="Bo")
+    run = ImportRun.objects.create(
+        project=project,
+        source="place",
+        place="s3://photos/facades",
+        shares={"pool": 1},
+        asked_by=ada,
+        asked_at=NOON,
+    )
+    OfferedPredictions.objects.create(
+        round=current_round(project),
+        folder="r/1",
+        results="mine.json",
+        size=9,
+        offered_by=ada,
+        offered_at=NOON,
+    )
+    Payment.objects.create(membership=member, money=Decimal("2.50"), by="ada", once=uuid4(), at=NOON)
+    Message.objects.create(membership=member, text="Your arm?", by="ada", once=uuid4(), at=NOON)
+    told = dict(Entry.objects.filter(project_id=project.pk).values_list("what", "name"))
+    assert told["preparing.ImportRun"] == "s3://photos/facades"
+    assert told["catalog.OfferedPredictions"] == "mine.json"
+    assert told["marketplaces.Payment"] == told["marketplaces.Message"] == "Bo"
+    assert "arm" not in str(latest("marketplaces.Message").after), "What is written stays between them."
+    before = Entry.objects.count()
+    ImportRun.objects.filter(pk=run.pk).update(done=7, message="7 of 9")
+    assert Entry.objects.count() == before
+    ImportRun.objects.filter(pk=run.pk).update(state="running")
+    assert latest("preparing.ImportRun").after == {"state": "running"}
+
+
+def test_of_what_marketplaces_are_told_only_what_people_chose_is_in_the_log(project):
+    about = {"provider": "memory", "title": "Outlines", "description": "-", "reward": 1, "places": 1}
+    listing = Listing.objects.create(project=project, created_at=NOON, **about)
+    for kind in ("approve", "post", "bonus"):
+        Action.objects.create(
+            listing=listing,
+            kind=kind,
+            reference=f"{kind}:1",
+            money=1,
+            reason="Careful",
+            asked_at=NOON,
+            due_at=NOON,
+        )
+    entry = Entry.objects.get(what="marketplaces.Action")
+    assert (entry.name, entry.after["reason"], entry.project_id) == ("bonus:1", "Careful", project.pk)
 
 
 class TestWho:

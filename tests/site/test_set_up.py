@@ -361,6 +361,9 @@ def test_the_page_asks_the_database_as_often_whatever_there_is(ada, project, dja
     assert "Older imports" in page
 
 
-def test_the_set_up_is_first_in_the_bar_while_a_project_is_a_draft(ada, project):
-    page = text_of(ada, reverse("dashboards:project", args=[project.slug]))
-    assert page.index(">Set up</a>") < page.index(">Overview<")
+def test_the_overview_leads_to_the_set_up_while_a_project_is_a_draft(ada, project):
+    button = f'class="button is-primary" href="{address(project)}"'
+    overview = reverse("dashboards:project", args=[project.slug])
+    assert button in text_of(ada, overview)
+    Project.objects.update(state="open")
+    assert button not in text_of(ada, overview)

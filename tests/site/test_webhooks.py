@@ -96,7 +96,7 @@ class TestWhatIsNoted:
         assert not Event.objects.exists()
 
     def test_a_decision_is_noted_with_the_answer_that_made_it(self):
-        project = opened(project_with_tree([True] * 64, hit_size=50))
+        project = opened(project_with_tree([True] * 64, hit_size=100))
         hook(project, "cluster.decided")
         person = Person.of(project)
         person.open()
@@ -107,7 +107,7 @@ class TestWhatIsNoted:
         assert (thing["yes"], thing["no"], thing["node"]) == (decision.yes, decision.no, 0)
 
     def test_without_a_listener_an_answer_costs_one_statement_more_and_only_when_it_decides(self):
-        project = opened(project_with_tree([True] * 64, hit_size=50))
+        project = opened(project_with_tree([True] * 64, hit_size=100))
         person = Person.of(project)
         person.open()
         noted = []
@@ -119,7 +119,7 @@ class TestWhatIsNoted:
         assert not Event.objects.exists()
 
     def test_a_decision_that_is_withdrawn(self):
-        project = opened(project_with_tree([True] * 64, hit_size=50))
+        project = opened(project_with_tree([True] * 64, hit_size=100))
         hook(project, "cluster.withdrawn")
         person = Person.of(project)
         assignment = person.open()
@@ -164,7 +164,7 @@ class TestWhatIsNoted:
         assert (one["percent"], one["spent"]["money"], one["currency"]) == (50, "6.0000", "USD")
 
     def test_a_budget_that_allows_no_hit_is_told_once(self):
-        project = opened(project_with_tree([True] * 64, hit_size=50))
+        project = opened(project_with_tree([True] * 64, hit_size=100))
         ledger.set_caps(project=project, questions=0, money=None)
         hook(project, "budget.refused")
         for name in ("Ada", "Bo"):
@@ -173,7 +173,7 @@ class TestWhatIsNoted:
         assert told("budget.refused") == [{"caps": {"questions": 0, "money": None, "currency": "USD"}}]
 
     def test_a_round_that_has_nothing_left_to_ask(self):
-        project = opened(project_with_tree([True] * 64, hit_size=50))
+        project = opened(project_with_tree([True] * 64, hit_size=100))
         StageRun.objects.create(round=current_round(project), stage="open", state="done")
         hook(project, "round.finished")
         assert finishing.note_finished_rounds(at=NOON) == 0

@@ -26,7 +26,7 @@ from annotation_site.results.export_files import ask_for_export, delete_export, 
 from annotation_site.results.exporting import INCLUDE
 from annotation_site.results.formats import FORMATS
 from annotation_site.results.formats.choice import Choice
-from annotation_site.results.measured import measured
+from annotation_site.results.measured import measured, recent_version
 from annotation_site.results.models import ExportFile
 
 STATE = ExportFile.State
@@ -225,7 +225,7 @@ class Dataset(ProjectView):
     @operation("read_dataset", "results", gives=DatasetSerializer)
     def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002
         """Masks per image, centres, sizes and categories of the accepted masks beside the initial set."""
-        counting = count_on(self.project, seconds=SECONDS)
+        counting = count_on(self.project, seconds=SECONDS, version=recent_version(self.project))
         figures = None if counting.figures is None else counting.figures.to_json()
         if figures is not None:
             names = ("name", "accepted", "initial")

@@ -22,12 +22,14 @@ from annotation_site.api.v1.schema import operation
 from annotation_site.api.v1.serializers import NOT_BLANK, Body, PageQuery, Whole, page, paged
 from annotation_site.api.v1.views import ProjectView
 from annotation_site.catalog.models import Role
+from annotation_site.catalog.originals import MAX_PIXELS
 from annotation_site.catalog.roles import RoleShares
 from annotation_site.catalog.storage import artifacts
 from annotation_site.preparing import imports, uploads
 from annotation_site.preparing.models import ImportRun, UploadedFile
 
 BIGGEST = 2**53
+MOST_PIXELS = 10_000_000_000
 OCTETS = "application/octet-stream"
 
 
@@ -85,6 +87,9 @@ class WishBody(Body):
         max_length=500, allow_blank=True, default="", help_text="The COCO file, by its name in the place."
     )
     strict = serializers.BooleanField(default=False, help_text="Import nothing if there is any problem.")
+    max_pixels = serializers.IntegerField(
+        min_value=1, max_value=MOST_PIXELS, default=MAX_PIXELS, help_text="Larger images are left out."
+    )
 
 
 class ImportBody(WishBody):
@@ -245,6 +250,7 @@ def _wish(said: dict[str, Any]) -> imports.Wish:
         annotations=said["annotations"],
         strict=said["strict"],
         in_place=said.get("in_place", False),
+        max_pixels=said["max_pixels"],
     )
 
 

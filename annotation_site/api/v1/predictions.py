@@ -113,8 +113,7 @@ class Threshold(ProjectView):
     @operation("choose_threshold", "predictions", body=ThresholdBody, gives=ProjectSerializer)
     def put(self, request: Request, slug: str) -> Response:  # noqa: ARG002
         """Choose K_pa; of a round that is open it counts from the next one on."""
-        assert isinstance(request.user, User)
-        choose_k_pa(project=self.project, by=request.user, at=timezone.now(), **self.body(ThresholdBody))
+        choose_k_pa(project=self.project, **self.body(ThresholdBody))
         self.project.refresh_from_db()
         return Response(ProjectSerializer(self.project).data)
 

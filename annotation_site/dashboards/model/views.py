@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -16,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from annotation_site import enqueue
+from annotation_site.audit.models import Entry
 from annotation_site.budget.ledger import budget_of
 from annotation_site.catalog.choosing import choose_detector, choose_k_pa
 from annotation_site.catalog.foreign_predictions import OtherPredictions
@@ -23,6 +25,7 @@ from annotation_site.catalog.models import Project, Round
 from annotation_site.catalog.offering import OfferRefused, offer_predictions, withdraw_offer
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import Stage, StageError
+from annotation_site.dashboards import changes
 from annotation_site.dashboards.access import admins, viewers
 from annotation_site.dashboards.model import facts
 from annotation_site.dashboards.model.asked import round_of, trees_of
@@ -76,7 +79,7 @@ def _page(
         "calibration": found,
         "missing": facts.missing(round_),
         "k_pa": round_ and _k_pa(project, round_),
-        "choices": project.threshold_choices.select_related("chosen_by")[:CHOICES_SHOWN],
+        "choices": _choices(project)[:CHOICES_SHOWN],
         "currency": budget_of(project).currency,
         "own": "" if round_ is None else f"round={round_.number}",
     }
@@ -148,7 +151,7 @@ def threshold(request: HttpRequest, project: Project) -> HttpResponse:
         messages.error(request, _("K_pa lies between 0 and 1."))
         return redirect("dashboards:model", slug=project.slug)
     k_pa = form.cleaned_data["k_pa"]
-    counts = choose_k_pa(project=project, k_pa=k_pa, by=_user(request), at=timezone.now())
+    counts = choose_k_pa(project=project, k_pa=k_pa)
     told = _("K_pa is the calibrated one.") if k_pa is None else _("K_pa is %(k).2f.") % {"k": k_pa}
     if not counts:
         told += " " + _("It counts from the next round on: people answer about this one already.")
@@ -180,6 +183,11 @@ def _k_pa(project: Project, round_: Round) -> float:
     """By which the round is searched, or would be if it were opened now."""
     rules = SearchRules.objects.filter(round=round_).first()
     return float(rules.thresholds["k_pa"]) if rules else thresholds_of(project, round_).k_pa
+
+
+def _choices(project: Project) -> QuerySet[Entry]:
+    """The changes of the project's own K_pa, newest first."""
+    return changes.entries(project=project, what=Project._meta.label).filter(before__has_key="k_pa")
 
 
 def _place(text: str) -> Place | None:
