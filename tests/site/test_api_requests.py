@@ -75,7 +75,9 @@ def test_what_comes_meanwhile_moves_no_page(client, project, owner):
     assert told == [others[2].slug, others[1].slug, others[0].slug, "facades"]
 
 
-@pytest.mark.parametrize("asked", ["limit=0", "limit=201", "limit=x", "cursor=x", "cursor=1;2", "role=all"])
+@pytest.mark.parametrize(
+    "asked", ["limit=0", "limit=201", "limit=x", "cursor=x", "cursor=", "cursor=1;2", "role=all"]
+)
 def test_what_a_list_cannot_be_asked_is_told(client, asked):
     refused = client.get(f"{HERE}/images?{asked}")
     assert refused.status_code == 400

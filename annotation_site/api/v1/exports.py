@@ -94,7 +94,7 @@ class ReportSerializer(MeasuresTold):
     drawing_hours = serializers.FloatField()
     speed_up = serializers.FloatField(allow_null=True)
     categories = CategoryReportTold(many=True)
-    rounds = serializers.ListField(child=serializers.DictField(child=serializers.JSONField(allow_null=True)))
+    rounds = serializers.ListField(child=serializers.DictField(child=serializers.JSONField()))
 
 
 class SetTold(serializers.Serializer[Any]):

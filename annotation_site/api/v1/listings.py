@@ -25,7 +25,7 @@ from annotation_site.marketplaces.providers import PROVIDERS
 class ListingSerializer(serializers.ModelSerializer[Listing]):
     """A project as one marketplace offers it."""
 
-    wants = serializers.DictField(child=serializers.JSONField(allow_null=True))
+    wants = serializers.DictField(child=serializers.JSONField())
     cost = serializers.CharField(help_text="Of all places: rewards, fees and tests.")
     obstacles = serializers.ListField(
         child=serializers.CharField(), help_text="Why it cannot be published now."
@@ -46,7 +46,7 @@ class WantsBody(Body):
     least_rate = serializers.IntegerField(min_value=0, max_value=100, required=False)
     least_approved = serializers.IntegerField(min_value=0, max_value=1_000_000, required=False)
     locales = serializers.RegexField(
-        r"^([A-Za-z]{2}([ ,]+|$))*$", max_length=120, required=False, help_text="US, DE"
+        r"^([A-Za-z]{2}([ ,]+|$))+$", max_length=120, required=False, help_text="US, DE"
     )
     masters = serializers.BooleanField(required=False)
     testers = serializers.IntegerField(min_value=0, max_value=1000, required=False)

@@ -116,7 +116,7 @@ class ApiView(APIView):
 
     def query(self, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
         """What the address asks for."""
-        given = serializer(data=self.request.query_params, context={"view": self})
+        given = serializer(data=self.request.query_params.dict(), context={"view": self})
         given.is_valid(raise_exception=True)
         asked: dict[str, Any] = given.validated_data
         return asked
