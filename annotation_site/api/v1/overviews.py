@@ -130,4 +130,4 @@ class Overview(ProjectView):
 
 def _alarm(request: Request, alarm: Alarm) -> dict[str, Any]:
     page = request.build_absolute_uri(alarm.page) if alarm.page else ""
-    return {name: getattr(alarm, name) for name in AlarmTold().fields} | {"page": page}
+    return {str(name): getattr(alarm, str(name)) for name in AlarmTold().fields} | {"page": page}
