@@ -142,7 +142,7 @@ def test_a_node_is_rejected_by_hand_and_that_is_undone(signed_in, campaign):
     page.get_by_role("button", name="Reject").click()
     expect(page.locator("blockquote")).to_have_text("cut off")
     assert Overruling.objects.get().verdict == "reject"
-    page.get_by_text("History").click()
+    page.locator("#node").get_by_text("History").click()
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("blockquote")).to_have_count(0)
     assert not Overruling.objects.standing().exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from rest_framework import serializers
@@ -128,6 +129,5 @@ class Overview(ProjectView):
         return Response(OverviewSerializer(told).data)
 
 
-def _alarm(request: Request, alarm: Alarm) -> dict[str, Any]:
-    page = request.build_absolute_uri(alarm.page) if alarm.page else ""
-    return {str(name): getattr(alarm, str(name)) for name in AlarmTold().fields} | {"page": page}
+def _alarm(request: Request, alarm: Alarm) -> Alarm:
+    return replace(alarm, page=request.build_absolute_uri(alarm.page)) if alarm.page else alarm
