@@ -69,7 +69,7 @@ def _carry_out(estimate: Estimate, claims: Claims, also: Progress, clock: Callab
     _change(estimate, state=State.RUNNING, error="", stop_requested=False)
     steps = RowSteps(estimate, claims, tells=True, also=also)
     try:
-        found = forecast(project=estimate.round.project, rng=np.random.default_rng(0), progress=steps)
+        plan = _plain(forecast(project=estimate.round.project, rng=np.random.default_rng(0), progress=steps))
     except Interrupted:
         _change(estimate, state=State.WAITING)
     except StopRequested:
@@ -78,7 +78,7 @@ def _carry_out(estimate: Estimate, claims: Claims, also: Progress, clock: Callab
         log.warning("%s failed.", estimate, exc_info=True)
         _change(estimate, state=State.FAILED, error=explain(error), finished_at=clock())
     else:
-        _change(estimate, state=State.DONE, plan=_plain(found), message="", finished_at=clock())
+        _change(estimate, state=State.DONE, plan=plan, message="", finished_at=clock())
 
 
 def _plain(found: Forecast) -> dict[str, Any]:
