@@ -194,7 +194,8 @@ def test_another_scale_is_refused_until_the_demo_is_forgotten(here: Path) -> Non
 def test_a_demo_with_verdicts_by_hand_and_payments_is_forgotten(here: Path) -> None:
     demo = begin(SCALES["tiny"])
     admin = User.objects.get(username="demo")
-    tree = add_tree(demo.project.rounds.create(number=1), [True] * 4, scores=np.full(4, 0.9))
+    window, round_ = demo.project.categories.first(), demo.project.rounds.create(number=1)
+    tree = add_tree(round_, [True] * 4, scores=np.full(4, 0.9), category=window)
     opened(demo.project)
     undo_overruling(overruling=overruled(tree, by=admin), by=admin, at=NOON)
     overruled(tree, by=admin)
