@@ -24,6 +24,7 @@ from annotation_site.catalog.projects import create_project, numbered
 from annotation_site.catalog.roles import RoleShares
 from annotation_site.catalog.storage import delete_artifacts
 from annotation_site.local.site import has_database
+from annotation_site.marketplaces.models import Payment
 from annotation_site.people.members import invite
 from annotation_site.people.models import Membership
 from pipeline.progress import Progress
@@ -203,6 +204,7 @@ def _forget_project(project: Project) -> None:
     artifacts = f"projects/{project.pk}"
     with transaction.atomic():
         LedgerEntry.objects.filter(project=project).delete()
+        Payment.objects.filter(membership__project=project).delete()
         project.delete()
     delete_artifacts(artifacts)
 

@@ -61,7 +61,7 @@ def tried(page: Page, operation: str, body: str = "") -> str:
 def test_the_description_is_drawn_and_tried_under_the_policy(signed_in, colours):
     page = signed_in(color_scheme=colours)
     page.goto("/api/docs/")
-    expect(page.locator(".opblock-tag").first).to_be_visible()
+    expect(page.locator(".opblock-tag").first).to_be_visible(timeout=30_000)
     assert page.locator("html.dark-mode").count() == (colours == "dark")
     assert tried(page, "read_project").startswith("200")
     assert tried(page, "change_project", '{"k_a": 0.8}').startswith("200")

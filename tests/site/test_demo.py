@@ -7,6 +7,7 @@ import stat
 import subprocess
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import psutil
@@ -21,6 +22,7 @@ from annotation_site.catalog.models import Project, Tree
 from annotation_site.local.demo import SCALES, NotThisDemo, begin, elapsed, forget, has_images
 from annotation_site.local.demonstration import every
 from annotation_site.local.processes import Supervisor
+from annotation_site.marketplaces.models import Payment
 from annotation_site.verification.models import Overruling
 from annotation_site.verification.overruling import overrule, undo_overruling
 from tests.factories import NOON
@@ -74,7 +76,7 @@ def demo(tmp_path: Path):
     yield start
     for process in started:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait(timeout=240)
 
 
 @pytest.mark.slow
@@ -113,7 +115,7 @@ def test_every_answer_is_there_once_after_kill_9_of_everything(demo, tmp_path: P
     ]
     assert rows(tmp_path, STAGES) == finished, "no finished step was repeated"
     assert link(log) == first_link
-    assert manage(tmp_path, "check_campaign", "demo", log=tmp_path / "check.log").wait(timeout=60) == 0
+    assert manage(tmp_path, "check_campaign", "demo", log=tmp_path / "check.log").wait(timeout=240) == 0
 
 
 STAGES = "SELECT stage, state, started_at, finished_at FROM catalog_stagerun ORDER BY id"
@@ -136,8 +138,8 @@ def test_what_it_makes_is_forgotten_on_request(demo, tmp_path: Path) -> None:
     running = demo("--port", str(unused_port()))
     ready(tmp_path / "demo.log")
     running.send_signal(signal.SIGINT)
-    assert running.wait(timeout=60) == 0
-    assert demo("--forget").wait(timeout=60) == 0
+    assert running.wait(timeout=240) == 0
+    assert demo("--forget").wait(timeout=240) == 0
     assert not (tmp_path / "demo").exists()
     server = embedded.postgres(tmp_path)
     server.ensure()
@@ -189,13 +191,15 @@ def test_another_scale_is_refused_until_the_demo_is_forgotten(here: Path) -> Non
 
 
 @pytest.mark.django_db
-def test_a_demo_with_verdicts_by_hand_is_forgotten(here: Path) -> None:
+def test_a_demo_with_verdicts_by_hand_and_payments_is_forgotten(here: Path) -> None:
     demo = begin(SCALES["tiny"])
     admin = User.objects.get(username="demo")
-    tree = add_tree(demo.project.rounds.create(number=1), [True] * 4, scores=np.full(4, 0.9))
+    window, round_ = demo.project.categories.first(), demo.project.rounds.create(number=1)
+    tree = add_tree(round_, [True] * 4, scores=np.full(4, 0.9), category=window)
     opened(demo.project)
     undo_overruling(overruling=overruled(tree, by=admin), by=admin, at=NOON)
     overruled(tree, by=admin)
+    Payment.objects.create(membership=demo.project.members.first(), money=1, by="demo", once=uuid4(), at=NOON)
     assert forget()
     assert not Project.objects.exists()
     assert not User.objects.exists()

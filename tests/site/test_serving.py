@@ -27,7 +27,7 @@ def served(tmp_path: Path):
     until(lambda: serves(url), seconds=90, waiting_for="the site to answer")
     yield process, url
     process.terminate()
-    process.wait(timeout=60)
+    process.wait(timeout=240)
 
 
 def family(process: subprocess.Popen) -> list[psutil.Process]:
@@ -39,7 +39,7 @@ def test_ctrl_c_ends_every_process(served) -> None:
     process, url = served
     everyone = family(process)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=240) == 0
     assert [each for each in everyone if not is_gone(each.pid)] == []
     assert not serves(url)
 
