@@ -82,7 +82,9 @@ def _carry_out(estimate: Estimate, claims: Claims, also: Progress, clock: Callab
 
 def _plain(found: Forecast) -> dict[str, Any]:
     columns = {name: getattr(found.plan, name) for name in _columns()}
-    finite = {name: np.where(np.isnan(column), None, column).tolist() for name, column in columns.items()}
+    finite = {
+        name: np.where(np.isnan(column), np.array(None), column).tolist() for name, column in columns.items()
+    }
     return {**finite, "masks": found.masks, "votes": found.votes}
 
 
