@@ -171,6 +171,7 @@ WEBHOOK_HTTP = env.bool("WEBHOOK_HTTP", default=False)
 WEBHOOK_NETWORKS = env.list("WEBHOOK_NETWORKS", default=[])
 
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = ["annotation_site.formats"]
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 USE_I18N = True
 USE_TZ = True

@@ -27,7 +27,7 @@ def calibrate_round(round_: Round, report: Reporter) -> Calibration:
     Round.objects.filter(pk=round_.pk).update(calibration=found.to_json(), k_pa=k_pa)
     round_.refresh_from_db()
     report.note(warning="" if project.k_pa is not None else found.warning)
-    report(trees.count(), trees.count(), f"K_pa is {k_pa:.2f}{_why(found, project.k_pa)}")
+    report(trees.count(), trees.count(), told(found, project.k_pa))
     return found
 
 
@@ -45,7 +45,9 @@ def leaf_ious(tree: Tree) -> NDArray[np.float64]:
     return np.fromiter(stored.iterator(10_000), np.float64, count=tree.n)
 
 
-def _why(found: Calibration, own: float | None) -> str:
+def told(found: Calibration, own: float | None) -> str:
+    """What the stage says: K_pa, and whether the calibration or the project chose it."""
     if own is not None:
-        return f", as the project has it (calibrated: {found.k_pa:.2f})"
-    return f". {found.warning}" if found.warning else ", calibrated on held-out images"
+        return f"K_pa is {own:.2f}, as the project has it (calibrated: {found.k_pa:.2f})"
+    why = f". {found.warning}" if found.warning else ", calibrated on held-out images"
+    return f"K_pa is {found.k_pa:.2f}{why}"

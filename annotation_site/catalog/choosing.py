@@ -7,9 +7,11 @@ from typing import Any
 
 from django.db import transaction
 
+from annotation_site.catalog.calibrating import told
 from annotation_site.catalog.detector_options import SECTIONS, detector_options
 from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.rounds import current_round
+from pipeline.calibration import Calibration
 from pipeline.detection import DETECTORS, FitOptions, InvalidOption, PredictOptions, UnknownDetector
 
 
@@ -64,8 +66,13 @@ def choose_k_pa(*, project: Project, k_pa: float | None) -> bool:
     round_ = current_round(project)
     if is_open(round_):
         return False
-    found = (round_.calibration or {}).get("k_pa")
-    Round.objects.filter(pk=round_.pk).update(k_pa=found if k_pa is None else k_pa)
+    found = Calibration.from_json(round_.calibration) if round_.calibration else None
+    calibrated = found.k_pa if found else None
+    Round.objects.filter(pk=round_.pk).update(k_pa=calibrated if k_pa is None else k_pa)
+    if found:
+        StageRun.objects.filter(
+            round=round_, stage=StageRun.Stage.CALIBRATE, state=StageRun.State.DONE
+        ).update(message=told(found, k_pa)[:300])
     return True
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from django.db.models import QuerySet
 from django.utils import timezone
-from numpy.typing import NDArray
 
 from annotation_site.catalog.claims import Claims, Kind, claimed
 from annotation_site.catalog.models import Project, Round
@@ -57,7 +56,7 @@ def waiting_estimates() -> QuerySet[Estimate]:
 
 def known_forecast(round_: Round) -> Forecast | None:
     """The last estimate of a round, at what the project pays now; None where there is none."""
-    estimate = Estimate.objects.filter(round=round_, plan__has_keys=_columns()).first()
+    estimate = Estimate.objects.filter(round=round_, plan__isnull=False).first()
     if estimate is None or estimate.plan is None:
         return None
     stored = estimate.plan
@@ -82,15 +81,11 @@ def _carry_out(estimate: Estimate, claims: Claims, also: Progress, clock: Callab
 
 
 def _plain(found: Forecast) -> dict[str, Any]:
-    columns = {name: _finite(getattr(found.plan, name)) for name in _columns()}
-    return {**columns, "masks": found.masks, "votes": found.votes}
-
-
-def _finite(column: NDArray[Any]) -> Any:
-    """As JSON has it: what is not a number is null."""
-    plain = column.astype(object)
-    plain[np.isnan(column)] = None
-    return plain.tolist()
+    columns = {name: getattr(found.plan, name) for name in _columns()}
+    finite = {
+        name: np.where(np.isnan(column), np.array(None), column).tolist() for name, column in columns.items()
+    }
+    return {**finite, "masks": found.masks, "votes": found.votes}
 
 
 def _columns() -> list[str]:

@@ -28,6 +28,7 @@ def open_round(round_: Round, report: Reporter, *, rng: np.random.Generator, at:
     lessons = make_lessons(project=round_.project, rng=rng)
     gold = make_gold(project=round_.project, rng=rng)
     opened = open_campaign(project=round_.project, at=at, progress=report)
+    report(1, 1, f"{opened.opened:,} clusters opened, {opened.asked:,} questions asked first")
     report.note(
         lessons=asdict(lessons),
         gold=gold,

@@ -118,7 +118,7 @@ def test_a_change_is_found_by_who_and_what(signed_in, project):
     page.get_by_role("link", name="History").click()
     page.get_by_label("Who").select_option("ada")
     page.get_by_label("What").select_option("webhooks.Webhook")
-    page.get_by_role("button", name="Filter").click()
+    page.get_by_role("button", name="Show").click()
     expect(page.locator(".change")).to_have_count(1)
     expect(page.locator(".change")).to_contain_text("https://receiver.example/")
     expect(page.locator(".change")).to_contain_text("(hidden)")

@@ -352,6 +352,7 @@ class TestThreshold:
         assert (done.k_pa, current_round(done).k_pa) == (0.42, 0.42)
         page = " ".join(client.get(where(done)).content.decode().split())
         assert "calibrated → 0.42, somebody 0" in page
+        assert "K_pa is 0.42, as the project has it" in page
 
     def test_it_is_left_to_the_calibration_again(self, done):
         calibrated = current_round(done).k_pa

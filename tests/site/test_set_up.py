@@ -224,6 +224,14 @@ class TestBudget:
 
 
 class TestStages:
+    def test_uploaded_predictions_need_no_training(self, ada, tmp_path):
+        project = painted_project(tmp_path)
+        round_ = project.rounds.create(number=1, carry_on_to="calibrate")
+        round_.stages.create(stage="detect", state="running")
+        page = text_of(ada, address(project))
+        assert "Not needed" in page
+        assert "Waits for a worker" not in page
+
     @background
     def test_run_stop_and_do_over_are_the_commands(self, ada, tmp_path, sent):
         project = painted_project(tmp_path, k_pa=0.1)

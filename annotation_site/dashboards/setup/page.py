@@ -14,6 +14,7 @@ from annotation_site.dashboards import selectors
 from annotation_site.dashboards.access import admins
 from annotation_site.dashboards.setup.forms import ROLES, SPLIT, BudgetForm, ParametersForm
 from annotation_site.dashboards.setup.steps import PREPARED, current, steps_of
+from annotation_site.dashboards.templatetags.figures import is_spared
 from annotation_site.preparing import allowed
 from annotation_site.preparing.estimates import known_forecast
 from annotation_site.preparing.models import Estimate, State
@@ -84,7 +85,7 @@ def _stages(project: Project, _request: HttpRequest) -> dict[str, Any]:
     every = selectors.stages(round_)
     runs = [run for run in every if run.stage in PREPARED]
     running = any(run.state == Run.RUNNING for run in runs)
-    done = [place for place, run in enumerate(runs) if run.state == Run.DONE]
+    done = [place for place, run in enumerate(runs) if run.state == Run.DONE or is_spared(run, runs)]
     left = runs[max(done, default=-1) + 1 :]
     wanted = round_ is not None and round_.carry_on_to in {
         run.stage for run in every[len(runs) - len(left) :]

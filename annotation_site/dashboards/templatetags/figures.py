@@ -7,6 +7,8 @@ from math import isnan
 
 from django import template
 
+from annotation_site.catalog.models import StageRun
+
 register = template.Library()
 
 SPARKS = 24
@@ -67,6 +69,16 @@ TONES = {
 def tone(state: str) -> str:
     """The badge class of a state or verdict; none for those that only wait."""
     return f"is-{TONES[state]}" if state in TONES else ""
+
+
+@register.filter
+def is_spared(run: StageRun, runs: Sequence[StageRun]) -> bool:
+    """Whether a round does without the stage: predictions that were uploaded need no training."""
+    if run.stage != StageRun.Stage.TRAIN or run.state != StageRun.State.WAITING:
+        return False
+    return any(
+        other.stage == StageRun.Stage.DETECT and other.state != StageRun.State.WAITING for other in runs
+    )
 
 
 @register.filter
