@@ -118,8 +118,9 @@ def _matching(members: QuerySet[Membership], wanted: Wanted) -> QuerySet[Members
     if wanted.provider:
         members = members.filter(worker__provider=wanted.provider)
     if wanted.name:
-        called = Q(worker__name__icontains=wanted.name) | Q(worker__external_id__icontains=wanted.name)
-        members = members.filter(called)
+        # Who has a name is shown by it; what else they are known by says nothing to those who look.
+        by_number = Q(worker__name="", worker__external_id__icontains=wanted.name)
+        members = members.filter(Q(worker__name__icontains=wanted.name) | by_number)
     return members
 
 
