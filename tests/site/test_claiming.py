@@ -135,7 +135,7 @@ def test_a_worker_sees_all_right_and_all_wrong_gold_once_before_any_comes_again(
 def test_gold_of_the_hits_categories_goes_first_and_retired_gold_never() -> None:
     project = project_with_clusters([0.9] * 20, gold=20)
     GoldItem.objects.filter(is_correct=True, source_id__gt=10).update(retired_at=NOON)
-    other = project.categories.create(coco_id=900, name="door")
+    other = project.categories.create(coco_id=10**6, name="door")
     GoldItem.objects.filter(source_id__lt=2).update(category=other)
     gold = gold_of(Person.of(opened(project)).open())
     assert {item.question.category_id for item in gold} == {project.categories.first().pk}
