@@ -49,8 +49,7 @@ format: .venv/installed-dev ## Let ruff order imports and lay out the code
 	$(BIN)/ruff format .
 
 # Whole files go to a process, so that what a file prepares once is prepared once. Each has a database of its own.
-# Browsers and servers miss a time limit now and then on a busy machine: what fails is tried twice more, and counted.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --reruns 2 -n $(CORES) --maxprocesses 4 --dist loadfile
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n $(CORES) --maxprocesses 4 --dist loadfile
 
 test: browser ## Every test; ARGS="-k crops" narrows
 	$(PYTEST) $(ARGS)

@@ -33,7 +33,8 @@ async function refresh(live, changed) {
   if (document.visibilityState !== "visible") return;
   const response = await fetch(live.dataset.live);
   if (response.redirected) location.reload();
-  else if (response.ok && swap(live, await response.text())) await changed();
+  // What is being pressed stays until it is let go: a click needs the same element for both.
+  else if (response.ok && !live.matches(":active") && swap(live, await response.text())) await changed();
 }
 
 // `live` names in data-live where its children come from; each has an id. `changed` is called after a swap.

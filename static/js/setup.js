@@ -83,9 +83,10 @@ function choose(files) {
 }
 
 for (const id of ["choose-files", "choose-folder"]) {
-  document.getElementById(id).addEventListener("change", ({ target }) => {
-    choose([...target.files].map((file) => ({ name: file.webkitRelativePath || file.name, file })));
-  });
+  const input = document.getElementById(id);
+  const take = () => choose([...input.files].map((file) => ({ name: file.webkitRelativePath || file.name, file })));
+  input.addEventListener("change", take);
+  if (input.files.length > 0) take(); // Chosen before this script was there.
 }
 
 async function read(entry, before = "") {

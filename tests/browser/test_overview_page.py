@@ -115,6 +115,7 @@ def test_the_axis_turns_by_keys(signed_in, person):
 def test_the_numbers_behind_a_chart_are_a_file(signed_in, person, chart):
     page = signed_in()
     page.goto(address(person))
+    page.wait_for_load_state("networkidle")  # The charts are drawn, and move nothing any more.
     with page.expect_download() as told:
         page.get_by_role("link", name=f"{chart} as CSV").click()
     header, *rows = csv.reader(io.StringIO(told.value.path().read_text()))
