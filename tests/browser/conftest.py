@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Lock
 from time import monotonic, sleep
 
 import pytest
+from django.conf import settings
 from django.core.signals import request_finished, request_started
+from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -120,3 +122,26 @@ def contexts(browser: Browser, live_server: object, requests: Requests) -> Itera
         context.close()
     assert requests.end_within(LONGEST), f"{requests.under_way} requests are never answered."
     assert windows.complaints == []
+
+
+@pytest.fixture
+def ada(django_user_model):
+    """Whom `signed_in` signs in. A file that means somebody of fewer rights makes its own."""
+    return django_user_model.objects.create_user("ada", is_superuser=True)
+
+
+@pytest.fixture
+def signed_in(contexts: Contexts, ada) -> Callable[..., Page]:
+    """Opens a page for ada."""
+    client = Client()
+    client.force_login(ada)
+    session = client.cookies[settings.SESSION_COOKIE_NAME].value
+
+    def open_(*args: str, **options: object) -> Page:
+        page = contexts.open(*args, **options)
+        page.context.add_cookies(
+            [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": contexts.base_url}]
+        )
+        return page
+
+    return open_

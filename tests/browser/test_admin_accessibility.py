@@ -6,9 +6,6 @@ from decimal import Decimal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.conf import settings
-from django.contrib.auth.models import User
-from django.test import Client
 from playwright.sync_api import Page, expect
 
 from annotation_site.marketplaces import team
@@ -18,6 +15,7 @@ from annotation_site.marketplaces.providers import PROVIDERS
 from annotation_site.people.models import Membership, Standing
 from annotation_site.people.standing import change_standing
 from annotation_site.verification.models import Judgment, Says
+from tests.browser.axe import RULES
 from tests.factories import NOON
 from tests.scene_campaigns import Campaign, scene_campaign
 from tests.site.campaigns import Person
@@ -25,7 +23,6 @@ from tests.site.offers import drafted, posting_of, published
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 VIEWS = [("desktop", "light"), ("phone", "dark")]
 NAMES = ["desk by day", "phone by night"]
 
@@ -33,23 +30,6 @@ NAMES = ["desk by day", "phone by night"]
 @pytest.fixture
 def campaign(tmp_path) -> Campaign:
     return scene_campaign(tmp_path, gold=10)
-
-
-@pytest.fixture
-def signed_in(contexts):
-    """Opens a page for a superuser."""
-    client = Client()
-    client.force_login(User.objects.create_user("ada", is_superuser=True))
-    session = client.cookies[settings.SESSION_COOKIE_NAME].value
-
-    def open_(*args: str, **options: object) -> Page:
-        page = contexts.open(*args, **options)
-        page.context.add_cookies(
-            [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": contexts.base_url}]
-        )
-        return page
-
-    return open_
 
 
 @pytest.fixture

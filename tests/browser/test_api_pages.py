@@ -6,38 +6,24 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.conf import settings
 from django.contrib.auth.models import User
-from django.test import Client
 from playwright.sync_api import Page, expect
 
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
 from annotation_site.api.models import ApiToken
+from tests.browser.axe import RULES
 from tests.factories import ProjectFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-
 
 @pytest.fixture
-def signed_in(contexts):
-    """Opens a page for the owner of a project."""
+def ada() -> User:
+    """The owner of a project."""
     ada = User.objects.create_user("ada")
     grant(project=ProjectFactory(name="Facades", slug="facades"), user=ada, access=Access.OWNER)
-    client = Client()
-    client.force_login(ada)
-    session = client.cookies[settings.SESSION_COOKIE_NAME].value
-
-    def open_(*args: str, **options: object) -> Page:
-        page = contexts.open(*args, **options)
-        page.context.add_cookies(
-            [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": contexts.base_url}]
-        )
-        return page
-
-    return open_
+    return ada
 
 
 def tried(page: Page, operation: str, body: str = "") -> str:

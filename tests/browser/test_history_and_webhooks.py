@@ -6,11 +6,9 @@ import json
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.conf import settings as site_settings
 from django.contrib.auth.models import User
-from django.test import Client
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from annotation_site.access.granting import grant, invite
@@ -21,12 +19,11 @@ from annotation_site.catalog.models import Project
 from annotation_site.webhooks import delivering, webhooks
 from annotation_site.webhooks.models import Delivery, Kind, Webhook
 from annotation_site.webhooks.sending import Reply
+from tests.browser.axe import RULES
 from tests.factories import CategoryFactory, ProjectFactory
 from tests.standins.serving import Answer, Request, Server
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
 @pytest.fixture
@@ -46,22 +43,6 @@ def ada(project: Project) -> User:
     user = User.objects.create_user("ada", "ada@example.org", is_superuser=True)
     grant(project=project, user=user, access=Access.OWNER)
     return user
-
-
-@pytest.fixture
-def signed_in(contexts, ada):
-    client = Client()
-    client.force_login(ada)
-    session = client.cookies[site_settings.SESSION_COOKIE_NAME].value
-
-    def open_(*args: str, **options: object) -> Page:
-        page = contexts.open(*args, **options)
-        page.context.add_cookies(
-            [{"name": site_settings.SESSION_COOKIE_NAME, "value": session, "url": contexts.base_url}]
-        )
-        return page
-
-    return open_
 
 
 @pytest.fixture

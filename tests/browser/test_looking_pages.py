@@ -7,19 +7,15 @@ import re
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.conf import settings
-from django.contrib.auth.models import User
-from django.test import Client
 from playwright.sync_api import Page, expect
 
 from annotation_site.catalog.models import Mask, Project, Tree
 from annotation_site.verification.models import Overruling
+from tests.browser.axe import RULES
 from tests.scene_campaigns import Campaign, scene_campaign
 from tests.site.verified_projects import answer_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
 @pytest.fixture
@@ -28,23 +24,6 @@ def campaign(tmp_path) -> Campaign:
     Mask.objects.update(iou=0.9)
     answer_all(found.project)
     return found
-
-
-@pytest.fixture
-def signed_in(contexts):
-    """Opens a page for a superuser."""
-    client = Client()
-    client.force_login(User.objects.create_user("ada", is_superuser=True))
-    session = client.cookies[settings.SESSION_COOKIE_NAME].value
-
-    def open_(*args: str, **options: object) -> Page:
-        page = contexts.open(*args, **options)
-        page.context.add_cookies(
-            [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": contexts.base_url}]
-        )
-        return page
-
-    return open_
 
 
 def largest(project: Project) -> Tree:
@@ -111,6 +90,7 @@ def test_arrow_keys_walk_the_tree_and_each_node_has_an_address(signed_in, campai
 def test_a_click_on_the_drawing_opens_that_node(signed_in, campaign):
     page = signed_in(reduced_motion="reduce")
     explorer(page, campaign.project)
+    page.wait_for_load_state("networkidle")  # What is clicked has been drawn.
     box = page.locator("#grove").bounding_box()
     with page.expect_response(lambda response: "part=node" in response.url):
         page.mouse.click(box["x"] + 10, box["y"] + 33)

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.conf import settings
-from django.contrib.auth.models import User
 from django.core.cache import cache
-from django.test import Client
 from playwright.sync_api import Page, expect
 
 from annotation_site.catalog.models import OfferedPredictions, Project, Role, Round
@@ -18,11 +15,11 @@ from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import Stage
 from annotation_site.dashboards.model.heldout import forget_rated
 from annotation_site.verification.carrying_on import carry_on
+from tests.browser.axe import RULES
 from tests.site.painted_projects import painted_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 IMAGES = {Role.INITIAL: 3, Role.HELDOUT: 6, Role.POOL: 10}
 
 
@@ -37,23 +34,6 @@ def project(tmp_path: Path, settings) -> Project:
     carry_on(current_round(found), until=Stage.CALIBRATE)
     Round.objects.update(k_pa=0.5)
     return found
-
-
-@pytest.fixture
-def signed_in(contexts):
-    """Opens a page for a superuser."""
-    client = Client()
-    client.force_login(User.objects.create_user("ada", is_superuser=True))
-    session = client.cookies[settings.SESSION_COOKIE_NAME].value
-
-    def open_(*args: str, **options: object) -> Page:
-        page = contexts.open(*args, **options)
-        page.context.add_cookies(
-            [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": contexts.base_url}]
-        )
-        return page
-
-    return open_
 
 
 def address(project: Project, rest: str = "") -> str:

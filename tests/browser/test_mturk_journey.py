@@ -19,7 +19,7 @@ from annotation_site.marketplaces.paying import give_bonus
 from annotation_site.people.qualification.models import AttemptItem
 from annotation_site.people.qualification.policy import set_policy
 from annotation_site.verification.models import Assignment, Judgment
-from tests.browser.test_worker_accessibility import RULES
+from tests.browser.axe import RULES
 from tests.scene_campaigns import learning_campaign, scene_campaign
 from tests.site.offers import TERMS, posting_of
 from tests.site.test_mturk import point_at

@@ -8,9 +8,6 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.conf import settings as configured
-from django.contrib.auth.models import User
-from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
@@ -18,12 +15,11 @@ from annotation_site import enqueue
 from annotation_site.catalog.models import StageRun
 from annotation_site.results.models import ExportFile
 from annotation_site.verification.looking_ahead import plan_ahead
+from tests.browser.axe import RULES
 from tests.site.campaigns import Clock, Person, add_gold, opened
 from tests.site.test_forecasting import calibrated
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
 @pytest.fixture
@@ -37,23 +33,6 @@ def person(settings, monkeypatch) -> Person:
     someone = Person.of(opened(project), clock=Clock(timezone.now()))
     someone.work()
     return someone
-
-
-@pytest.fixture
-def signed_in(contexts):
-    """Opens a page for a superuser."""
-    client = Client()
-    client.force_login(User.objects.create_user("ada", is_superuser=True))
-    session = client.cookies[configured.SESSION_COOKIE_NAME].value
-
-    def open_(*args: str, **options: object) -> Page:
-        page = contexts.open(*args, **options)
-        page.context.add_cookies(
-            [{"name": configured.SESSION_COOKIE_NAME, "value": session, "url": contexts.base_url}]
-        )
-        return page
-
-    return open_
 
 
 def address(person: Person) -> str:

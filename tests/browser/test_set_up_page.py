@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.conf import settings as django_settings
 from django.contrib.auth.models import User
-from django.test import Client
 from playwright.sync_api import Page, expect
 
 from annotation_site import enqueue
@@ -17,7 +15,7 @@ from annotation_site.dashboards.setup import page as page_module
 from annotation_site.preparing import pieces, uploads
 from annotation_site.preparing.models import ImportRun
 from pipeline.scenes import SceneOptions, write_scenes
-from tests.browser.test_looking_pages import RULES
+from tests.browser.axe import RULES
 from tests.site.bringing_in import folder_bytes, zipped
 from workers import tasks
 
@@ -53,19 +51,9 @@ def queue(monkeypatch, settings, tmp_path) -> Queue:
 
 
 @pytest.fixture
-def signed_in(contexts):
-    client = Client()
-    client.force_login(User.objects.create_user("ada"))
-    session = client.cookies[django_settings.SESSION_COOKIE_NAME].value
-
-    def open_(*args: str, **options: object) -> Page:
-        page = contexts.open(*args, **options)
-        page.context.add_cookies(
-            [{"name": django_settings.SESSION_COOKIE_NAME, "value": session, "url": contexts.base_url}]
-        )
-        return page
-
-    return open_
+def ada() -> User:
+    """Somebody without any project."""
+    return User.objects.create_user("ada")
 
 
 @pytest.fixture

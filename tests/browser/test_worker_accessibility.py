@@ -10,12 +10,11 @@ from annotation_site.catalog.models import Project
 from annotation_site.people.models import Membership, Standing
 from annotation_site.verification.models import Question
 from tests import factories
+from tests.browser.axe import RULES
 from tests.browser.verifying import begin, press
 from tests.scene_campaigns import Campaign, scene_campaign
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
 @pytest.fixture
