@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from memory import peak_mib
 
 RIVAL = "rows as instances, json.dump"
 LEAVES = 100_000
@@ -111,8 +111,13 @@ def carry_out(task: str) -> dict[str, float]:
             written = FORMATS[task].write(project, Choice(), path, timezone.now(), silent)
         seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu
         size = path.stat().st_size
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"masks": written, "seconds": seconds, "cpu_seconds": cpu_seconds, "bytes": size, "peak_mib": peak}
+    return {
+        "masks": written,
+        "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
+        "bytes": size,
+        "peak_mib": peak_mib(),
+    }
 
 
 def as_instances(project, path: Path) -> int:

@@ -52,10 +52,6 @@ class Yield:
     def precision(self) -> float:
         return self.correct / self.accepted if self.accepted else float("nan")
 
-    @property
-    def questions_per_mask(self) -> float:
-        return self.questions / self.accepted if self.accepted else float("nan")
-
 
 @dataclass
 class Crowd:

@@ -14,7 +14,7 @@ from annotation_site.budget.ledger import budget_fields
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Project, Role
 from annotation_site.catalog.originals import MAX_PIXELS
-from annotation_site.catalog.projects import CHOICES, parameter_fields
+from annotation_site.catalog.projects import CHOICES
 from annotation_site.catalog.roles import InvalidShares, RoleShares
 from annotation_site.dashboards.setup.parameters import GROUPS, TOLD, Group
 from annotation_site.preparing.imports import Wish
@@ -134,12 +134,6 @@ class ParametersForm(forms.ModelForm):  # type: ignore[type-arg]
         """The fields, group by group."""
         for group in GROUPS:
             yield group, [self[name] for name in group.names]
-
-    def changed_from_default(self) -> int:
-        """How many parameters of the project are not the default."""
-        names = set(TOLD) - {"description", "generated"}
-        fields = [field for field in parameter_fields() if field.name in names]
-        return sum(getattr(self.instance, field.name) != field.get_default() for field in fields)
 
 
 def _choice(field: forms.Field, options: list[tuple[str, str]]) -> forms.ChoiceField:
