@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Sequence
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
 from django.views.decorators.http import require_GET
 
 from annotation_site.catalog.models import Project
 from annotation_site.dashboards.access import viewers
+from annotation_site.dashboards.csv_file import csv_file
 from annotation_site.dashboards.overview import Figures, figures_of
 from pipeline.metrics import SECONDS_PER_DRAWING
 
@@ -74,13 +73,9 @@ def progress(_request: HttpRequest, project: Project) -> JsonResponse:
 
 @viewers
 @require_GET
-def numbers(_request: HttpRequest, project: Project, chart: str) -> HttpResponse:
+def numbers(_request: HttpRequest, project: Project, chart: str) -> StreamingHttpResponse:
     """The numbers behind a chart as CSV."""
-    written = io.StringIO()
-    csv.writer(written).writerows(TABLES[chart](figures_of(project)))
-    name = f"{project.slug}-{chart}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return HttpResponse(written.getvalue(), "text/csv; charset=utf-8", headers=headers)
+    return csv_file(f"{project.slug}-{chart}", TABLES[chart](figures_of(project)))
 
 
 def _curve(figures: Figures) -> Rows:

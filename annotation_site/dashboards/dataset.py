@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from annotation_site.catalog.models import Project
 from annotation_site.dashboards.access import viewers
+from annotation_site.dashboards.csv_file import csv_file
 from annotation_site.results.dataset import count_on, tables
 from annotation_site.results.measured import known, recent_version
 
@@ -46,14 +45,10 @@ def figures(_request: HttpRequest, project: Project) -> JsonResponse:
 
 @viewers
 @require_GET
-def numbers(_request: HttpRequest, project: Project, chart: str) -> HttpResponse:
+def numbers(_request: HttpRequest, project: Project, chart: str) -> StreamingHttpResponse:
     """The numbers behind a chart as CSV."""
     found = count_on(project, seconds=ALL).figures
     rows = tables(found).get(chart) if found else None
     if rows is None:
         raise Http404(f"There is no chart {chart}.")
-    written = io.StringIO()
-    csv.writer(written).writerows(rows)
-    name = f"{project.slug}-{chart}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return HttpResponse(written.getvalue(), "text/csv; charset=utf-8", headers=headers)
+    return csv_file(f"{project.slug}-{chart}", rows)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from annotation_site.catalog.models import Project
 from annotation_site.dashboards.access import admins
 from annotation_site.dashboards.changes import Change, all_of, entries, page_of, whats, whos
+from annotation_site.dashboards.csv_file import csv_file
 
 COLUMNS = (
     "at", "who", "via", "request", "project", "change", "what", "row", "name", "field", "before", "after",
 )  # fmt: skip
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a text begins that a spreadsheet would run."""
 
 
 @admins
@@ -42,11 +40,7 @@ def _page(request: HttpRequest, project: Project | None) -> HttpResponseBase:
     who, what = (request.GET.get(name, "").replace("\0", "") for name in ("who", "what"))
     found = entries(project=project, who=who, what=what)
     if request.GET.get("format") == "csv":
-        name = f"{project.slug}-history.csv" if project else "history.csv"
-        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return StreamingHttpResponse(
-            _csv(all_of(found)), content_type="text/csv; charset=utf-8", headers=headers
-        )
+        return csv_file(f"{project.slug}-history" if project else "history", _rows(all_of(found)))
     before = request.GET.get("before", "")
     asked = request.GET.copy()
     asked.pop("before", None)
@@ -63,34 +57,14 @@ def _page(request: HttpRequest, project: Project | None) -> HttpResponseBase:
     return render(request, "dashboards/history.html", context)
 
 
-class _Echo:
-    """What csv writes to: gives each row back."""
-
-    def write(self, row: str) -> str:
-        return row
-
-
-def _csv(changes: Iterable[Change]) -> Iterator[str]:
+def _rows(changes: Iterable[Change]) -> Iterator[Sequence[str]]:
     """A row for each field that differs."""
-    writer = csv.writer(_Echo())
-    yield writer.writerow(COLUMNS)
+    yield COLUMNS
     for change in changes:
         entry = change.entry
         told = (
             entry.at.isoformat(), entry.who, entry.via, entry.request, change.project, entry.change,
             entry.what, entry.row, entry.name,
         )  # fmt: skip
-        lines = [(line.label, line.before, line.after) for line in change.lines]
-        for label, before, after in lines or [("", "", "")]:
-            yield writer.writerow([_harmless(text) for text in (*told, label, before, after)])
-
-
-def _harmless(text: str) -> str:
-    """A text that no spreadsheet takes for a formula; numbers stay numbers."""
-    if not text.startswith(FORMULA):
-        return text
-    try:
-        float(text)
-    except ValueError:
-        return f"'{text}"
-    return text
+        for line in [(line.label, line.before, line.after) for line in change.lines] or [("", "", "")]:
+            yield (*told, *line)

@@ -99,16 +99,19 @@ NODE = "/trees/<int:tree>/nodes/<int:node>"
 API_READ = (
     "", "/status", "/overview", "/curve", "/categories", "/categories/<int:category>",
     "/instructions", "/test",
-    "/images", "/images/<int:image>", "/images/<int:image>/photo", "/imports", "/imports/<int:run>",
-    "/imports/<int:run>/problems", "/predictions", "/stages", "/rounds",
+    "/images", "/images/<int:image>", "/images/<int:image>/photo", "/predictions", "/stages", "/rounds",
     "/rounds/<int:number>", "/trees", "/trees/<int:tree>/nodes", NODE, "/verdicts",
     "/verdicts/<int:verdict>", "/decisions", "/decisions/<int:decision>", "/masks", "/masks/<int:mask>",
-    "/masks/<int:mask>/crop", "/budget", "/ledger", "/estimate", "/trust", "/workers",
+    "/masks/<int:mask>/crop", "/budget", "/estimate", "/trust", "/workers",
     "/workers/<int:worker>", "/listings", "/listings/<int:listing>", "/exports", "/exports/<int:export>",
     "/exports/<int:export>/file", "/report", "/dataset", "/people", "/people/<int:person>",
 )  # fmt: skip
 """Routes of a project that the API tells something at."""
 API_WRITE = {
+    "/ledger": "get",
+    "/imports": "get",
+    "/imports/<int:run>": "get",
+    "/imports/<int:run>/problems": "get",
     "/threshold": "put",
     "/imports/uploads": "post",
     "/imports/<int:run>/files/<int:number>": "put",
@@ -126,7 +129,7 @@ API_WRITE = {
     "/exports/<int:export>/stop": "post",
     "/invitations/<int:invitation>": "delete",
 }
-"""Those at which it only does something."""
+"""Those for admins alone: nearly all only do something."""
 API_CHANGE = [
     ("", "patch"), ("/categories", "post"), ("/categories/<int:category>", "patch"),
     ("/categories/<int:category>", "delete"), ("/imports", "post"), ("/imports/<int:run>", "delete"),

@@ -148,7 +148,7 @@ def numbers(admin_client: Client) -> SimpleNamespace:
     def table(chart: str) -> list[list[str]]:
         response = admin_client.get(f"{root}/{chart}.csv")
         assert response.headers["Content-Disposition"] == f'attachment; filename="{project.slug}-{chart}.csv"'
-        return [line.split(",") for line in response.content.decode().splitlines()]
+        return [line.split(",") for line in response.getvalue().decode().splitlines()]
 
     return SimpleNamespace(client=admin_client, root=root, table=table)
 

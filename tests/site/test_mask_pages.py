@@ -320,5 +320,5 @@ def test_the_numbers_behind_each_chart_come_as_csv(admin: Client, chart: str, ro
     project = mixed()
     answer = admin.get(url("dataset-numbers", project, chart))
     assert answer.headers["Content-Type"].startswith("text/csv")
-    assert len(list(csv.reader(io.StringIO(answer.content.decode())))) == rows + 1
+    assert len(list(csv.reader(io.StringIO(answer.getvalue().decode())))) == rows + 1
     assert admin.get(url("dataset-numbers", project, "nothing")).status_code == 404

@@ -224,7 +224,7 @@ class TestOneWorker:
 
     def test_numbers_come_as_csv_and_charts_that_are_none_are_missing(self, spammer):
         client = signed_in(spammer.member.project)
-        lines = client.get(page(spammer.member, "gold.csv")).content.decode().splitlines()
+        lines = client.get(page(spammer.member, "gold.csv")).getvalue().decode().splitlines()
         assert lines[0] == "at,gold answers,right of the latest 20,right of all,at least"
         assert len(lines) == len(gold_chart(spammer.member).rows) + 1
         assert client.get(page(spammer.member, "shoes.csv")).status_code == 404

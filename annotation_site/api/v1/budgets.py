@@ -6,13 +6,14 @@ import math
 from decimal import Decimal
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotation_site import enqueue
+from annotation_site.access.models import Access
 from annotation_site.api.v1.schema import operation
 from annotation_site.api.v1.serializers import Body, PageQuery, page, paged
 from annotation_site.api.v1.views import ProjectView
@@ -104,6 +105,8 @@ class OneBudget(ProjectView):
 
 
 class Ledger(ProjectView):
+    needs: ClassVar = {"GET": Access.ADMIN}
+
     @operation("list_ledger", "budget", query=PageQuery, gives=paged(LedgerSerializer))
     def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002
         """List the movements, the newest first."""

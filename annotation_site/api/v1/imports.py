@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, ClassVar, cast
 
 from django.contrib.auth.models import User
 from django.http import FileResponse, Http404
@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from annotation_site import enqueue
+from annotation_site.access.models import Access
 from annotation_site.api.problems import Problem
 from annotation_site.api.v1.schema import operation
 from annotation_site.api.v1.serializers import NOT_BLANK, Body, PageQuery, Whole, page, paged
@@ -136,6 +137,8 @@ class Octets(BaseParser):
 
 
 class Imports(ProjectView):
+    needs: ClassVar = {"GET": Access.ADMIN}
+
     @operation("list_imports", "imports", query=PageQuery, gives=paged(ImportSerializer))
     def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002
         """List what was imported, the newest first."""
@@ -164,6 +167,8 @@ class Uploads(ProjectView):
 
 
 class OneImport(ProjectView):
+    needs: ClassVar = {"GET": Access.ADMIN}
+
     @operation("read_import", "imports", gives=UploadSerializer)
     def get(self, request: Request, slug: str, run: int) -> Response:  # noqa: ARG002
         """How far an import is; of an upload, which bytes are there."""
@@ -220,6 +225,8 @@ class GoOn(ProjectView):
 
 
 class Problems(ProjectView):
+    needs: ClassVar = {"GET": Access.ADMIN}
+
     @operation("read_import_problems", "imports", gives="application/jsonl")
     def get(self, request: Request, slug: str, run: int) -> FileResponse:  # noqa: ARG002
         """Everything that an import left out, a JSON object a line."""

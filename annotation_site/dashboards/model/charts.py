@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator, Sequence
-
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, JsonResponse, StreamingHttpResponse
 from django.views.decorators.http import require_GET
 
 from annotation_site.catalog.models import Mask, Project, Round, Tree
 from annotation_site.dashboards.access import viewers
+from annotation_site.dashboards.csv_file import csv_file
 from annotation_site.dashboards.model import facts
 from annotation_site.dashboards.model.asked import round_of, trees_of
 from annotation_site.dashboards.model.heldout import scatter
@@ -63,26 +61,13 @@ def outlook(request: HttpRequest, project: Project) -> JsonResponse:
 
 @viewers
 @require_GET
-def numbers(request: HttpRequest, project: Project, chart: str) -> HttpResponse | StreamingHttpResponse:
+def numbers(request: HttpRequest, project: Project, chart: str) -> StreamingHttpResponse:
     """The numbers behind a chart as CSV, streamed."""
     table = TABLES.get(chart)
     round_ = round_of(request, project)
     if table is None or round_ is None:
         raise Http404(f"There is no chart {chart}.")
-    name = f"{project.slug}-{chart}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingHttpResponse(_lines(table(project, round_)), "text/csv; charset=utf-8", headers=headers)
-
-
-class _Echo:
-    """What `csv` writes to: gives each line back."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def _lines(table: Iterable[Sequence[object]]) -> Iterator[str]:
-    return map(csv.writer(_Echo()).writerow, table)
+    return csv_file(f"{project.slug}-{chart}", table(project, round_))
 
 
 def _outlook_table(project: Project, round_: Round) -> facts.Table:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
 from django import forms
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
@@ -21,6 +19,7 @@ from annotation_site.catalog.models import Project
 from annotation_site.catalog.photos import PhotoUnreadable
 from annotation_site.dashboards import thumbnails
 from annotation_site.dashboards.access import admins, viewers
+from annotation_site.dashboards.csv_file import csv_file
 from annotation_site.dashboards.workers import selectors
 from annotation_site.dashboards.workers.answers import FILTERS, OF_GOLD, answers_page
 from annotation_site.dashboards.workers.charts import CHARTS
@@ -122,14 +121,11 @@ def figures(_request: HttpRequest, project: Project, pk: int) -> JsonResponse:
 
 @viewers
 @require_GET
-def numbers(_request: HttpRequest, project: Project, pk: int, chart: str) -> HttpResponse:
+def numbers(_request: HttpRequest, project: Project, pk: int, chart: str) -> StreamingHttpResponse:
     """The numbers behind a chart as CSV."""
     if chart not in CHARTS:
         raise Http404(f"There is no chart {chart}.")
-    written = io.StringIO()
-    csv.writer(written).writerows(CHARTS[chart](member_of(project, pk)).table())
-    headers = {"Content-Disposition": f'attachment; filename="{project.slug}-worker-{pk}-{chart}.csv"'}
-    return HttpResponse(written.getvalue(), "text/csv; charset=utf-8", headers=headers)
+    return csv_file(f"{project.slug}-worker-{pk}-{chart}", CHARTS[chart](member_of(project, pk)).table())
 
 
 @admins
