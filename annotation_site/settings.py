@@ -98,7 +98,7 @@ if env("DATABASE_PASSWORD", default=""):
     DATABASES["default"]["PASSWORD"] = env("DATABASE_PASSWORD")
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = 3  # See verification.statements.
+DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = 3  # See statements.
 if not DATABASE_URL:
     DATABASES["default"]["ENGINE"] = "annotation_site.embedded"  # Postgres starts with the first connection.
 REDIS_URL = env("REDIS_URL", default="") or embedded.redis(VAR).url

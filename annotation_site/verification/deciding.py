@@ -9,13 +9,11 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from django.db.backends.postgresql.psycopg_any import NumericRange
 
-from annotation_site.catalog.models import Tree
-from annotation_site.verification import questions
+from annotation_site.verification import clusters, questions
 from annotation_site.verification.by_hand import by_hand_in
+from annotation_site.verification.clusters import AboutTree, New, NewDecision, Row, about_tree
 from annotation_site.verification.ground import Ground, ground_of
-from annotation_site.verification.models import Cluster, Decision
 from annotation_site.verification.planning import (
     Answers,
     Place,
@@ -30,8 +28,6 @@ from annotation_site.verification.questions import Asked, Move
 from annotation_site.webhooks.models import Kind
 from annotation_site.webhooks.noting import note_many
 from pipeline.decisions import Verdict
-
-BATCH = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +79,11 @@ def settle(cluster: OpenCluster, *, at: datetime, returned: int | None = None) -
         _requeue(ground, cluster, planned, asked, answers, returned)
     else:
         if planned.verdict is Verdict.SPLIT:
-            _hold_below(cluster)
+            # A withdrawal closed them, and leases on their questions may still live: their answers are in
+            # when this is through, and those that follow find them open.
+            clusters.hold_below(cluster.tree_id, cluster.lo, cluster.hi, but=cluster.pk)
         write(cluster.tree_id, [cluster.node], at=at, returned=returned)
     return planned.verdict
-
-
-def _hold_below(cluster: OpenCluster) -> None:
-    """Hold the clusters below that a withdrawal closed: leases on their questions may still live.
-
-    Their answers are in when this is through, and those that follow find them open.
-    """
-    below = Cluster.objects.filter(tree=cluster.tree_id, lo__gte=cluster.lo, hi__lte=cluster.hi)
-    held = below.exclude(pk=cluster.pk).order_by("pk").select_for_update(no_key=True)
-    list(held.values_list("pk", flat=True))
 
 
 def _requeue(
@@ -108,8 +96,8 @@ def _requeue(
 ) -> None:
     """Ask what an open cluster still needs."""
     wanted = dict(places(ground, planned, answers.judgments))
-    clusters = {cluster.node: (cluster.pk, cluster.priority)}
-    questions.move(_moves(asked, wanted, clusters, returned))
+    keys = {cluster.node: (cluster.pk, cluster.priority)}
+    questions.move(_moves(asked, wanted, keys, returned))
 
 
 def write(tree_id: int, start: Sequence[int], *, at: datetime, returned: int | None = None) -> Outcome:
@@ -121,28 +109,26 @@ def write(tree_id: int, start: Sequence[int], *, at: datetime, returned: int | N
     if not start:
         return Outcome()
     ground = ground_of(tree_id)
-    tree = Tree.objects.defer("packed").select_related("round", "category").get(pk=tree_id)
     nodes = list(start)
     intervals = list(zip(ground.tree.lo[nodes].tolist(), ground.tree.hi[nodes].tolist(), strict=True))
     asked = questions.asked_within(tree_id, intervals)
     judgments = questions.by_position(asked)
     answers = answers_of(ground, judgments)
     planned = unfold(ground, answers, start, by_hand_in(tree_id))
-    clusters = _write_clusters(tree_id, ground, planned, at)
-    decided = _write_decisions(tree, ground, planned, clusters, answers, at)
+    rows = _write_clusters(tree_id, ground, planned, at)
+    decided = _write_decisions(tree_id, ground, planned, rows, answers, at)
     wanted = queue(ground, planned, judgments)
-    keys = {node: (cluster.pk, cluster.priority) for node, cluster in clusters.items()}
+    keys = {node: (row.id, row.priority) for node, row in rows.items()}
     questions.move(_moves(asked, wanted, keys, returned))
     new = _new(planned, wanted, judgments)
-    if new:
-        questions.add(tree, new, keys)
+    questions.add(tree_id, new, keys)
     return Outcome(len(planned) - decided, decided, len(new))
 
 
 def _moves(
     asked: Iterable[Asked],
     wanted: Mapping[int, Place],
-    clusters: Mapping[int, tuple[int, float]],
+    keys: Mapping[int, tuple[int, float]],
     returned: int | None,
 ) -> list[Move]:
     """The questions whose place differs from what it was."""
@@ -152,7 +138,7 @@ def _moves(
         before = (question.cluster_id, question.rank, question.priority, question.wanted, question.turn)
         after = before
         if place is not None:
-            cluster, priority = clusters[place.node]
+            cluster, priority = keys[place.node]
             after = (cluster, place.rank, priority, place.wanted, place.turn)
         if after != before or question.id == returned:
             moves.append(Move(question.id, *after, returned=int(question.id == returned)))
@@ -171,19 +157,18 @@ def _new(
     }
 
 
-def _write_clusters(
-    tree_id: int, ground: Ground, planned: Sequence[Planned], at: datetime
-) -> dict[int, Cluster]:
+def _write_clusters(tree_id: int, ground: Ground, planned: Sequence[Planned], at: datetime) -> dict[int, Row]:
     """A row for every planned node, new or opened again; by node."""
     nodes = [one.node for one in planned]
-    found = {c.node: c for c in Cluster.objects.filter(tree=tree_id, node__in=nodes)}
+    found = clusters.by_node(clusters.at_nodes(tree_id, nodes))
+    is_open = {one.node: one.is_open for one in planned}
+    clusters.turn([row.id for row in found.values() if row.is_open != is_open[row.node]])
+    missing = [one for one in planned if one.node not in found]
     priorities = dict(zip(nodes, ground.priorities(nodes), strict=True))
     depth = _depths(planned)
-    for _, wave in groupby(sorted(planned, key=lambda one: depth[one.node]), lambda one: depth[one.node]):
-        missing = [one for one in wave if one.node not in found]
-        rows = [_cluster(tree_id, ground, one, found, priorities[one.node], at) for one in missing]
-        found.update((c.node, c) for c in Cluster.objects.bulk_create(rows, batch_size=BATCH))
-    _set_open(planned, found)
+    for _, wave in groupby(sorted(missing, key=lambda one: depth[one.node]), lambda one: depth[one.node]):
+        new = [_cluster(ground, one, found, priorities[one.node]) for one in wave]
+        found.update(clusters.by_node(clusters.add(tree_id, new, at=at)))
     return found
 
 
@@ -195,84 +180,59 @@ def _depths(planned: Iterable[Planned]) -> dict[int, int]:
     return depth
 
 
-def _cluster(
-    tree_id: int,
-    ground: Ground,
-    planned: Planned,
-    found: Mapping[int, Cluster],
-    priority: float,
-    at: datetime,
-) -> Cluster:
-    return Cluster(
-        tree_id=tree_id,
+def _cluster(ground: Ground, planned: Planned, found: Mapping[int, Row], priority: float) -> New:
+    return New(
         node=planned.node,
         lo=int(ground.tree.lo[planned.node]),
         hi=int(ground.tree.hi[planned.node]),
         mean_score=float(ground.tree.mean(planned.node)),
-        parent=None if planned.parent is None else found[planned.parent],
+        parent=None if planned.parent is None else found[planned.parent].id,
         priority=priority,
         sample_size=len(planned.positions),
         is_open=planned.is_open,
-        opened_at=at,
     )
 
 
-def _set_open(planned: Iterable[Planned], found: Mapping[int, Cluster]) -> None:
-    """Bring rows that were there before in line with what the answers say now."""
-    changed = [found[one.node] for one in planned if found[one.node].is_open != one.is_open]
-    for cluster in changed:
-        cluster.is_open = not cluster.is_open
-    for is_open in (True, False):
-        keys = [cluster.pk for cluster in changed if cluster.is_open == is_open]
-        if keys:
-            Cluster.objects.filter(pk__in=keys).update(is_open=is_open)
-
-
 def _write_decisions(
-    tree: Tree,
+    tree_id: int,
     ground: Ground,
     planned: Iterable[Planned],
-    clusters: Mapping[int, Cluster],
+    rows: Mapping[int, Row],
     answers: Answers,
     at: datetime,
 ) -> int:
-    """A decision for each settled cluster; their number."""
-    decisions = [
-        Decision(
-            cluster=clusters[one.node],
-            tree_id=tree.pk,
-            interval=NumericRange(clusters[one.node].lo, clusters[one.node].hi),
-            verdict=one.verdict.value,
-            yes=one.evidence.yes,
-            no=one.evidence.no,
-            sample=one.evidence.sample,
-            rule=ground.rule_name,
-            rests_on=answers.last(one.positions.tolist()),
-            at=at,
+    """A decision for each settled cluster, told to who wants to know; their number."""
+    settled = [one for one in planned if one.verdict is not Verdict.ASK]
+    if not settled:
+        return 0
+    new = [
+        NewDecision(
+            rows[one.node].id, one.verdict, one.evidence, rests_on=answers.last(one.positions.tolist())
         )
-        for one in planned
-        if one.verdict is not Verdict.ASK
+        for one in settled
     ]
-    Decision.objects.bulk_create(decisions, batch_size=BATCH)
-    told = [_told(tree, decision) for decision in decisions]
-    note_many(tree.round.project_id, Kind.CLUSTER_DECIDED, told, at=at)
-    return len(decisions)
+    written = clusters.decide(new, rule=ground.rule_name, at=at)
+    about = about_tree(tree_id)
+    told = [_told(tree_id, about, one, rows[one.node], written[rows[one.node].id], at) for one in settled]
+    note_many(about.project, Kind.CLUSTER_DECIDED, told, at=at)
+    return len(settled)
 
 
-def _told(tree: Tree, decision: Decision) -> dict[str, Any]:
+def _told(
+    tree_id: int, about: AboutTree, planned: Planned, cluster: Row, decision: int, at: datetime
+) -> dict[str, Any]:
     """What webhooks are told of a decision."""
-    cluster = decision.cluster
     return {
-        "decision": decision.pk,
-        "category": tree.category.name,
-        "round": tree.round.number,
-        "tree": tree.pk,
+        "decision": decision,
+        "category": about.category,
+        "round": about.round,
+        "tree": tree_id,
         "node": cluster.node,
-        "masks": cluster.size,
+        "masks": cluster.hi - cluster.lo,
         "mean_score": round(cluster.mean_score, 4),
-        "verdict": decision.verdict,
-        "yes": decision.yes,
-        "no": decision.no,
-        "sample": decision.sample,
-        "at": decision.at,
+        "verdict": planned.verdict.value,
+        "yes": planned.evidence.yes,
+        "no": planned.evidence.no,
+        "sample": planned.evidence.sample,
+        "at": at,
     }

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from annotation_site.people.models import Standing
 from annotation_site.people.standing import WorkerStopped
+from annotation_site.statements import planned_once
 from annotation_site.verification.deciding import OpenCluster
 from annotation_site.verification.models import Says
-from annotation_site.verification.statements import planned_once
 
 NO_MORE = "You cannot answer on this project any more. What you did is kept and paid."
 

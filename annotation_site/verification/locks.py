@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from annotation_site.verification.statements import planned_once
+from annotation_site.statements import planned_once
 
 TREE_KEYS = 16 << 56
 """Advisory keys of trees start here; those of `catalog.claims` lie below."""

@@ -21,9 +21,10 @@ theirs AS (
   SELECT q.cluster_id, count(*) AS n, count(*) FILTER (WHERE j.says = 'yes') AS yes
   FROM verification_question q
   JOIN verification_judgment j ON j.question_id = q.id AND j.retracted_at IS NULL
-  JOIN people_membership m ON m.worker_id = j.worker_id AND m.project_id = q.project_id
-  WHERE q.cluster_id IN (SELECT cluster_id FROM mine) AND j.worker_id <> %(worker)s
-    AND j.says <> 'unsure' AND m.standing = %(proven)s
+  WHERE q.cluster_id IN (SELECT cluster_id FROM mine) AND j.worker_id <> %(worker)s AND j.says <> 'unsure'
+    AND j.worker_id = ANY (ARRAY(
+      SELECT worker_id FROM people_membership WHERE project_id = %(project)s AND standing = %(proven)s
+    ))
   GROUP BY 1
 ), clear AS MATERIALIZED (
   SELECT cluster_id, yes * 2 > n AS yes, greatest(yes, n - yes) AS alike, n,
@@ -33,7 +34,8 @@ theirs AS (
 """
 """`clear`: where workers other than `worker` are of one mind about the clusters of `mine`.
 
-Computed once: planners that expect one row of `mine` would do it for each of them.
+Computed once: planners that expect one row of `mine` would do it for each of them. The proven workers are an
+array, for planners that expect few of them would look for the answers of each to every question.
 """
 
 SETTINGS: dict[str, int | float | str] = {"fewest": FEWEST, "clear": CLEAR, "proven": Standing.ACTIVE.value}
@@ -69,9 +71,9 @@ class Opinion:
     n: int
 
 
-def opinions_on(clusters: Collection[int], *, besides: int) -> dict[int, Opinion]:
+def opinions_on(clusters: Collection[int], *, project_id: int, besides: int) -> dict[int, Opinion]:
     """Cluster -> what proven workers besides one say of it, where they are of one mind."""
-    given = {"clusters": list(clusters), "worker": besides, **SETTINGS}
+    given = {"clusters": list(clusters), "project": project_id, "worker": besides, **SETTINGS}
     with connection.cursor() as cursor:
         cursor.execute(ON, given)
         return {cluster: Opinion(yes, alike, n) for cluster, yes, alike, n in cursor.fetchall()}

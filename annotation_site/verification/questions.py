@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from django.db import connection
-
-from annotation_site.catalog.models import Mask, Tree
+from annotation_site.statements import planned_once
 from annotation_site.verification.models import Says
 from annotation_site.verification.planning import Place
-from annotation_site.verification.statements import planned_once
 from pipeline.aggregation import Judgment
 from pipeline.skills import Skill
 
@@ -47,15 +46,11 @@ class Move:
 
 READ = """
 SELECT q.id, q.position, q.cluster_id, q.rank, q.priority, q.wanted, q.turn,
-  array_agg(j.worker_id ORDER BY j.id) FILTER (WHERE j.id IS NOT NULL),
-  array_agg(j.says::text ORDER BY j.id) FILTER (WHERE j.id IS NOT NULL),
-  array_agg(j.id ORDER BY j.id) FILTER (WHERE j.id IS NOT NULL),
-  array_agg(s.sensitivity ORDER BY j.id) FILTER (WHERE j.id IS NOT NULL),
-  array_agg(s.specificity ORDER BY j.id) FILTER (WHERE j.id IS NOT NULL)
+  j.worker_id, j.says, j.id, s.sensitivity, s.specificity
 FROM {source}
 LEFT JOIN verification_judgment j ON j.question_id = q.id AND j.retracted_at IS NULL
 LEFT JOIN verification_skill s ON s.tree_id = q.tree_id AND s.worker_id = j.worker_id
-WHERE {which} GROUP BY q.id ORDER BY q.rank, q.id
+WHERE {which} ORDER BY q.rank, q.id, j.id
 """
 
 MOVE = """
@@ -79,11 +74,18 @@ WITH held AS (
 UPDATE verification_question q SET taken = q.taken - %(leases)s FROM held WHERE q.id = held.id
 """
 
-ADD = (
-    "COPY verification_question"
-    " (project_id, category_id, mask_id, tree_id, position, cluster_id, rank, turn, priority, wanted, taken)"
-    " FROM STDIN"
-)
+ADD = """
+INSERT INTO verification_question
+  (project_id, category_id, mask_id, tree_id, position, cluster_id, rank, turn, priority, wanted, taken)
+SELECT r.project_id, t.category_id, m.id, t.id, new.position, new.cluster, new.rank, new.turn, new.priority,
+  new.wanted, 0
+FROM unnest(
+  %(positions)s::int[], %(clusters)s::bigint[], %(ranks)s::int[], %(turns)s::int[],
+  %(priorities)s::float8[], %(wanted)s::int[]
+) AS new(position, cluster, rank, turn, priority, wanted)
+JOIN catalog_mask m ON m.tree_id = %(tree)s AND m.position = new.position
+JOIN catalog_tree t ON t.id = m.tree_id JOIN catalog_round r ON r.id = t.round_id
+"""
 
 
 def asked_for(cluster_id: int) -> list[Asked]:
@@ -110,28 +112,21 @@ def asked_at(tree_id: int, positions: Collection[int]) -> list[Asked]:
 def _read(source: str, which: str, parameters: list[int | list[int]]) -> list[Asked]:
     with planned_once() as cursor:
         cursor.execute(READ.format(source=source, which=which), parameters)
-        return [_asked(*row) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+    return [_asked(list(given)) for _, given in groupby(rows, itemgetter(0))]
 
 
-def _asked(
-    key: int, position: int, cluster: int, rank: int, priority: float, wanted: int, turn: int, *given: Any
-) -> Asked:
-    judgments = _judgments(*(column or () for column in given))
+def _asked(rows: Sequence[tuple[Any, ...]]) -> Asked:
+    """A question from its rows, one for each judgment, or one without."""
+    key, position, cluster, rank, priority, wanted, turn, *_ = rows[0]
+    judgments = tuple(_judgment(*row[7:]) for row in rows if row[7] is not None)
     return Asked(key, position, cluster, rank, priority, wanted, turn, judgments)
 
 
-def _judgments(
-    workers: Iterable[int],
-    says: Iterable[str],
-    numbers: Iterable[int],
-    sensitivities: Iterable[float | None],
-    specificities: Iterable[float | None],
-) -> tuple[Judgment, ...]:
-    given = zip(workers, says, numbers, sensitivities, specificities, strict=True)
-    return tuple(
-        Judgment(worker, SAYS_YES[said], number, _skill(sensitivity, specificity))
-        for worker, said, number, sensitivity, specificity in given
-    )
+def _judgment(
+    worker: int, says: str, number: int, sensitivity: float | None, specificity: float | None
+) -> Judgment:
+    return Judgment(worker, SAYS_YES[says], number, _skill(sensitivity, specificity))
 
 
 def _skill(sensitivity: float | None, specificity: float | None) -> Skill | None:
@@ -178,7 +173,7 @@ def _change_leases(question_ids: Collection[int], by: int) -> None:
             cursor.execute(RETURN, {"ids": sorted(question_ids), "leases": -by})
 
 
-def add(tree: Tree, places: Mapping[int, Place], clusters: Mapping[int, tuple[int, float]]) -> None:
+def add(tree_id: int, places: Mapping[int, Place], clusters: Mapping[int, tuple[int, float]]) -> None:
     """Ask about masks of a tree for the first time.
 
     Parameters
@@ -188,10 +183,17 @@ def add(tree: Tree, places: Mapping[int, Place], clusters: Mapping[int, tuple[in
     """
     if not places:
         return
-    masks = dict(Mask.objects.filter(tree=tree, position__in=list(places)).values_list("position", "pk"))
-    project, category = tree.round.project_id, tree.category_id
-    with connection.cursor() as cursor, cursor.copy(ADD) as copy:
-        for position, place in places.items():
-            cluster, priority = clusters[place.node]
-            about = (project, category, masks[position], tree.pk, position)
-            copy.write_row((*about, cluster, place.rank, place.turn, priority, place.wanted, 0))
+    found = [clusters[place.node] for place in places.values()]
+    with planned_once() as cursor:
+        cursor.execute(
+            ADD,
+            {
+                "tree": tree_id,
+                "positions": list(places),
+                "clusters": [cluster for cluster, _ in found],
+                "ranks": [place.rank for place in places.values()],
+                "turns": [place.turn for place in places.values()],
+                "priorities": [priority for _, priority in found],
+                "wanted": [place.wanted for place in places.values()],
+            },
+        )

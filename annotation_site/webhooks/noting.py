@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import connection
 
+from annotation_site.statements import planned_once
 from annotation_site.webhooks.models import Kind
 
 BATCH = 500
@@ -17,26 +17,26 @@ BATCH = 500
 
 SUBSCRIBED = """
 EXISTS (SELECT 1 FROM webhooks_webhook w
-  WHERE w.project_id = %(project)s AND w.disabled_at IS NULL AND %(kind)s = ANY(w.kinds))
+  WHERE w.project_id = %(project)s AND w.disabled_at IS NULL AND %(kind)s::text = ANY(w.kinds))
 """
 NOTE = f"""
 INSERT INTO webhooks_event (project_id, kind, at, data)
-SELECT %(project)s, %(kind)s, %(at)s, %(data)s::jsonb WHERE {SUBSCRIBED}
+SELECT %(project)s, %(kind)s::text, %(at)s, %(data)s::jsonb WHERE {SUBSCRIBED}
 """
 REACH = f"""
 INSERT INTO webhooks_milestone (project_id, name)
-SELECT %(project)s, %(name)s WHERE {SUBSCRIBED} ON CONFLICT DO NOTHING RETURNING id
+SELECT %(project)s, %(name)s::text WHERE {SUBSCRIBED} ON CONFLICT DO NOTHING RETURNING id
 """
 UNREACHED = f"""
 SELECT {SUBSCRIBED} AND NOT EXISTS (
-  SELECT 1 FROM webhooks_milestone WHERE project_id = %(project)s AND name = %(name)s)
+  SELECT 1 FROM webhooks_milestone WHERE project_id = %(project)s AND name = %(name)s::text)
 """
 
 
 def note(project_id: int, kind: Kind, data: Mapping[str, Any], *, at: datetime) -> None:
     """Have the project's addresses told, if any wants to know."""
     told = json.dumps(data, cls=DjangoJSONEncoder)
-    with connection.cursor() as cursor:
+    with planned_once() as cursor:
         cursor.execute(NOTE, {"project": project_id, "kind": kind.value, "at": at, "data": told})
 
 
@@ -48,7 +48,7 @@ def note_many(project_id: int, kind: Kind, things: Sequence[Mapping[str, Any]], 
 
 def note_once(project_id: int, kind: Kind, name: str, data: Mapping[str, Any], *, at: datetime) -> bool:
     """As `note`, unless the milestone of that name was reached before; whether this was the first time."""
-    with connection.cursor() as cursor:
+    with planned_once() as cursor:
         cursor.execute(REACH, {"project": project_id, "kind": kind.value, "name": name})
         if cursor.fetchone() is None:
             return False
@@ -58,7 +58,7 @@ def note_once(project_id: int, kind: Kind, name: str, data: Mapping[str, Any], *
 
 def is_news(project_id: int, kind: Kind, name: str) -> bool:
     """Whether somebody wants to know of a milestone that was not reached yet."""
-    with connection.cursor() as cursor:
+    with planned_once() as cursor:
         cursor.execute(UNREACHED, {"project": project_id, "kind": kind.value, "name": name})
         (answer,) = cursor.fetchone()
         return bool(answer)

@@ -139,7 +139,7 @@ def _answered(member: Membership, judgments: Sequence[Judgment]) -> list[Answere
     clusters = {
         judgment.question.cluster_id for judgment in about_masks if judgment.question.cluster_id is not None
     }
-    opinions = opinions_on(clusters, besides=member.worker_id)
+    opinions = opinions_on(clusters, project_id=member.project_id, besides=member.worker_id)
     decisions = _decisions(clusters)
     return [
         Answered(
