@@ -301,7 +301,9 @@ def _rings(rle: Rle) -> list[list[Floats]]:
     window, corner = _window(rle)
     if not window.size:
         return []
-    framed = np.pad(window, 1).astype(np.float64)
+    height, width = window.shape
+    framed = np.zeros((height + 2, width + 2))
+    framed[1:-1, 1:-1] = window
     contours = contourpy.contour_generator(z=framed, fill_type=contourpy.FillType.OuterOffset)
     parts: Sequence[Floats]
     offsets: Sequence[NDArray[np.uint32]]

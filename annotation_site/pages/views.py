@@ -113,7 +113,7 @@ def start(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Open a page of work, or the one that is open already."""
     if (ended := visiting.over(request)) is not None:
         return ended
-    if Way.of(membership).step == Step.AGREE:
+    if not consent.has_agreed(membership, version=Terms.of(membership.project).version):
         return redirect("pages:landing", membership.address)
     try:
         assignment = claiming.claim_hit(membership=membership, at=timezone.now())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -87,11 +87,10 @@ def record_answer(*, item_key: UUID, assignment_id: int, says: str, elapsed_ms: 
         held = _held(hold_item(item_key, assignment_id))
         verb = _answer_gold if held.tree is None else _answer_mask
         answer = verb(held, said, min(max(elapsed_ms, 0), LONGEST_MS), at)
-        left = remaining(held.assignment)
-        finished = _extend_or_finish(held, left, at)
+        finished = _extend_or_finish(held, answer.remaining, at)
     if finished:
         review_standing(project_id=held.project, worker_id=held.worker, at=at)
-    return replace(answer, remaining=left)
+    return answer
 
 
 def undo_answer(*, item_key: UUID, assignment_id: int, at: datetime) -> Answer:
@@ -125,11 +124,16 @@ def _held(held: Held) -> Held:
 
 def _answer_gold(held: Held, says: Says, elapsed_ms: int, at: datetime) -> Answer:
     late = not held.is_live
-    if not record(held, says, elapsed_ms=elapsed_ms, at=at):
-        return Answer(says=standing_answer(held), repeated=True, late=late)
+    left = record(held, says, elapsed_ms=elapsed_ms, at=at)
+    if left is None:
+        return _repeated(held, standing_answer(held))
     if late:
         _pay_late(held, elapsed_ms, at)
-    return Answer(says=says, late=late, counts=True)
+    return Answer(says=says, late=late, counts=True, remaining=left)
+
+
+def _repeated(held: Held, stands: str | None) -> Answer:
+    return Answer(says=stands, repeated=True, late=not held.is_live, remaining=remaining(held.assignment))
 
 
 def _answer_mask(held: Held, says: Says, elapsed_ms: int, at: datetime) -> Answer:
@@ -139,9 +143,9 @@ def _answer_mask(held: Held, says: Says, elapsed_ms: int, at: datetime) -> Answe
     if late:
         refuse_stopped(held)
     cluster, is_open = hold_cluster(held.question)
-    while not record(held, says, elapsed_ms=elapsed_ms, at=at, cluster=cluster):
+    while (left := record(held, says, elapsed_ms=elapsed_ms, at=at, cluster=cluster)) is None:
         if stands := standing_answer(held):
-            return Answer(says=stands, repeated=True, late=late)
+            return _repeated(held, stands)
         # A split handed the question to a child while this waited for the cluster: follow it down.
         cluster, is_open = hold_cluster(held.question)
     if is_open:
@@ -150,7 +154,7 @@ def _answer_mask(held: Held, says: Says, elapsed_ms: int, at: datetime) -> Answe
         questions.give_back([held.question])
     if late:
         _pay_late(held, elapsed_ms, at)
-    return Answer(says=says, late=late, counts=is_open, verdict=verdict)
+    return Answer(says=says, late=late, counts=is_open, verdict=verdict, remaining=left)
 
 
 def _extend_or_finish(held: Held, left: int, at: datetime) -> bool:

@@ -64,12 +64,18 @@ WHERE id = (SELECT cluster_id FROM verification_question WHERE id = %s) FOR NO K
 """
 
 RECORD = """
-INSERT INTO verification_judgment
-  (question_id, worker_id, item_id, says, of_gold, elapsed_ms, at, retracted_because)
-SELECT q.id, %(worker)s, %(item)s, %(says)s, q.gold_id IS NOT NULL, %(elapsed_ms)s, %(at)s, ''
-FROM verification_question q
-WHERE q.id = %(question)s AND q.cluster_id IS NOT DISTINCT FROM %(cluster)s
-ON CONFLICT DO NOTHING RETURNING id
+WITH written AS (
+  INSERT INTO verification_judgment
+    (question_id, worker_id, item_id, says, of_gold, elapsed_ms, at, retracted_because)
+  SELECT q.id, %(worker)s, %(item)s, %(says)s, q.gold_id IS NOT NULL, %(elapsed_ms)s, %(at)s, ''
+  FROM verification_question q
+  WHERE q.id = %(question)s AND q.cluster_id IS NOT DISTINCT FROM %(cluster)s
+  ON CONFLICT DO NOTHING RETURNING item_id
+)
+SELECT (SELECT count(*) FROM written), count(*) FROM verification_item i
+WHERE i.assignment_id = %(assignment)s AND i.id <> %(item)s AND NOT EXISTS (
+  SELECT 1 FROM verification_judgment j WHERE j.item_id = i.id AND j.retracted_at IS NULL
+)
 """
 
 STANDING = """
@@ -128,21 +134,25 @@ def hold_cluster(question_id: int) -> tuple[OpenCluster, bool]:
 
 def record(
     held: Held, says: Says, *, elapsed_ms: int, at: datetime, cluster: OpenCluster | None = None
-) -> bool:
-    """Insert a judgment; False when one of the worker stands, or the question has left the cluster."""
-    row = _one(
+) -> int | None:
+    """Insert a judgment; the items of its HIT that have none yet.
+
+    None when one of the worker stands, or the question has left the cluster: nothing is written then.
+    """
+    written, left = _one(
         RECORD,
         {
             "question": held.question,
             "worker": held.worker,
             "item": held.item,
+            "assignment": held.assignment,
             "says": says.value,
             "elapsed_ms": elapsed_ms,
             "at": at,
             "cluster": None if cluster is None else cluster.pk,
         },
     )
-    return row is not None
+    return left if written else None
 
 
 def standing_answer(held: Held) -> str | None:
