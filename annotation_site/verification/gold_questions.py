@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from itertools import chain, zip_longest
+from typing import NamedTuple
 
 import numpy as np
 from django.db.models import Count
@@ -11,6 +12,14 @@ from django.db.models import Count
 from annotation_site.people.models import GoldItem, Membership
 from annotation_site.verification.gold_review import gold_seen_as_masks
 from annotation_site.verification.models import Judgment, Question
+
+
+class Gold(NamedTuple):
+    """What a choice among gold items looks at; `category` is the category's primary key."""
+
+    pk: int
+    category: int
+    is_correct: bool
 
 
 def gold_for(
@@ -36,10 +45,10 @@ def gold_for(
             project_id=membership.project_id, worker_id=membership.worker_id, also=beside
         )
     )
-    pool = list(in_use.defer("counts").order_by("pk"))
+    pool = [Gold(*row) for row in in_use.order_by("pk").values_list("pk", "category", "is_correct")]
     shuffled = [pool[place] for place in rng.permutation(len(pool)).tolist()]
-    shuffled.sort(key=lambda gold: (seen.get(gold.pk, 0), gold.category_id not in categories))
-    return _questions(_balanced(shuffled, rng)[:count])
+    shuffled.sort(key=lambda gold: (seen.get(gold.pk, 0), gold.category not in categories))
+    return _questions(_balanced(shuffled, rng)[:count], membership.project_id)
 
 
 def _times_seen(membership: Membership) -> dict[int, int]:
@@ -48,9 +57,9 @@ def _times_seen(membership: Membership) -> dict[int, int]:
     return dict(mine.values_list("question__gold").annotate(n=Count("pk")).order_by())
 
 
-def _balanced(gold: Iterable[GoldItem], rng: np.random.Generator) -> list[GoldItem]:
+def _balanced(gold: Iterable[Gold], rng: np.random.Generator) -> list[Gold]:
     """Correct and wrong ones in turn, either first; the rest of the longer side at the end."""
-    sides: tuple[list[GoldItem], list[GoldItem]] = ([], [])
+    sides: tuple[list[Gold], list[Gold]] = ([], [])
     for item in gold:
         sides[item.is_correct].append(item)
     first = int(rng.integers(2))
@@ -58,17 +67,15 @@ def _balanced(gold: Iterable[GoldItem], rng: np.random.Generator) -> list[GoldIt
     return [item for item in chain.from_iterable(pairs) if item is not None]
 
 
-def _questions(gold: list[GoldItem]) -> list[int]:
+def _questions(gold: list[Gold], project_id: int) -> list[int]:
     """The questions about gold items; asked for the first time where there are none yet."""
-    found = dict(Question.objects.filter(gold__in=gold).values_list("gold", "pk"))
+    about = Question.objects.filter(gold__in=[item.pk for item in gold])
+    found = dict(about.values_list("gold", "pk"))
     missing = [item for item in gold if item.pk not in found]
     if missing:
         Question.objects.bulk_create(
-            (
-                Question(project_id=item.project_id, category_id=item.category_id, gold=item)
-                for item in missing
-            ),
+            (Question(project_id=project_id, category_id=item.category, gold_id=item.pk) for item in missing),
             ignore_conflicts=True,
         )
-        found = dict(Question.objects.filter(gold__in=gold).values_list("gold", "pk"))
+        found = dict(about.all().values_list("gold", "pk"))
     return [found[item.pk] for item in gold]
