@@ -237,7 +237,10 @@ class Question(models.Model):
                 condition=Q(mask__isnull=False, gold__isnull=True) | Q(mask__isnull=True, gold__isnull=False),
                 name="questions_are_about_one_thing",
             ),
-            models.UniqueConstraint(fields=["tree", "position"], name="one_question_per_leaf"),
+            # With the key, a tree's questions are found without reading their rows.
+            models.UniqueConstraint(
+                fields=["tree", "position"], include=["id"], name="one_question_per_leaf"
+            ),
         ]
         indexes: ClassVar = [
             models.Index(

@@ -212,15 +212,20 @@ def _concerned(ground: Ground, tree_id: int, positions: Collection[int]) -> Iter
     sought = np.unique(np.fromiter(positions, dtype=np.int64))
     if not len(sought):
         return
-    clusters = Cluster.objects.filter(tree=tree_id, lo__lte=int(sought[-1]), hi__gt=int(sought[0]))
-    standing = Decision.objects.in_force().filter(cluster__in=clusters)
-    decisions = {d.cluster_id: Rested(d.verdict, d.yes, d.no, d.rests_on) for d in standing}
-    for cluster in clusters.order_by("node"):
-        first, last = np.searchsorted(sought, [cluster.lo, cluster.hi])
-        if (cluster.is_open or cluster.pk in decisions) and first < last:
-            sample = ground.sample(cluster.node)
+    within = Cluster.objects.filter(tree=tree_id, lo__lte=int(sought[-1]), hi__gt=int(sought[0]))
+    standing = Decision.objects.in_force().filter(cluster__in=within)
+    facts = standing.values_list("cluster", "verdict", "yes", "no", "rests_on")
+    decisions = {cluster: Rested(verdict, yes, no, last) for cluster, verdict, yes, no, last in facts}
+    samples = {}
+    for pk, node, lo, hi, is_open in within.order_by("node").values_list("pk", "node", "lo", "hi", "is_open"):
+        first, last = np.searchsorted(sought, [lo, hi])
+        if (is_open or pk in decisions) and first < last:
+            sample = ground.sample(node)
             if np.isin(sample, sought).any():
-                yield _Concerned(cluster, decisions.get(cluster.pk), sample.tolist())
+                samples[pk] = sample.tolist()
+    # A tree has many clusters, and few of them are concerned: only of these the whole row is read.
+    for cluster in within.filter(pk__in=list(samples)).order_by("node"):
+        yield _Concerned(cluster, decisions.get(cluster.pk), samples[cluster.pk])
 
 
 def withdraw(cluster: Cluster, ground: Ground, because: str, at: datetime) -> int:

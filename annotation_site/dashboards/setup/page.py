@@ -45,21 +45,22 @@ def page(
     request: HttpRequest, project: Project, *, at: str = "", status: int = 200, **forms: Any
 ) -> HttpResponse:
     """The whole page; `forms` replaces those that were filled in wrongly, `at` names their step."""
-    steps = steps_of(project)
+    images = selectors.image_counts(project)
+    steps = steps_of(project, images)
     context = {
         "project": project,
         "section": "setup",
+        "steps": steps,
         "at": at or current(steps),
         "roots": allowed.roots(),
         "piece": PIECE,
         "roles": [role for role in ROLES if role[0] != SPLIT],
         "split": SPLIT,
-        "images": selectors.image_counts(project),
+        "images": images,
         "categories": project.categories.all()[:CATEGORIES],
         "parameters": ParametersForm(instance=project),
         "budget": BudgetForm(instance=budget_of(project)),
         "spend": spend_of(project),
-        **_steps(project, request),
         **_imports(project, request),
         **_stages(project, request),
         **_estimate(project, request),
@@ -69,7 +70,7 @@ def page(
 
 
 def _steps(project: Project, _request: HttpRequest) -> dict[str, Any]:
-    return {"project": project, "steps": steps_of(project)}
+    return {"project": project, "steps": steps_of(project, selectors.image_counts(project))}
 
 
 def _imports(project: Project, request: HttpRequest) -> dict[str, Any]:

@@ -34,11 +34,11 @@ class Step:
         }[self.state]  # fmt: skip
 
 
-def steps_of(project: Project) -> list[Step]:
-    """All steps; read by index, whatever the project's size."""
+def steps_of(project: Project, images: Mapping[str, int]) -> list[Step]:
+    """All steps; `images` are their numbers by role."""
     runs = selectors.stages(selectors.latest_round(project))
     return [
-        _images(project, runs),
+        _images(project, images, runs),
         Step("categories", _("Categories"), DONE, _("%(n)s categories") % {"n": project.categories.count()}),
         Step("parameters", _("Parameters"), DONE),
         _instructions(project),
@@ -53,8 +53,7 @@ def current(steps: list[Step]) -> str:
     return next((step.key for step in steps if step.state in (FAILED, RUNNING, OPEN)), steps[-1].key)
 
 
-def _images(project: Project, runs: list[StageRun]) -> Step:
-    counts = selectors.image_counts(project)
+def _images(project: Project, counts: Mapping[str, int], runs: list[StageRun]) -> Step:
     told = _("%(initial)s initial, %(heldout)s held out, %(pool)s pool") % counts
     latest = project.imports.order_by("-pk").values_list("state", flat=True).first()
     if project.imports.filter(state__in=[Work.WAITING, Work.RUNNING]).exists():

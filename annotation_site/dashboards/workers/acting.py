@@ -97,13 +97,17 @@ class Writing(forms.Form):
 @require_http_methods(["GET", "POST"])
 @never_cache
 def stop(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
-    """What would be lost with a worker's answers, and then the stop itself."""
+    """What would be lost with a worker's answers, and then the stop itself.
+
+    Counting what rests on them takes seconds on a large project: the page comes first, and asks for that.
+    """
     member = member_of(project, pk)
     scope = Scope(request.POST if request.method == "POST" else (request.GET or {"counts": ALL}))
     reason = Reason(request.POST if request.method == "POST" else None)
     if request.method == "POST" and scope.is_valid() and reason.is_valid():
         return _stop(request, member, scope, reason.cleaned_data["reason"])
-    resting = _resting(member, scope) if scope.is_valid() else None
+    asked = bool(request.GET or request.POST)
+    resting = _resting(member, scope) if asked and scope.is_valid() else None
     counting = Judgment.objects.counting().filter(worker=member.worker_id, question__project=project)
     context = {
         "project": project, "section": "workers", "member": member, "scope": scope, "reason": reason,
