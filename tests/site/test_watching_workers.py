@@ -259,7 +259,7 @@ class TestStopping:
         before = resting_on(membership=spammer.member)
         assert before == Resting(judgments=Judgment.objects.count(), decisions=1, falling=1)
         client = signed_in(spammer.member.project)
-        shown = told(client.get(page(spammer.member, "stop/")))
+        shown = told(client.get(page(spammer.member, "stop/?counts=all")))
         assert f"{before.judgments} of {before.judgments}" in shown
         assert "<dt>Decisions that would fall</dt><dd><b>1</b></dd>" in shown
         assert Decision.objects.in_force().count() == 1
