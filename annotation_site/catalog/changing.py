@@ -63,12 +63,15 @@ def _check_detector(options: object) -> None:
 
 
 @transaction.atomic
-def change_parameters(*, project: Project, values: Mapping[str, Any]) -> Project:
+def change_parameters(
+    *, project: Project, values: Mapping[str, Any], options: Mapping[str, Any] | None = None
+) -> Project:
     """Set parameters of a project; stages that are done, and rounds that are open, keep what they had.
 
     Parameters
     ----------
     values : by the names in `projects.PARAMETERS`
+    options : of the detector, to be set among those that there are; None forgets one
 
     Raises
     ------
@@ -79,9 +82,16 @@ def change_parameters(*, project: Project, values: Mapping[str, Any]) -> Project
     changed = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     for name, value in values.items():
         setattr(changed, name, value)
+    if options is not None:
+        changed.detector_options = given_options({**changed.detector_options, **options})
     check_parameters(changed)
-    changed.save(update_fields=list(values))
+    changed.save(update_fields=[*values, "detector_options"])
     return changed
+
+
+def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Detector options without those that are None."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 @transaction.atomic
@@ -112,9 +122,14 @@ def add_categories(*, project: Project, categories: Sequence[CocoCategory]) -> l
 
 def name_categories(project: Project, names: Sequence[str]) -> list[CocoCategory]:
     """Categories of these names, with ids after those that the project has."""
-    last = project.categories.aggregate(last=Max("coco_id"))["last"] or 0
     stripped = [name.strip() for name in names]
-    return [CocoCategory(number, name) for number, name in enumerate(filter(None, stripped), last + 1)]
+    first = free_id(project)
+    return [CocoCategory(number, name) for number, name in enumerate(filter(None, stripped), first)]
+
+
+def free_id(project: Project) -> int:
+    """The COCO id after those of the project's categories."""
+    return (project.categories.aggregate(last=Max("coco_id"))["last"] or 0) + 1
 
 
 @transaction.atomic

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from annotation_site.access.granting import grant
+from annotation_site.access.granting import access_to, grant
 from annotation_site.access.models import Access
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.projects import ProjectDiffers, create_project
@@ -16,20 +17,28 @@ from pipeline.coco import CocoCategory
 
 @transaction.atomic
 def create_owned_project(
-    *, name: str, description: str, categories: Sequence[CocoCategory], owner: User
+    *,
+    name: str,
+    categories: Sequence[CocoCategory],
+    owner: User,
+    parameters: Mapping[str, Any] | None = None,
 ) -> Project:
-    """Make a project whose owner is `owner`.
+    """Make a project whose owner is `owner`; asking again for the same one gives it again.
+
+    Parameters
+    ----------
+    parameters : as `create_project` takes them
 
     Raises
     ------
     ProjectRefused
         When the name, a category or a parameter is not valid.
     ProjectDiffers
-        When there is a project of that name, whoever has it.
+        When the name is taken by another project, or by one that is not theirs to know.
     """
-    parameters = {"description": description} if description else {}
     created = create_project(name=name, categories=categories, parameters=parameters)
-    if not created.new:
+    if created.new:
+        grant(project=created.project, user=owner, access=Access.OWNER)
+    elif access_to(created.project, owner) is None:
         raise ProjectDiffers(f"There is a project {created.project.slug} already: choose another name.")
-    grant(project=created.project, user=owner, access=Access.OWNER)
     return created.project

@@ -36,15 +36,15 @@ def names(project: Project) -> list[tuple[int, str]]:
 class TestCreating:
     def test_whoever_creates_a_project_owns_it(self, django_user_model):
         ada = django_user_model.objects.create_user("ada")
-        made = create_owned_project(name="Street", description="", categories=numbered(["car"]), owner=ada)
+        made = create_owned_project(name="Street", categories=numbered(["car"]), owner=ada)
         assert access_to(made, ada) == Access.OWNER
+        again = create_owned_project(name="Street", categories=numbered(["car"]), owner=ada)
+        assert again == made
 
     def test_nobody_gets_at_a_project_by_creating_the_same(self, project, django_user_model):
         eve = django_user_model.objects.create_user("eve")
         with pytest.raises(ProjectDiffers, match="choose another name"):
-            create_owned_project(
-                name="Street", description="", categories=numbered(["car", "bus"]), owner=eve
-            )
+            create_owned_project(name="Street", categories=numbered(["car", "bus"]), owner=eve)
         assert access_to(project, eve) is None
 
     def test_a_name_that_is_an_address_of_the_site_is_refused(self):

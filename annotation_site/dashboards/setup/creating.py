@@ -32,9 +32,9 @@ def new(request: HttpRequest) -> HttpResponse:
         try:
             project = create_owned_project(
                 name=values["name"],
-                description=values["description"],
                 categories=given_categories(values["categories"], values["coco"]),
                 owner=request.user,
+                parameters={"description": values["description"]},
             )
         except (ProjectRefused, CocoError) as error:
             form.add_error(None, without_folders(str(error)))
