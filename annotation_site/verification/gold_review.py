@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Count, Q, QuerySet
@@ -23,6 +24,7 @@ AGREEING = 3
 """So many proven workers of one opinion, and none of another, make a question gold."""
 MOST_AGREED = 200
 """Gold of this kind, at most: enough to draw from."""
+IN_USE: dict[str, Any] = {"retired_at": None, "retired_because": ""}
 FAILED = 0.3
 """Gold that proven workers surely fail more often than that is no gold: it is retired."""
 
@@ -51,6 +53,8 @@ class GoldUse:
 def mark_gold(*, mask: Mask, is_correct: bool, by: str) -> GoldItem:
     """Make a mask gold whose answer an admin knows; marking it again the same way changes nothing.
 
+    One that was retired is asked again, with the answer that is given now.
+
     Raises
     ------
     CannotMark
@@ -59,7 +63,11 @@ def mark_gold(*, mask: Mask, is_correct: bool, by: str) -> GoldItem:
     made = _gold_of(mask, Origin.MARKED, is_correct)
     made.added_by = by
     GoldItem.objects.bulk_create([made], ignore_conflicts=True)
-    found = GoldItem.objects.get(project=made.project_id, origin=Origin.MARKED, source_id=mask.pk)
+    marked = GoldItem.objects.filter(project=made.project_id, origin=Origin.MARKED, source_id=mask.pk)
+    marked.filter(retired_at__isnull=False).update(
+        is_correct=made.is_correct, iou=made.iou, added_by=by, **IN_USE
+    )
+    found = marked.get()
     if found.is_correct != is_correct:
         raise CannotMark(f"Mask {mask.pk} was marked the other way: retire gold {found.pk} first.")
     return found
@@ -77,6 +85,15 @@ def retire_gold(*, item: GoldItem, because: str, at: datetime) -> bool:
     item.retired_at, item.retired_because = at, because[:200]
     doubt_stops(item=item, at=at)
     return True
+
+
+def take_back_gold(*, item: GoldItem, by: str) -> None:
+    """Ask about a retired item again, and count the answers to it again. Safe to repeat.
+
+    `review_gold` still retires what proven workers fail.
+    """
+    GoldItem.objects.filter(pk=item.pk, retired_at__isnull=False).update(added_by=by, **IN_USE)
+    item.refresh_from_db()
 
 
 def review_gold(*, project: Project, at: datetime) -> GoldReview:

@@ -7,6 +7,7 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
+from annotation_site.audit.models import Entry
 from annotation_site.catalog.models import Mask, Project
 from annotation_site.people.models import GoldItem, Membership, Standing
 from annotation_site.verification.claiming import NoHit
@@ -17,6 +18,7 @@ from annotation_site.verification.gold_review import (
     retire_gold,
     retired_gold,
     review_gold,
+    take_back_gold,
 )
 from annotation_site.verification.leases import look_after
 from annotation_site.verification.models import Item, Question, Says
@@ -128,6 +130,23 @@ def test_marking_a_mask_twice_is_once_and_the_other_way_is_refused() -> None:
     assert retire_gold(item=first, because="blurred", at=NOON)
     assert not retire_gold(item=first, because="again", at=NOON)
     assert retired_gold(project).get().retired_because == "blurred"
+    turned = mark_gold(mask=mask, is_correct=False, by="eve")
+    assert (turned.pk, turned.is_correct, turned.retired_at) == (first.pk, False, None)
+
+
+def test_gold_that_is_taken_back_counts_again_and_the_log_tells_who_did_it() -> None:
+    project = opened(project_with_clusters([0.9] * 30, gold=4, hit_size=20, gold_share=0.2))
+    ada = Person.of(project, "Ada")
+    ada.work()
+    item = GoldItem.objects.filter(question__judgments__worker=ada.member.worker).first()
+    who = {"project_id": project.pk, "worker_id": ada.member.worker_id}
+    answered = gold_record(**who).right
+    retire_gold(item=item, because="blurred", at=NOON)
+    assert gold_record(**who).right == answered - 1
+    for _ in range(2):
+        take_back_gold(item=item, by="eve")
+    assert gold_record(**who).right == answered
+    assert Entry.objects.filter(what="people.GoldItem").first().after["added_by"] == "eve"
 
 
 def test_open_projects_are_looked_after() -> None:
@@ -155,6 +174,7 @@ def test_the_command_shows_marks_and_retires_gold() -> None:
     assert "marked           right  1" in gold(project, "--correct", mask)
     marked = GoldItem.objects.get(origin=Origin.MARKED)
     assert "blurred" in gold(project, "--retire", str(marked.pk), "--because", "blurred")
+    assert "blurred" not in gold(project, "--take-back", str(marked.pk), "--by", "eve")
     for options in (["--wrong", "0"], ["--retire", "0"], ["--wrong", mask]):
         with pytest.raises(CommandError):
             gold(project, *options)

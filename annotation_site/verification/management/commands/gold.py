@@ -17,6 +17,7 @@ from annotation_site.verification.gold_review import (
     retire_gold,
     retired_gold,
     review_gold,
+    take_back_gold,
     uses_of,
 )
 
@@ -34,11 +35,14 @@ class Command(BaseCommand):
         action.add_argument(
             "--retire", type=int, metavar="ITEM", help="Ask nobody about a gold item any more."
         )
+        action.add_argument("--take-back", type=int, metavar="ITEM", help="Ask about a retired item again.")
         action.add_argument(
             "--review", action="store_true", help="Retire what proven workers fail, add what they agree on."
         )
         parser.add_argument("--because", default="retired by hand", metavar="TEXT")
-        parser.add_argument("--by", default="command line", metavar="NAME", help="Who marks it.")
+        parser.add_argument(
+            "--by", default="command line", metavar="NAME", help="Who marks it, or takes it back."
+        )
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
         try:
@@ -55,6 +59,8 @@ class Command(BaseCommand):
         if options["retire"] is not None:
             item = _item(project, options["retire"])
             retire_gold(item=item, because=options["because"], at=timezone.now())
+        if options["take_back"] is not None:
+            take_back_gold(item=_item(project, options["take_back"]), by=options["by"])
         if options["review"]:
             review_gold(project=project, at=timezone.now())
 
