@@ -22,13 +22,16 @@ from annotation_site.catalog.models import Project
 from annotation_site.dashboards.access import admins, viewers
 from annotation_site.dashboards.listing_form import ListingForm, form_for
 from annotation_site.dashboards.overview import forecast
-from annotation_site.marketplaces import listings, outbox, paying, reconciling
+from annotation_site.marketplaces import by_hand, listings, outbox, paying, reconciling
 from annotation_site.marketplaces.models import Action, Environment, Listing, Submission
+from annotation_site.marketplaces.progress import progress_of
 from annotation_site.marketplaces.providers import PROVIDERS, marketplace
 from annotation_site.marketplaces.seam import Marketplace
 
 SHOWN = 50
 """Submissions and failed actions of a page."""
+MOST_UNEXPLAINED = 100
+"""Submissions that wait for a person, on a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +111,18 @@ def change_submission(request: HttpRequest, project: Project, pk: int) -> HttpRe
     if verb is not None:
         try:
             verb(request, submission, timezone.now())
-        except (BudgetError, paying.BonusRefused) as error:
+        except (BudgetError, paying.BonusRefused, by_hand.SubmissionRefused) as error:
             messages.error(request, str(error))
         enqueue.send("maskgrove.deliver_actions")
     return _back(project, submission.listing.provider, submission.listing.environment)
 
 
-def _approve(request: HttpRequest, submission: Submission, at: datetime) -> None:
-    if submission.state == Submission.State.REJECTED:
-        _ask(submission, Action.Kind.OVERRIDE, at)
-    elif not reconciling.approve(submission, at=at):
-        messages.error(request, _("The budget does not allow it: set its cap higher."))
+def _approve(_request: HttpRequest, submission: Submission, at: datetime) -> None:
+    by_hand.approve_by_hand(submission=submission, at=at)
 
 
 def _release(_request: HttpRequest, submission: Submission, at: datetime) -> None:
-    _ask(submission, Action.Kind.RELEASE, at)
+    by_hand.ask_to_return(submission=submission, at=at)
 
 
 def _bonus(request: HttpRequest, submission: Submission, at: datetime) -> None:
@@ -140,13 +140,6 @@ def _money(text: str) -> Decimal:
     if not money.is_finite():
         raise paying.BonusRefused(_("Say how much the bonus is, as 0.50."))
     return money
-
-
-def _ask(submission: Submission, kind: Action.Kind, at: datetime) -> None:
-    about = {"submission": submission, "worker": submission.worker}
-    outbox.ask(
-        listing=submission.listing, kind=kind, reference=f"{kind.value}:{submission.pk}", at=at, **about
-    )
 
 
 VERBS: dict[str, Callable[[HttpRequest, Submission, datetime], None]] = {
@@ -188,16 +181,15 @@ def _page(
 
 
 def _progress(listing: Listing) -> dict[str, Any]:
-    """How a published listing goes: bounded lists, and counts by index."""
+    """How a published listing goes: counts, and bounded lists."""
     submissions = listing.submissions.select_related("worker", "posting", "assignment").order_by("-pk")
-    counts = {state: listing.submissions.filter(state=state).count() for state in Submission.State.values}
+    unexplained = reconciling.unexplained(listing).select_related("worker").order_by("pk")
+    progress = progress_of(listing)
     return {
-        "posted": listing.postings.exclude(external_id="").count(),
-        "postings": listing.postings.count(),
-        "waiting": listing.actions.waiting().count(),
+        "progress": progress,
         "failed": listing.actions.filter(failed_at__isnull=False).order_by("-pk")[:SHOWN],
-        "counts": [(Submission.State(state).label, number) for state, number in counts.items()],
-        "unexplained": reconciling.unexplained(listing),
+        "counts": [(Submission.State(state).label, number) for state, number in progress.submissions.items()],
+        "unexplained": unexplained[:MOST_UNEXPLAINED],
         "submissions": submissions[:SHOWN],
     }
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.core.mail import send_mail
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -17,6 +15,7 @@ from annotation_site.access.models import Access
 from annotation_site.catalog.models import Project
 from annotation_site.dashboards.access import admins, viewers
 from annotation_site.marketplaces import team
+from annotation_site.marketplaces.messaging import CannotWrite
 from annotation_site.people.models import JoinLink, Membership
 from annotation_site.people.qualification.policy import vouch
 
@@ -57,11 +56,14 @@ def invite(request: HttpRequest, project: Project) -> HttpResponse:
         return _back(project)
     if request.POST.get("vouch") == "on":
         _vouch(request, member)
+    told = _("%(name)s is invited: send them their link.")
     if email:
-        _send_link(request, member, email)
-        messages.success(request, _("%(name)s is invited; their link is on its way.") % {"name": name})
-    else:
-        messages.success(request, _("%(name)s is invited: send them their link.") % {"name": name})
+        try:
+            team.send_link(member=member, email=email, url=_link(request, member))
+            told = _("%(name)s is invited; their link is on its way.")
+        except CannotWrite as error:
+            messages.error(request, str(error))
+    messages.success(request, told % {"name": name})
     return _back(project)
 
 
@@ -104,13 +106,6 @@ def _vouch(request: HttpRequest, member: Membership) -> None:
 
 def _link(request: HttpRequest, member: Membership) -> str:
     return request.build_absolute_uri(reverse("pages:landing", args=[member.secret]))
-
-
-def _send_link(request: HttpRequest, member: Membership, email: str) -> None:
-    context = {"url": _link(request, member), "project": member.project}
-    body = render_to_string("pages/invite_mail.txt", context)
-    subject = _("You are invited to %(project)s") % {"project": " ".join(member.project.name.split())}
-    send_mail(subject, body, None, [email])
 
 
 def _back(project: Project) -> HttpResponse:

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from annotation_site.budget import ledger
+from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.rounds import current_round
 from annotation_site.marketplaces.models import Action, Listing, Posting
@@ -85,13 +86,18 @@ def _check(listing: Listing) -> None:
         raise ListingRefused(f"This cannot be offered. {told}") from error
 
 
-def obstacles(listing: Listing) -> list[str]:
-    """Why a listing cannot be published now; empty when it can."""
+def obstacles(listing: Listing, *, budget: Budget | None = None) -> list[str]:
+    """Why a listing cannot be published now; empty when it can.
+
+    Parameters
+    ----------
+    budget : its project's, where it is at hand
+    """
     market = marketplace_of(listing)
     found = [f"Set {name}." for name in market.missing()] + market.problems(listing)
     if listing.project.state != Project.State.OPEN:
         found.append("Open the project to workers first: nobody would find a question.")
-    budget = ledger.budget_of(listing.project)
+    budget = budget or ledger.budget_of(listing.project)
     left = None if budget.money is None else budget.money - budget.committed_money
     if left is not None and estimate(listing).total > left:
         found.append(f"All places cost {estimate(listing).total:.2f}, and the budget has {left:.2f} left.")

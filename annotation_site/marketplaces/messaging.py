@@ -71,6 +71,20 @@ def write_to(*, membership: Membership, text: str, by: str, once: UUID, at: date
     return message
 
 
+def mail(*, to: str, subject: str, text: str) -> None:
+    """Send a mail.
+
+    Raises
+    ------
+    CannotWrite
+        When it did not go off.
+    """
+    try:
+        send_mail(subject, text, None, [to])
+    except (SMTPException, OSError) as error:
+        raise CannotWrite(f"The mail did not go off: {error}") from error
+
+
 def _tell_marketplace(message: Message, at: datetime) -> None:
     place = last_submission(message.membership)
     assert place is not None
@@ -84,9 +98,6 @@ def _mail(message: Message, at: datetime) -> None:
     member = message.membership
     name = " ".join(member.project.name.split())  # No name adds headers to a mail.
     subject = _("About your work on %(project)s") % {"project": name}
-    try:
-        send_mail(subject, message.text, None, [member.worker.contact.email])
-    except (SMTPException, OSError) as error:
-        raise CannotWrite(f"The mail did not go off: {error}") from error
+    mail(to=member.worker.contact.email, subject=subject, text=message.text)
     message.sent_at = at
     message.save(update_fields=["sent_at"])

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from annotation_site.budget.ledger import BudgetSpent
 from annotation_site.marketplaces.listings import end_finished
@@ -178,10 +178,9 @@ def _worked() -> Q:
     return Q(assignment__isnull=False) | Q(taken, posting__purpose=Posting.Purpose.TEST)
 
 
-def unexplained(listing: Listing) -> list[Submission]:
+def unexplained(listing: Listing) -> QuerySet[Submission]:
     """Handed in without a page of work: a person approves, or leaves it to the marketplace's deadline."""
-    handed_in = listing.submissions.filter(state=State.HANDED_IN).exclude(_worked())
-    return list(handed_in.select_related("worker", "posting").order_by("pk")[:100])
+    return listing.submissions.filter(state=State.HANDED_IN).exclude(_worked())
 
 
 def _qualify(listing: Listing, at: datetime) -> None:

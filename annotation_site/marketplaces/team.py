@@ -11,8 +11,11 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import Count, QuerySet
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 
 from annotation_site.catalog.models import Project
+from annotation_site.marketplaces.messaging import mail
 from annotation_site.marketplaces.models import Contact
 from annotation_site.people import members
 from annotation_site.people.models import JoinLink, Membership, Worker, new_secret
@@ -86,6 +89,19 @@ def invite(*, project: Project, name: str, email: str = "") -> Membership:
         member = members.invite(project=project, name=name)
         Contact.objects.create(worker=member.worker, email=email)
         return member
+
+
+def send_link(*, member: Membership, email: str, url: str) -> None:
+    """Mail a member their personal link.
+
+    Raises
+    ------
+    CannotWrite
+        When the mail did not go off.
+    """
+    body = render_to_string("pages/invite_mail.txt", {"url": url, "project": member.project})
+    name = " ".join(member.project.name.split())  # No name adds headers to a mail.
+    mail(to=email, subject=_("You are invited to %(project)s") % {"project": name}, text=body)
 
 
 def new_code(project: Project) -> JoinLink:
