@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from annotation_site.access.models import Access
 from annotation_site.catalog.models import Project
+from annotation_site.encryption import EncryptedTextField
 
 
 class Scope(models.TextChoices):
@@ -58,7 +59,7 @@ class KeptReply(models.Model):
     begun_at = models.DateTimeField(db_index=True)
     status = models.PositiveSmallIntegerField(null=True, blank=True)
     headers = models.JSONField(default=dict)
-    content = models.BinaryField(default=bytes)
+    content = EncryptedTextField(blank=True, help_text="JSON; some replies tell a secret.")
 
     class Meta:
         constraints: ClassVar = [

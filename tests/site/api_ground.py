@@ -15,14 +15,19 @@ from annotation_site.api import tokens
 from annotation_site.api.models import Scope
 from annotation_site.catalog.models import Mask, Project, Role, StageRun, Tree
 from annotation_site.catalog.roles import RoleShares
+from annotation_site.marketplaces import team
 from annotation_site.marketplaces.models import Listing
+from annotation_site.people.models import GoldItem, Worker
 from annotation_site.preparing.imports import Wish, begin_upload
 from annotation_site.preparing.uploads import Announced
 from annotation_site.results.export_files import ask_for_export
 from annotation_site.results.formats.choice import Choice
 from annotation_site.verification.models import Decision
 from annotation_site.verification.overruling import overrule
-from tests.factories import NOON
+from annotation_site.webhooks.delivering import send_test
+from annotation_site.webhooks.models import Kind
+from annotation_site.webhooks.webhooks import add_webhook
+from tests.factories import NOON, LessonFactory
 from tests.site.campaigns import Person, opened, project_with_clusters
 
 V1 = "/api/v1"
@@ -41,6 +46,32 @@ def client_of(user: User, scope: Scope = Scope.ADMIN, **given: Any) -> Client:
 def last_leaf(tree: Tree) -> int:
     """The node of the last mask: nodes are numbered in preorder."""
     return 2 * tree.n - 2
+
+
+def offered(project: Project, worker: Worker) -> dict[str, int]:
+    """A listing where somebody handed in, and something that the marketplace refused."""
+    listing = Listing.objects.create(
+        project=project, provider="mturk", title="Windows", description="Right?", reward="0.10", places=5,
+        created_at=NOON,
+    )  # fmt: skip
+    posting = listing.postings.create(number=1, places=5)
+    came = posting.submissions.create(
+        listing=listing, worker=worker, external_id="S1", state="handed_in", arrived_at=NOON
+    )
+    refused = listing.actions.create(
+        kind="post", reference="post:1", posting=posting, asked_at=NOON, due_at=NOON, failed_at=NOON
+    )
+    return {"listing": listing.pk, "submission": came.pk, "action": refused.pk}
+
+
+def told(project: Project, owner: User) -> dict[str, int]:
+    """A webhook, and a message to it that was answered."""
+    webhook = add_webhook(
+        project=project, url="https://receiver.example/", kinds=Kind.values, description="", by=owner, at=NOON
+    )
+    delivery = send_test(webhook, at=NOON)
+    delivery.attempts.create(at=NOON, status=500, response="no", elapsed_ms=12, headers={"webhook-id": "msg"})
+    return {"webhook": webhook.pk, "delivery": delivery.pk}
 
 
 @dataclass
@@ -69,10 +100,6 @@ class ApiGround:
         export = ask_for_export(project=project, format_name="coco", choice=Choice(), by=owner, at=NOON)
         waiting = invite(project=project, email="new@example.org", access=Access.VIEWER, at=timezone.now())
         mask = Mask.objects.filter(tree=tree).earliest("position")
-        listing = Listing.objects.create(
-            project=project, provider="mturk", title="Windows", description="Right?", reward="0.10", places=5,
-            created_at=NOON,
-        )  # fmt: skip
         files = [Announced("a.png", 10)]
         wish = Wish(RoleShares.all(Role.POOL))
         upload = begin_upload(project=project, files=files, wish=wish, by=owner, at=timezone.now())
@@ -87,11 +114,15 @@ class ApiGround:
             "verdict": verdict.pk,
             "worker": ada.member.pk,
             "export": export.pk,
-            "listing": listing.pk,
             "person": other.pk,
             "invitation": waiting.pk,
             "number": 1,
             "run": upload.pk,
+            "gold": GoldItem.objects.filter(project=project).earliest("pk").pk,
+            "code": team.new_code(project).pk,
+            "example": LessonFactory(image=mask.image, category=tree.category, is_example=True).pk,
+            **offered(project, ada.member.worker),
+            **told(project, owner),
         }
         return cls(project, owner, places)
 

@@ -105,6 +105,8 @@ API_READ = (
     "/masks/<int:mask>/crop", "/budget", "/estimate", "/trust", "/workers",
     "/workers/<int:worker>", "/listings", "/listings/<int:listing>", "/exports", "/exports/<int:export>",
     "/exports/<int:export>/file", "/report", "/dataset", "/people", "/people/<int:person>",
+    "/workers/<int:worker>/answers", "/listings/<int:listing>/progress",
+    "/listings/<int:listing>/submissions", "/listings/<int:listing>/actions",
 )  # fmt: skip
 """Routes of a project that the API tells something at."""
 API_WRITE = {
@@ -128,8 +130,38 @@ API_WRITE = {
     "/listings/<int:listing>/end": "post",
     "/exports/<int:export>/stop": "post",
     "/invitations/<int:invitation>": "delete",
+    "/examples": "get",
+    "/examples/<int:example>": "get",
+    "/test/again": "post",
+    "/gold": "get",
+    "/gold/<int:gold>": "get",
+    "/gold/<int:gold>/crop": "get",
+    "/gold/<int:gold>/retire": "post",
+    "/gold/<int:gold>/take-back": "post",
+    "/codes": "get",
+    "/codes/<int:code>": "delete",
+    "/workers/<int:worker>/vouch": "post",
+    "/workers/<int:worker>/link": "post",
+    "/workers/<int:worker>/account": "get",
+    "/workers/<int:worker>/bonus": "post",
+    "/workers/<int:worker>/payments": "get",
+    "/workers/<int:worker>/messages": "get",
+    "/submissions/<int:submission>/approve": "post",
+    "/submissions/<int:submission>/return": "post",
+    "/submissions/<int:submission>/bonus": "post",
+    "/actions/<int:action>/retry": "post",
+    "/webhooks": "get",
+    "/webhooks/<int:webhook>": "get",
+    "/webhooks/<int:webhook>/secret": "post",
+    "/webhooks/<int:webhook>/disable": "post",
+    "/webhooks/<int:webhook>/enable": "post",
+    "/webhooks/<int:webhook>/test": "post",
+    "/webhooks/<int:webhook>/deliveries": "get",
+    "/deliveries/<int:delivery>": "get",
+    "/deliveries/<int:delivery>/again": "post",
+    "/history": "get",
 }
-"""Those for admins alone: nearly all only do something."""
+"""Those for admins alone: they do something, or tell what is not for everyone."""
 API_CHANGE = [
     ("", "patch"), ("/categories", "post"), ("/categories/<int:category>", "patch"),
     ("/categories/<int:category>", "delete"), ("/imports", "post"), ("/imports/<int:run>", "delete"),
@@ -140,6 +172,10 @@ API_CHANGE = [
     ("/exports", "post"),
     ("/exports/<int:export>", "delete"), ("/people/<int:person>", "patch"),
     ("/people/<int:person>", "delete"), ("/invitations", "post"),
+    ("/examples/<int:example>", "patch"), ("/gold", "post"), ("/codes", "post"),
+    ("/workers/<int:worker>/stop", "get"), ("/workers/<int:worker>/payments", "post"),
+    ("/workers/<int:worker>/messages", "post"), ("/webhooks", "post"),
+    ("/webhooks/<int:webhook>", "patch"), ("/webhooks/<int:webhook>", "delete"),
 ]  # fmt: skip
 """What it does at routes at which something is told, or done by another method."""
 TABLE = {
@@ -355,7 +391,7 @@ class Ground:
         values = {
             "slug": self.ours.project.slug,
             "secret": self.stopped.secret if visitor == "stopped" else "guessed",
-            "code": "guessed",
+            "code": "0",
             "token": "guessed",
             "environment": "sandbox",
             "provider": "mturk",

@@ -94,14 +94,18 @@ class OneBudget(ProjectView):
     @operation("read_budget", "budget", gives=BudgetSerializer)
     def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002
         """Read caps, pay and what is committed."""
-        return Response(BudgetSerializer(budget_of(self.project)).data)
+        return Response(self._told())
 
     @operation("change_budget", "budget", body=BudgetBody, gives=BudgetSerializer)
     def patch(self, request: Request, slug: str) -> Response:  # noqa: ARG002
         """Set caps and pay. A cap below what is committed is refused."""
         said = self.body(BudgetBody, partial=True)
-        self.check_match(BudgetSerializer(budget_of(self.project)).data)
-        return Response(BudgetSerializer(change_budget(project=self.project, **said)).data)
+        with self.matching(self._told, Budget.objects.filter(project=self.project)):
+            change_budget(project=self.project, **said)
+        return Response(self._told())
+
+    def _told(self) -> Any:
+        return BudgetSerializer(budget_of(self.project)).data
 
 
 class Ledger(ProjectView):

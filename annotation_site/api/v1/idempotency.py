@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -31,7 +32,7 @@ class AnsweredBefore(Exception):
 
     def __init__(self, kept: KeptReply) -> None:
         self.response = Response(
-            json.loads(bytes(kept.content)) if kept.content else None,
+            json.loads(kept.content) if kept.content else None,
             status=kept.status,
             headers={**kept.headers, "Idempotency-Replayed": "true"},
         )
@@ -85,9 +86,19 @@ def end(kept: KeptReply, response: Response) -> None:
         kept.delete()
         return
     kept.status = response.status_code
-    kept.content = b"" if response.data is None else JSONRenderer().render(response.data)
+    kept.content = "" if response.data is None else JSONRenderer().render(response.data).decode()
     kept.headers = {name: response[name] for name in REPEATED_HEADERS if name in response}
     kept.save(update_fields=["status", "content", "headers"])
+
+
+def once(kept: KeptReply | None) -> uuid.UUID:
+    """What a request is known by for good; the same for a request that is repeated with its key.
+
+    Money and messages are kept with it, so that a request whose process died is not done twice either.
+    """
+    if kept is None:
+        return uuid.uuid4()
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"{kept.user_id} {kept.key} {kept.fingerprint}")
 
 
 def _fingerprint(request: Request) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework import serializers
@@ -16,6 +18,8 @@ from annotation_site import enqueue
 from annotation_site.api.v1.schema import operation
 from annotation_site.api.v1.serializers import Body, PageQuery, page, paged
 from annotation_site.api.v1.views import ProjectView
+from annotation_site.budget.ledger import budget_of
+from annotation_site.budget.models import Budget
 from annotation_site.dashboards.listing_form import form_for
 from annotation_site.marketplaces import listings
 from annotation_site.marketplaces.models import Environment, Listing
@@ -75,12 +79,32 @@ class ListingBody(Body, serializers.ModelSerializer[Listing]):
         )  # fmt: skip
 
 
-class Listings(ProjectView):
+class ListingView(ProjectView):
+    """A view on listings of the project."""
+
+    def listings(self) -> QuerySet[Listing]:
+        return Listing.objects.filter(project=self.project).select_related("project")
+
+    def listing(self, pk: int) -> Listing:
+        return get_object_or_404(self.listings(), pk=pk)
+
+    @cached_property
+    def budget(self) -> Budget:
+        """Read once, however many listings are told of."""
+        return budget_of(self.project)
+
+    def told(self, listing: Any) -> Any:
+        listing.cost = f"{listings.estimate(listing).total:.2f}"
+        is_draft = listing.state == Listing.State.DRAFT
+        listing.obstacles = listings.obstacles(listing, budget=self.budget) if is_draft else []
+        return ListingSerializer(listing).data
+
+
+class Listings(ListingView):
     @operation("list_listings", "listings", query=PageQuery, gives=paged(ListingSerializer))
     def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002
         """List where the project is offered, or was, the newest first."""
-        own = Listing.objects.filter(project=self.project)
-        return page(request, own, self.query(PageQuery), _told)
+        return page(request, self.listings(), self.query(PageQuery), self.told)
 
     @operation(
         "draft_listing", "listings", body=ListingBody, gives=ListingSerializer, status=HTTPStatus.CREATED
@@ -101,42 +125,30 @@ class Listings(ProjectView):
             terms=form.terms(),
         )
         address = reverse("api:listing", args=[slug, made.pk], request=request)
-        return Response(_told(made), status=HTTPStatus.CREATED, headers={"Location": address})
+        return Response(self.told(made), status=HTTPStatus.CREATED, headers={"Location": address})
 
 
-class OneListing(ProjectView):
+class OneListing(ListingView):
     @operation("read_listing", "listings", gives=ListingSerializer)
     def get(self, request: Request, slug: str, listing: int) -> Response:  # noqa: ARG002
         """A listing: what it costs, and what stands in its way."""
-        return Response(_told(_listing(self, listing)))
+        return Response(self.told(self.listing(listing)))
 
 
-class Publish(ProjectView):
+class Publish(ListingView):
     @operation("publish_listing", "listings", gives=ListingSerializer)
     def post(self, request: Request, slug: str, listing: int) -> Response:  # noqa: ARG002
         """Let workers tell the marketplace. Safe to repeat."""
-        found = _listing(self, listing)
+        found = self.listing(listing)
         listings.publish(listing=found, at=timezone.now())
         enqueue.send("maskgrove.deliver_actions")
-        return Response(_told(_listing(self, listing)))
+        return Response(self.told(self.listing(listing)))
 
 
-class End(ProjectView):
+class End(ListingView):
     @operation("end_listing", "listings", gives=ListingSerializer)
     def post(self, request: Request, slug: str, listing: int) -> Response:  # noqa: ARG002
         """Offer nothing more; whoever holds a place goes on, and is paid. Safe to repeat."""
-        listings.end(listing=_listing(self, listing), at=timezone.now())
+        listings.end(listing=self.listing(listing), at=timezone.now())
         enqueue.send("maskgrove.deliver_actions")
-        return Response(_told(_listing(self, listing)))
-
-
-def _listing(view: ProjectView, pk: int) -> Listing:
-    return get_object_or_404(Listing.objects.select_related("project"), project=view.project, pk=pk)
-
-
-def _told(listing: Listing) -> Any:
-    told: Any = listing
-    told.cost = f"{listings.estimate(listing).total:.2f}"
-    is_draft = listing.state == Listing.State.DRAFT
-    told.obstacles = listings.obstacles(listing) if is_draft else []
-    return ListingSerializer(told).data
+        return Response(self.told(self.listing(listing)))

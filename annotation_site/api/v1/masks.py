@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -26,7 +27,7 @@ from annotation_site.api.v1.views import ProjectView
 from annotation_site.catalog import photos
 from annotation_site.catalog.framing import Frame
 from annotation_site.catalog.kept_photos import kept
-from annotation_site.catalog.models import Image, Mask, Role
+from annotation_site.catalog.models import Image, Mask, Project, Role
 from annotation_site.catalog.photos import PhotoUnreadable
 from annotation_site.dashboards import thumbnails
 from annotation_site.dashboards.mask_browser import BY_HAND, ORDERS, SAID, Browsed, Wanted, mask_page
@@ -175,7 +176,7 @@ class OneMask(ProjectView):
     @operation("read_mask", "masks", gives=MaskFactsSerializer)
     def get(self, request: Request, slug: str, mask: int) -> Response:  # noqa: ARG002
         """One mask: which clusters, which answers by whom, what became of it."""
-        facts = MaskFacts(self.project, _mask(self, mask))
+        facts = MaskFacts(self.project, mask_of(self.project, mask))
         told: Any = facts.mask
         told.told_tree, told.became, told.node = facts.mask.tree, facts.fate.value, facts.node.node
         told.judgments, told.clusters, told.true_iou = facts.judgments, facts.path, facts.true_iou
@@ -189,7 +190,7 @@ class MaskCrop(ProjectView):
     @operation("read_mask_crop", "masks", gives=PHOTO)
     def get(self, request: Request, slug: str, mask: int) -> HttpResponse:  # noqa: ARG002
         """The mask and its surroundings as a small JPEG, without its outline."""
-        return _jpeg(partial(thumbnails.thumbnail, _mask(self, mask)))
+        return jpeg(partial(thumbnails.thumbnail, mask_of(self.project, mask)))
 
 
 class Images(ProjectView):
@@ -216,19 +217,21 @@ class Photo(ProjectView):
         found = get_object_or_404(Image, pk=image, project=self.project)
         frame = Frame(0, 0, found.width, found.height)
         name = f"images/{found.pk % 256:02x}/{found.pk}-{LONGEST}-{found.digest[:16]}.jpg"
-        return _jpeg(lambda: kept(name, partial(photos.render, found, frame, longest=LONGEST)))
+        return jpeg(lambda: kept(name, partial(photos.render, found, frame, longest=LONGEST)))
 
 
-def _jpeg(render: Any) -> HttpResponse:
+def jpeg(render: Callable[[], bytes]) -> HttpResponse:
+    """A photo; Http404 where its file cannot be read."""
     try:
         return HttpResponse(render(), "image/jpeg")
     except PhotoUnreadable as error:
         raise Http404(str(error)) from error
 
 
-def _mask(view: ProjectView, pk: int) -> Mask:
+def mask_of(project: Project, pk: int) -> Mask:
+    """A mask of the project's pool; Http404 where there is none."""
     own = Mask.objects.select_related("image", "tree__category", "tree__round").defer("tree__packed")
-    return get_object_or_404(own, pk=pk, tree__round__project=view.project, tree__role=Role.POOL)
+    return get_object_or_404(own, pk=pk, tree__round__project=project, tree__role=Role.POOL)
 
 
 def _wanted(asked: dict[str, Any]) -> Wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -72,16 +73,17 @@ class Person(ProjectView):
     @operation("read_person", "people", gives=PersonSerializer)
     def get(self, request: Request, slug: str, person: int) -> Response:  # noqa: ARG002
         """Read what somebody may do."""
-        return Response(PersonSerializer(self._grant(person)).data)
+        return Response(self._told(person))
 
     @operation("change_access", "people", body=AccessBody, gives=PersonSerializer)
     def patch(self, request: Request, slug: str, person: int) -> Response:  # noqa: ARG002
         """Give a person of the project another access. Owners alone may."""
-        found, said = self._grant(person), self.body(AccessBody, partial=True)
-        self.check_match(PersonSerializer(found).data)
-        if "access" in said:
-            granting.grant(project=self.project, user=found.user, access=Access(said["access"]))
-        return Response(PersonSerializer(self._grant(person)).data)
+        said = self.body(AccessBody, partial=True)
+        with self.matching(partial(self._told, person), Grant.objects.filter(project=self.project)):
+            if "access" in said:
+                user = get_object_or_404(User, pk=person)
+                granting.grant(project=self.project, user=user, access=Access(said["access"]))
+        return Response(self._told(person))
 
     @operation("remove_person", "people")
     def delete(self, request: Request, slug: str, person: int) -> Response:  # noqa: ARG002
@@ -91,9 +93,9 @@ class Person(ProjectView):
         )
         return Response(status=HTTPStatus.NO_CONTENT)
 
-    def _grant(self, pk: int) -> Grant:
+    def _told(self, pk: int) -> Any:
         own = Grant.objects.select_related("user")
-        return get_object_or_404(own, project=self.project, user=pk)
+        return PersonSerializer(get_object_or_404(own, project=self.project, user=pk)).data
 
 
 class Invitations(ProjectView):

@@ -3,50 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import User
-from django.db import transaction
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from annotation_site.access.granting import grant
-from annotation_site.access.models import Access
 from annotation_site.api import tokens
 from annotation_site.api.models import Scope
 from annotation_site.api.problems import Problem
+from annotation_site.api.v1.categories import MOST_CATEGORIES, CategoryBody, given_categories
 from annotation_site.api.v1.schema import operation
-from annotation_site.api.v1.serializers import NOT_BLANK, Body, PageQuery, page, paged
+from annotation_site.api.v1.serializers import Body, PageQuery, page, paged
 from annotation_site.api.v1.views import ApiView, ProjectView, token_of
-from annotation_site.catalog.changing import change_parameters
+from annotation_site.catalog.changing import change_parameters, given_options
 from annotation_site.catalog.models import Project
-from annotation_site.catalog.projects import CHOICES, PARAMETERS, ProjectDiffers, create_project
+from annotation_site.catalog.projects import CHOICES, PARAMETERS
 from annotation_site.dashboards.overview import figures_of
 from annotation_site.dashboards.sharing import shared
+from annotation_site.preparing.creating import create_owned_project
 from annotation_site.verification import opening
 from annotation_site.verification.status import status
-from pipeline.coco import CocoCategory
 from pipeline.metrics import SECONDS_PER_DRAWING
 
 STATES = {"open": opening.resume_campaign, "paused": opening.pause_campaign}
-MOST_CATEGORIES = 2000
+
+
+_Count = partial(serializers.IntegerField, required=False, allow_null=True)
+_Number = partial(serializers.FloatField, required=False, allow_null=True)
 
 
 class DetectorOptionsBody(Body):
-    """How the detector is trained and predicts; what is left out it was tuned for."""
+    """How the detector is trained and predicts; null is what it was tuned for."""
 
-    iterations = serializers.IntegerField(min_value=1, max_value=10_000_000, required=False)
-    batch_size = serializers.IntegerField(min_value=1, max_value=4096, required=False)
-    learning_rate = serializers.FloatField(min_value=1e-9, max_value=9, required=False)
-    short_side = serializers.IntegerField(min_value=32, max_value=8192, required=False)
-    checkpoint_every = serializers.IntegerField(min_value=1, max_value=1_000_000, required=False)
-    max_masks = serializers.IntegerField(min_value=1, max_value=10_000, required=False)
-    ignored_overlap = serializers.FloatField(min_value=0.01, max_value=1, required=False)
-    ignored_score = serializers.FloatField(min_value=0, max_value=1, required=False)
+    iterations = _Count(min_value=1, max_value=10_000_000)
+    batch_size = _Count(min_value=1, max_value=4096)
+    learning_rate = _Number(min_value=1e-9, max_value=9)
+    short_side = _Count(min_value=32, max_value=8192)
+    checkpoint_every = _Count(min_value=1, max_value=1_000_000)
+    max_masks = _Count(min_value=1, max_value=10_000)
+    ignored_overlap = _Number(min_value=0.01, max_value=1)
+    ignored_score = _Number(min_value=0, max_value=1)
 
 
 class ParametersBody(Body, serializers.ModelSerializer[Project]):
@@ -70,14 +72,6 @@ class ParametersBody(Body, serializers.ModelSerializer[Project]):
         fields: ClassVar[tuple[str, ...]] = PARAMETERS
 
 
-class CategoryBody(Body):
-    """A kind of object; without an id it is numbered."""
-
-    id = serializers.IntegerField(min_value=0, max_value=2**31 - 1, required=False)
-    name = serializers.RegexField(NOT_BLANK, max_length=120)
-    supercategory = serializers.CharField(max_length=120, required=False, allow_blank=True)
-
-
 class NewProjectBody(ParametersBody):
     """A project to be made; what is left out is the paper's."""
 
@@ -86,6 +80,9 @@ class NewProjectBody(ParametersBody):
 
     class Meta(ParametersBody.Meta):
         fields: ClassVar[tuple[str, ...]] = ("name", "categories", *PARAMETERS)
+
+    def validate_detector_options(self, options: dict[str, Any]) -> dict[str, Any]:
+        return given_options(options)
 
 
 class ProjectSerializer(serializers.ModelSerializer[Project]):
@@ -212,25 +209,16 @@ class Projects(ApiView):
         if token is not None and token.is_restricted:
             detail = "A token for some projects makes no new one."
             raise Problem(HTTPStatus.FORBIDDEN, "scope-insufficient", detail)
-        made = _create(request.user, said)
+        assert isinstance(request.user, User)
+        made = create_owned_project(
+            name=said.pop("name"),
+            categories=given_categories(said.pop("categories")),
+            owner=request.user,
+            parameters=said,
+        )
         address = reverse("api:project", args=[made.slug], request=request)
         told = ProjectSerializer(made).data
         return Response(told, status=HTTPStatus.CREATED, headers={"Location": address})
-
-
-@transaction.atomic
-def _create(user: Any, said: dict[str, Any]) -> Project:
-    name, listed = said.pop("name"), said.pop("categories")
-    categories = [
-        CocoCategory(one.get("id", number), one["name"].strip(), one.get("supercategory", ""))
-        for number, one in enumerate(listed, start=1)
-    ]
-    created = create_project(name=name, categories=categories, parameters=said)
-    if created.new:
-        grant(project=created.project, user=user, access=Access.OWNER)
-    elif not tokens.access_for(created.project, user, None):
-        raise ProjectDiffers(f"There is another project {created.project.slug}: choose another name.")
-    return created.project
 
 
 class OneProject(ProjectView):
@@ -243,10 +231,13 @@ class OneProject(ProjectView):
     def patch(self, request: Request, slug: str) -> Response:  # noqa: ARG002
         """Change parameters. An open round keeps its rules; the change is for later ones."""
         said = self.body(ParametersBody, partial=True)
-        self.check_match(ProjectSerializer(self.project).data)
-        if "detector_options" in said:
-            said["detector_options"] = {**self.project.detector_options, **said["detector_options"]}
-        return Response(ProjectSerializer(change_parameters(project=self.project, values=said)).data)
+        options = said.pop("detector_options", None)
+        with self.matching(self._told):
+            changed = change_parameters(project=self.project, values=said, options=options)
+        return Response(ProjectSerializer(changed).data)
+
+    def _told(self) -> Any:
+        return ProjectSerializer(Project.objects.get(pk=self.project.pk)).data
 
 
 class State(ProjectView):

@@ -21,7 +21,11 @@ from annotation_site.catalog.offering import OfferRefused
 from annotation_site.catalog.projects import ProjectDiffers, ProjectRefused
 from annotation_site.catalog.roles import InvalidShares
 from annotation_site.catalog.stages import StageError
+from annotation_site.marketplaces.accounts import PaymentRefused
+from annotation_site.marketplaces.by_hand import SubmissionRefused
 from annotation_site.marketplaces.listings import ListingRefused
+from annotation_site.marketplaces.messaging import CannotWrite
+from annotation_site.marketplaces.paying import BonusRefused
 from annotation_site.marketplaces.team import InvalidAddress
 from annotation_site.people.policies import PolicyRefused
 from annotation_site.people.qualification.policy import InvalidPolicy
@@ -31,9 +35,12 @@ from annotation_site.preparing.imports import CannotStart
 from annotation_site.preparing.uploads import UploadRefused
 from annotation_site.results.export_files import UnknownFormat
 from annotation_site.verification.forecasting import NothingToForecast
+from annotation_site.verification.gold_review import CannotMark
 from annotation_site.verification.next_round import NoNextRound
 from annotation_site.verification.opening import NotOpen
 from annotation_site.verification.overruling import CannotOverrule
+from annotation_site.webhooks.addresses import AddressRefused
+from annotation_site.webhooks.webhooks import WebhookRefused
 from pipeline.coco import CocoError
 
 UNFIT, CONFLICT = HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.CONFLICT
@@ -59,7 +66,14 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     OfferRefused: UNFIT,
     OtherPredictions: CONFLICT,
     TokenRefused: UNFIT,
+    AddressRefused: UNFIT,
+    WebhookRefused: UNFIT,
     ListingRefused: CONFLICT,
+    SubmissionRefused: CONFLICT,
+    BonusRefused: CONFLICT,
+    PaymentRefused: CONFLICT,
+    CannotWrite: CONFLICT,
+    CannotMark: CONFLICT,
     ImportBusy: CONFLICT,
     BudgetError: CONFLICT,
     LastOwner: CONFLICT,

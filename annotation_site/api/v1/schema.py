@@ -26,12 +26,15 @@ TAGS = {
     "masks": "by filter, with all that is known of one",
     "decisions": "with their evidence",
     "verdicts": "by hand",
-    "workers": "their record and standing",
-    "listings": "offers on marketplaces",
+    "gold": "masks whose answer is known",
+    "workers": "their record, standing, pay, and how they join",
+    "listings": "offers on marketplaces, and who came by them",
     "budget": "caps, pay, ledger, estimate",
     "exports": "files to take away",
     "results": "report and dataset",
     "people": "access and invitations",
+    "webhooks": "addresses that are told what happens",
+    "history": "who changed what",
     "worker": "what the verify page calls",
 }
 """What operations are listed under, in order."""

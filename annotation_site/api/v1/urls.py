@@ -5,10 +5,17 @@ from __future__ import annotations
 from django.urls import path, register_converter
 
 from annotation_site.api.v1 import (
+    accounts,
+    answers,
     budgets,
+    categories,
+    codes,
     exports,
+    gold,
+    history,
     imports,
     instructions,
+    lessons,
     listings,
     masks,
     nowhere,
@@ -17,7 +24,9 @@ from annotation_site.api.v1 import (
     predictions,
     projects,
     stages,
+    submissions,
     trees,
+    webhooks,
     workers,
 )
 
@@ -25,6 +34,10 @@ PROJECT = "projects/<slug:slug>"
 TREE = f"{PROJECT}/trees/<int:tree>"
 WORKER = f"{PROJECT}/workers/<int:worker>"
 IMPORT = f"{PROJECT}/imports/<int:run>"
+LISTING = f"{PROJECT}/listings/<int:listing>"
+SUBMISSION = f"{PROJECT}/submissions/<int:submission>"
+GOLD = f"{PROJECT}/gold/<int:gold>"
+WEBHOOK = f"{PROJECT}/webhooks/<int:webhook>"
 EXPORT = f"{PROJECT}/exports/<int:export>"
 
 register_converter(nowhere.Anything, "anything")
@@ -36,10 +49,13 @@ urlpatterns = [
     path(f"{PROJECT}/status", projects.Status.as_view(), name="status"),
     path(f"{PROJECT}/overview", overviews.Overview.as_view(), name="overview"),
     path(f"{PROJECT}/curve", projects.Curve.as_view(), name="curve"),
-    path(f"{PROJECT}/categories", instructions.Categories.as_view(), name="categories"),
-    path(f"{PROJECT}/categories/<int:category>", instructions.OneCategory.as_view(), name="category"),
+    path(f"{PROJECT}/categories", categories.Categories.as_view(), name="categories"),
+    path(f"{PROJECT}/categories/<int:category>", categories.OneCategory.as_view(), name="category"),
     path(f"{PROJECT}/instructions", instructions.Instructions.as_view(), name="instructions"),
     path(f"{PROJECT}/test", instructions.Test.as_view(), name="test"),
+    path(f"{PROJECT}/test/again", instructions.TestAgain.as_view(), name="test-again"),
+    path(f"{PROJECT}/examples", lessons.Examples.as_view(), name="examples"),
+    path(f"{PROJECT}/examples/<int:example>", lessons.OneExample.as_view(), name="example"),
     path(f"{PROJECT}/images", masks.Images.as_view(), name="images"),
     path(f"{PROJECT}/images/<int:image>", masks.OneImage.as_view(), name="image"),
     path(f"{PROJECT}/images/<int:image>/photo", masks.Photo.as_view(), name="photo"),
@@ -71,16 +87,37 @@ urlpatterns = [
     path(f"{PROJECT}/budget", budgets.OneBudget.as_view(), name="budget"),
     path(f"{PROJECT}/ledger", budgets.Ledger.as_view(), name="ledger"),
     path(f"{PROJECT}/estimate", budgets.OneEstimate.as_view(), name="estimate"),
+    path(f"{PROJECT}/gold", gold.Gold.as_view(), name="gold"),
+    path(GOLD, gold.OneGold.as_view(), name="gold-item"),
+    path(f"{GOLD}/crop", gold.GoldCrop.as_view(), name="gold-crop"),
+    path(f"{GOLD}/retire", gold.RetireGold.as_view(), name="retire-gold"),
+    path(f"{GOLD}/take-back", gold.TakeBackGold.as_view(), name="take-back-gold"),
     path(f"{PROJECT}/trust", instructions.Trust.as_view(), name="trust"),
     path(f"{PROJECT}/workers", workers.Workers.as_view(), name="workers"),
     path(WORKER, workers.OneWorker.as_view(), name="worker"),
     path(f"{WORKER}/stop", workers.Stop.as_view(), name="stop-worker"),
     path(f"{WORKER}/reinstate", workers.Reinstate.as_view(), name="reinstate-worker"),
     path(f"{WORKER}/note", workers.Note.as_view(), name="note-worker"),
+    path(f"{WORKER}/vouch", workers.Vouch.as_view(), name="vouch"),
+    path(f"{WORKER}/link", workers.Link.as_view(), name="rotate-link"),
+    path(f"{WORKER}/answers", answers.Answers.as_view(), name="answers"),
+    path(f"{WORKER}/account", accounts.OneAccount.as_view(), name="account"),
+    path(f"{WORKER}/bonus", accounts.Bonus.as_view(), name="bonus"),
+    path(f"{WORKER}/payments", accounts.Payments.as_view(), name="payments"),
+    path(f"{WORKER}/messages", accounts.Messages.as_view(), name="messages"),
+    path(f"{PROJECT}/codes", codes.Codes.as_view(), name="codes"),
+    path(f"{PROJECT}/codes/<int:code>", codes.OneCode.as_view(), name="code"),
     path(f"{PROJECT}/listings", listings.Listings.as_view(), name="listings"),
-    path(f"{PROJECT}/listings/<int:listing>", listings.OneListing.as_view(), name="listing"),
-    path(f"{PROJECT}/listings/<int:listing>/publish", listings.Publish.as_view(), name="publish"),
-    path(f"{PROJECT}/listings/<int:listing>/end", listings.End.as_view(), name="end"),
+    path(LISTING, listings.OneListing.as_view(), name="listing"),
+    path(f"{LISTING}/publish", listings.Publish.as_view(), name="publish"),
+    path(f"{LISTING}/end", listings.End.as_view(), name="end"),
+    path(f"{LISTING}/progress", submissions.Progress.as_view(), name="progress"),
+    path(f"{LISTING}/submissions", submissions.Submissions.as_view(), name="submissions"),
+    path(f"{SUBMISSION}/approve", submissions.Approve.as_view(), name="approve"),
+    path(f"{SUBMISSION}/return", submissions.AskToReturn.as_view(), name="ask-to-return"),
+    path(f"{SUBMISSION}/bonus", submissions.SubmissionBonus.as_view(), name="submission-bonus"),
+    path(f"{LISTING}/actions", submissions.Actions.as_view(), name="actions"),
+    path(f"{PROJECT}/actions/<int:action>/retry", submissions.RetryAction.as_view(), name="retry-action"),
     path(f"{PROJECT}/exports", exports.Exports.as_view(), name="exports"),
     path(EXPORT, exports.OneExport.as_view(), name="export"),
     path(f"{EXPORT}/stop", exports.StopExport.as_view(), name="stop-export"),
@@ -91,5 +128,15 @@ urlpatterns = [
     path(f"{PROJECT}/people/<int:person>", people.Person.as_view(), name="person"),
     path(f"{PROJECT}/invitations", people.Invitations.as_view(), name="invitations"),
     path(f"{PROJECT}/invitations/<int:invitation>", people.OneInvitation.as_view(), name="invitation"),
+    path(f"{PROJECT}/webhooks", webhooks.Webhooks.as_view(), name="webhooks"),
+    path(WEBHOOK, webhooks.OneWebhook.as_view(), name="webhook"),
+    path(f"{WEBHOOK}/secret", webhooks.WebhookSecret.as_view(), name="webhook-secret"),
+    path(f"{WEBHOOK}/disable", webhooks.DisableWebhook.as_view(), name="disable-webhook"),
+    path(f"{WEBHOOK}/enable", webhooks.EnableWebhook.as_view(), name="enable-webhook"),
+    path(f"{WEBHOOK}/test", webhooks.TestWebhook.as_view(), name="test-webhook"),
+    path(f"{WEBHOOK}/deliveries", webhooks.Deliveries.as_view(), name="deliveries"),
+    path(f"{PROJECT}/deliveries/<int:delivery>", webhooks.OneDelivery.as_view(), name="delivery"),
+    path(f"{PROJECT}/deliveries/<int:delivery>/again", webhooks.Redeliver.as_view(), name="redeliver"),
+    path(f"{PROJECT}/history", history.History.as_view(), name="history"),
     path("<anything:rest>", nowhere.Nowhere.as_view(), name="nowhere"),
 ]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.utils import timezone
 from django.utils.cache import get_conditional_response, patch_cache_control, set_response_etag
@@ -114,6 +118,11 @@ class ApiView(APIView):
         patch_cache_control(finished, private=True, no_cache=True)
         return finished
 
+    @property
+    def once(self) -> uuid.UUID:
+        """What this request is known by, so that it is done once; see `idempotency.once`."""
+        return idempotency.once(self._kept)
+
     def query(self, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
         """What the address asks for."""
         given = serializer(data=self.request.query_params.dict(), context={"view": self})
@@ -129,7 +138,7 @@ class ApiView(APIView):
         return said
 
     def check_match(self, now: Mapping[str, Any]) -> None:
-        """Refuse a change whose If-Match is not the ETag of what is there, as GET would tell it.
+        """Refuse a change whose If-Match is not the ETag of what is there now, as GET would tell it.
 
         Raises
         ------
@@ -160,6 +169,27 @@ class ProjectView(ApiView):
         self.project, self.access = project_for(
             request, places["slug"], self.needs.get(str(request.method), least)
         )
+
+    @contextmanager
+    def matching(self, tell: Callable[[], Mapping[str, Any]], *rows: QuerySet[Any]) -> Iterator[None]:
+        """A transaction for a change, entered only if If-Match is the ETag of what is there.
+
+        Until it ends nobody else changes that: the project's row is held, and then `rows`.
+
+        Parameters
+        ----------
+        tell : what GET would tell; called with the rows held
+        rows : that others change without holding the project's
+
+        Raises
+        ------
+        Problem
+        """
+        with transaction.atomic():
+            for held in (Project.objects.filter(pk=self.project.pk), *rows):
+                list(held.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+            self.check_match(tell())
+            yield
 
 
 def project_for(request: Request, slug: str, needed: Access) -> tuple[Project, Access]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.shortcuts import get_object_or_404
@@ -19,11 +19,14 @@ from annotation_site.api.problems import Problem
 from annotation_site.api.v1.schema import operation
 from annotation_site.api.v1.serializers import NOT_BLANK, Body, PageQuery, page, paged
 from annotation_site.api.v1.views import ProjectView
+from annotation_site.dashboards.workers.facts import WorkerFacts
 from annotation_site.marketplaces import team
+from annotation_site.marketplaces.messaging import Route, route_to
 from annotation_site.people.models import Membership, Standing, StandingChange
 from annotation_site.people.qualification.policy import vouch
 from annotation_site.verification import trust
 from annotation_site.verification.records import record_of
+from annotation_site.verification.withdrawing import resting_on
 
 
 def _reason() -> serializers.RegexField:
@@ -68,9 +71,13 @@ class WorkerFactsSerializer(WorkerSerializer):
     record = RecordTold(source="work")
     changes = ChangeTold(source="history", many=True, help_text="The newest first, a hundred at most.")
     link = serializers.CharField(allow_null=True, help_text="Their personal link, for admins alone.")
+    email = serializers.CharField(allow_null=True, help_text="Of your own people, for admins alone.")
+    route = serializers.ChoiceField(
+        choices=[route.value for route in Route], help_text="How they are written to, or why they cannot be."
+    )
 
     class Meta(WorkerSerializer.Meta):
-        fields = (*WorkerSerializer.Meta.fields, "record", "changes", "link")  # type: ignore[assignment]
+        fields = (*WorkerSerializer.Meta.fields, "record", "changes", "link", "email", "route")  # type: ignore[assignment]
 
 
 class WorkerQuery(PageQuery):
@@ -85,6 +92,7 @@ class NewWorkerBody(Body):
     name = serializers.RegexField(NOT_BLANK, max_length=120)
     email = serializers.EmailField(max_length=120, required=False)
     vouch = serializers.BooleanField(default=False, help_text="Let them in without the test.")
+    mail = serializers.BooleanField(default=False, help_text="Send them their link, where `email` says.")
 
 
 class StopBody(Body):
@@ -93,6 +101,20 @@ class StopBody(Body):
     reason = _reason()
     retract = serializers.BooleanField(default=True, help_text="Their answers stop counting,")
     since = serializers.DateTimeField(required=False, help_text="those from then on, or all.")
+
+
+class StopQuery(serializers.Serializer[Any]):
+    """Which answers would not count."""
+
+    since = serializers.DateTimeField(required=False, help_text="Those from then on, or all.")
+
+
+class RestingSerializer(serializers.Serializer[Any]):
+    """What would be lost with a worker's answers."""
+
+    judgments = serializers.IntegerField(help_text="On masks, that count.")
+    decisions = serializers.IntegerField(help_text="In force, whose samples hold one of them.")
+    falling = serializers.IntegerField(help_text="Decisions that would be withdrawn.")
 
 
 class ReinstateBody(Body):
@@ -122,13 +144,15 @@ class Workers(ProjectView):
         "invite_worker", "workers", body=NewWorkerBody, gives=WorkerFactsSerializer, status=HTTPStatus.CREATED
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Make a worker of your own team; send them the link that is told."""
+        """Make a worker of your own team; send them the link that is told, or have it mailed."""
         said = self.body(NewWorkerBody)
         if not said["name"].isprintable():
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "name-unprintable", "A name is one line of text.")
         member = team.invite(project=self.project, name=said["name"], email=said.get("email", ""))
         if said["vouch"]:
-            vouch(membership=member, reason=f"{request.user} vouches for them", at=timezone.now())
+            _vouch(self, member)
+        if said["mail"] and "email" in said:
+            team.send_link(member=member, email=said["email"], url=_link(self, member))
         told = _facts(self, member.pk)
         address = reverse("api:worker", args=[slug, member.pk], request=request)
         return Response(told, status=HTTPStatus.CREATED, headers={"Location": address})
@@ -141,7 +165,31 @@ class OneWorker(ProjectView):
         return Response(_facts(self, worker))
 
 
+class Link(ProjectView):
+    @operation("rotate_link", "workers", gives=WorkerFactsSerializer)
+    def post(self, request: Request, slug: str, worker: int) -> Response:  # noqa: ARG002
+        """Give a worker another personal link; the old one leads nowhere from now on."""
+        team.rotate_link(_member(self, worker))
+        return Response(_facts(self, worker))
+
+
+class Vouch(ProjectView):
+    @operation("vouch_for_worker", "workers", gives=WorkerFactsSerializer)
+    def post(self, request: Request, slug: str, worker: int) -> Response:  # noqa: ARG002
+        """Let a worker answer without the test, now and after changes of it. Safe to repeat."""
+        _vouch(self, _member(self, worker))
+        return Response(_facts(self, worker))
+
+
 class Stop(ProjectView):
+    needs: ClassVar = {"GET": Access.ADMIN}
+
+    @operation("foresee_stop", "workers", query=StopQuery, gives=RestingSerializer)
+    def get(self, request: Request, slug: str, worker: int) -> Response:  # noqa: ARG002
+        """What rests on a worker's answers, and would fall if they did not count. Nothing is changed."""
+        since = self.query(StopQuery).get("since")
+        return Response(RestingSerializer(resting_on(membership=_member(self, worker), since=since)).data)
+
     @operation("stop_worker", "workers", body=StopBody, gives=WorkerFactsSerializer)
     def post(self, request: Request, slug: str, worker: int) -> Response:  # noqa: ARG002
         """No new HIT for them; what they did is paid. Decisions that fall without their answers reopen."""
@@ -193,7 +241,17 @@ def _facts(view: ProjectView, pk: int) -> Any:
         "clock_ms": found.pace.clock_ms,
     }
     member.history = member.changes.order_by("-at", "-pk")[:100]
-    landing = address_of("pages:landing", args=[member.secret])
     is_admin = view.access.includes(Access.ADMIN)
-    member.link = view.request.build_absolute_uri(landing) if is_admin else None
+    member.link = _link(view, member) if is_admin else None
+    member.email = WorkerFacts(member).email if is_admin else None
+    member.route = route_to(member).value
     return WorkerFactsSerializer(member).data
+
+
+def _link(view: ProjectView, member: Membership) -> str:
+    return view.request.build_absolute_uri(address_of("pages:landing", args=[member.secret]))
+
+
+def _vouch(view: ProjectView, member: Membership) -> None:
+    reason = f"{view.request.user.get_username()} vouches for them"
+    vouch(membership=member, reason=reason, at=timezone.now())

@@ -82,21 +82,29 @@ def is_asked(project: Project) -> bool:
     return readiness(project).is_asked
 
 
-def set_policy(*, project: Project, questions: int, pass_mark: float, attempts: int) -> QualificationPolicy:
-    """Change the test. Another number of questions or pass mark is another test: everyone is asked again.
+@transaction.atomic
+def set_policy(
+    *,
+    project: Project,
+    questions: int | None = None,
+    pass_mark: float | None = None,
+    attempts: int | None = None,
+) -> QualificationPolicy:
+    """Change the test; what is left out stays. Another number of questions or pass mark asks everyone again.
 
     Raises
     ------
     InvalidPolicy
         When a value is out of range.
     """
-    _check(questions, pass_mark, attempts)
-    with transaction.atomic():
-        policy = _locked(project)
-        if (policy.questions, policy.pass_mark) != (questions, pass_mark):
-            policy.version += 1
-        policy.questions, policy.pass_mark, policy.attempts = questions, pass_mark, attempts
-        policy.save()
+    policy = _locked(project)
+    before = (policy.questions, policy.pass_mark)
+    policy.questions = policy.questions if questions is None else questions
+    policy.pass_mark = policy.pass_mark if pass_mark is None else pass_mark
+    policy.attempts = policy.attempts if attempts is None else attempts
+    _check(policy)
+    policy.version += (policy.questions, policy.pass_mark) != before
+    policy.save()
     return policy
 
 
@@ -160,10 +168,10 @@ def _locked(project: Project) -> QualificationPolicy:
     return QualificationPolicy.objects.select_for_update(no_key=True).get(project=project)
 
 
-def _check(questions: int, pass_mark: float, attempts: int) -> None:
-    if not (questions == 0 or 2 <= questions <= 50):
-        raise InvalidPolicy(f"A test has 2 to 50 questions, or 0 for none: {questions} was given.")
-    if not 0.5 <= pass_mark <= 1:
-        raise InvalidPolicy(f"The pass mark is a share from 0.5 to 1: {pass_mark} was given.")
-    if not 1 <= attempts <= 20:
-        raise InvalidPolicy(f"There are 1 to 20 attempts: {attempts} was given.")
+def _check(policy: QualificationPolicy) -> None:
+    if not (policy.questions == 0 or 2 <= policy.questions <= 50):
+        raise InvalidPolicy(f"A test has 2 to 50 questions, or 0 for none: {policy.questions} was given.")
+    if not 0.5 <= policy.pass_mark <= 1:
+        raise InvalidPolicy(f"The pass mark is a share from 0.5 to 1: {policy.pass_mark} was given.")
+    if not 1 <= policy.attempts <= 20:
+        raise InvalidPolicy(f"There are 1 to 20 attempts: {policy.attempts} was given.")
