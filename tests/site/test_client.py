@@ -91,6 +91,56 @@ def test_files_are_uploaded_in_pieces_and_imported(ground, site, tmp_path, monke
 
 
 @live
+def test_what_admins_do_on_pages_is_done_from_python(ground, site):
+    project, worker = site.project(ground.project.slug), ground.places["worker"]
+    assert project.overview()["bought"]["questions"] == project.status()["campaign"]["questions"]
+    with pytest.raises(Conflict, match="they stay"):
+        project.add_categories("door", {"name": "gate", "supercategory": "entrance"})
+    assert project.set_instructions(instructions="Look.")["instructions"] == "Look."
+    assert project.leave_out(next(project.examples())["id"])["left_out"]
+    version = project.test()["version"]
+    assert project.ask_everyone_again()["version"] == project.test()["version"] == version + 1
+    gold = project.mark_gold(ground.places["mask"], is_correct=True)
+    project.retire_gold(gold["id"], reason="blurred")
+    assert [one["id"] for one in project.gold(state="retired")] == [gold["id"]]
+    assert project.take_back_gold(gold["id"])["retired_at"] is None
+    assert project.give_bonus(worker, "0.50", reason="Thanks.")["owed"] == "0.50"
+    assert project.note_payment(worker, "0.50", note="cash") == next(project.payments(worker))
+    assert project.account(worker)["owed"] == "0.00"
+    assert project.foresee_stop(worker)["judgments"] > 40
+    assert next(project.answers(worker, which="gold"))["is_right"]
+    before = project.worker(worker)["link"]
+    assert project.rotate_link(worker)["link"] == project.vouch_for(worker)["link"] != before
+    code = project.make_code()
+    project.revoke_code(code["id"])
+    assert code not in project.codes()
+    assert project.set_access(ground.places["person"], "admin") in project.people()
+    assert next(project.history(what="access.Grant"))["after"] == {"access": "admin"}
+
+
+@live
+def test_marketplaces_and_webhooks_are_run_from_python(ground, site):
+    project, listing = site.project(ground.project.slug), ground.places["listing"]
+    assert [one["id"] for one in project.listings()] == [listing]
+    assert project.progress(listing)["submissions"]["handed_in"] == 1
+    (came,) = project.submissions(listing, state="unexplained")
+    assert project.approve_submission(came["id"])["id"] == came["id"]
+    (refused,) = project.actions(listing, state="failed")
+    assert project.retry_action(refused["id"])["failed_at"] is None
+    made = project.add_webhook("https://receiver.example/ours", ["stage.failed"])
+    assert made["secret"].startswith("whsec_")
+    assert project.rotate_webhook_secret(made["id"])["secret"] != made["secret"]
+    assert project.change_webhook(made["id"], description="ours")["description"] == "ours"
+    assert not project.disable_webhook(made["id"])["is_enabled"]
+    assert project.enable_webhook(made["id"]) in project.webhooks()
+    sent = project.test_webhook(made["id"])
+    assert list(project.deliveries(made["id"])) == [sent]
+    assert project.redeliver(sent["id"])["message"] == project.delivery(sent["id"])["message"]
+    project.delete_webhook(made["id"])
+    assert [one["id"] for one in project.webhooks()] == [ground.places["webhook"]]
+
+
+@live
 def test_an_export_is_waited_for_and_checked(ground, site, tmp_path):
     project = site.project(ground.project.slug)
     done = project.wait_for(project.export("coco", include="all"))
@@ -208,7 +258,9 @@ CALLED = {
     "Cluster": "ClusterTold", "Judgment": "JudgmentTold", "Record": "RecordTold", "Change": "ChangeTold",
     "CategoryReport": "CategoryReportTold", "MaskSet": "SetTold", "CategoryCount": "CategoryCountTold",
     "Dataset": "FiguresTold", "Token": "TokenTold", "Verdict": "Overruling", "LedgerEntry": "Ledger",
-    "UploadedFile": "FileTold", "Forecast": "ForecastTold",
+    "UploadedFile": "FileTold", "Forecast": "ForecastTold", "Share": "ShareTold", "Bought": "BoughtTold",
+    "Ahead": "AheadTold", "Alarm": "AlarmTold", "Hour": "HourTold", "Stretch": "StretchTold",
+    "CategoryShare": "CategoryTold", "Attempt": "AttemptTold", "QualificationTest": "Test",
 }  # fmt: skip
 """Records whose schema has another name."""
 RECORDS = [one for _, one in inspect.getmembers(records, inspect.isclass) if hasattr(one, "__total__")]

@@ -1,0 +1,1 @@
+"""What can be done with a project, subject by subject; `ProjectClient` has all of it."""

@@ -1,0 +1,35 @@
+"""Rounds, and the stages that workers carry them through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from maskgrove_client.parts.scope import ProjectScope
+from maskgrove_client.records import Round, Stage
+
+
+class Rounds(ProjectScope):
+    def rounds(self) -> Iterator[Round]:
+        """The latest first."""
+        return self._pages("rounds")
+
+    def start_round(self, **options: Any) -> Round:
+        """Begin the next round; `run` carries it on."""
+        begun: Round = self._send("POST", "rounds", **options)
+        return begun
+
+    def stages(self) -> list[Stage]:
+        """Those of the current round, in order."""
+        found: list[Stage] = self._get("stages")["results"]
+        return found
+
+    def run(self, until: str = "open") -> list[Stage]:
+        """Let workers carry the round on, up to a stage."""
+        found: list[Stage] = self._send("POST", "stages/run", until=until)["results"]
+        return found
+
+    def stop(self) -> list[Stage]:
+        """Let workers leave it; what is finished is kept."""
+        found: list[Stage] = self._send("DELETE", "stages/run")["results"]
+        return found
