@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 WRITERS = 6
 CHANGES = {
-    "projects/{slug}": lambda n: {"k_a": 0.5 + n / 100},
+    "projects/{slug}": lambda n: {"k_a": 0.6 + n / 100},
     "projects/{slug}/budget": lambda n: {"questions": 1000 + n},
     "projects/{slug}/categories/{category}": lambda n: {"guide": f"With {n} panes."},
     "projects/{slug}/instructions": lambda n: {"instructions": f"Look {n} times.", "consent": f"I look {n}."},

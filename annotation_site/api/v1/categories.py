@@ -7,6 +7,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -90,7 +91,7 @@ class OneCategory(ProjectView):
     def patch(self, request: Request, slug: str, category: int) -> Response:  # noqa: ARG002
         """Tell workers what a right outline of the category is."""
         said = self.body(GuideBody, partial=True)
-        with self.matching(partial(self._told, category), Category.objects.filter(pk=category)):
+        with self.matching(partial(self._told, category), self._own().filter(pk=category)):
             if "guide" in said:
                 set_guide(category=self._found(category), text=said["guide"])
         return Response(self._told(category))
@@ -101,9 +102,11 @@ class OneCategory(ProjectView):
         remove_category(self._found(category))
         return Response(status=HTTPStatus.NO_CONTENT)
 
+    def _own(self) -> QuerySet[Category]:
+        return Category.objects.filter(project=self.project)
+
     def _found(self, pk: int) -> Category:
-        own = Category.objects.select_related("project")
-        return get_object_or_404(own, project=self.project, pk=pk)
+        return get_object_or_404(self._own().select_related("project"), pk=pk)
 
     def _told(self, pk: int) -> Any:
         return CategorySerializer(self._found(pk)).data

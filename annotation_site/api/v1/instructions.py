@@ -1,4 +1,4 @@
-"""What workers are told: the project's instructions and consent, each category's guide, the test."""
+"""What workers are told and agree to, their test, and by what they are judged."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class OneExample(ExampleView):
     def patch(self, request: Request, slug: str, example: int) -> Response:  # noqa: ARG002
         """Leave an example out, or show it again."""
         said = self.body(ExampleBody, partial=True)
-        with self.matching(partial(self._told, example), Lesson.objects.filter(pk=example)):
+        with self.matching(partial(self._told, example), self.project.lessons.filter(pk=example)):
             found = get_object_or_404(self.examples(), pk=example)
             if said.get("left_out") is True:
                 lessons.leave_out(lesson=found, at=timezone.now())

@@ -156,7 +156,7 @@ class OneWebhook(WebhookView):
     def patch(self, request: Request, slug: str, webhook: int) -> Response:  # noqa: ARG002
         """Tell another address, or of other kinds; what waits goes there, too."""
         said = self.body(WebhookBody, partial=True)
-        with self.matching(partial(self._told, webhook), Webhook.objects.filter(pk=webhook)):
+        with self.matching(partial(self._told, webhook), self.project.webhooks.filter(pk=webhook)):
             found = self.webhook(webhook)
             now = {"url": found.url, "kinds": found.kinds, "description": found.description}
             webhooks.change_webhook(webhook=found, **{**now, **said})
