@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--min-size", type=int, help="masks of the smallest cluster that is asked about")
     parser.add_argument("--questions", type=int, default=6000, help="budget of both rounds")
     parser.add_argument("--accuracy", type=float, default=0.95, help="of the simulated workers")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each set that is compared")
     parser.add_argument("--json", type=Path, help="write report and table to this file")
     asked = parser.parse_args()
     os.environ["MASKGROVE_VAR"] = str(asked.folder.resolve())
@@ -77,7 +78,7 @@ def carry_out(asked: argparse.Namespace) -> None:
     figures = asked.folder / "figures"
     figures.mkdir(exist_ok=True)
     call_command("report", SLUG, json=figures / "report.json")
-    call_command("usefulness", SLUG, json=figures / "usefulness.json")
+    call_command("usefulness", SLUG, seeds=asked.seeds, json=figures / "usefulness.json")
     if asked.json:
         found = {
             name: json.loads((figures / f"{name}.json").read_text()) for name in ("report", "usefulness")

@@ -22,13 +22,16 @@ MOST_IMAGES = 50_000
 
 READ_AT_ONCE = 1000
 
+Outline = tuple[int, bytes, float, bool]
+"""Category, RLE counts, score s, and whether it is known, of a mask."""
+
 IMAGES = """
 SELECT DISTINCT m.image_id FROM catalog_knownobject k JOIN catalog_mask m ON m.id = k.mask_id
 WHERE k.round_id = %s ORDER BY 1
 """
 
 OUTLINES = """
-SELECT m.image_id, c.coco_id, m.counts, k.id IS NOT NULL
+SELECT m.image_id, c.coco_id, m.counts, m.score, k.id IS NOT NULL
 FROM catalog_mask m
 JOIN catalog_tree t ON t.id = m.tree_id AND t.role = 'pool'
 JOIN catalog_round r ON r.id = t.round_id AND r.project_id = %(project)s
@@ -59,8 +62,8 @@ def _chosen(round_: Round, limit: int) -> list[int]:
     return sorted(rng.choice(keys, limit, replace=False).tolist())
 
 
-def _outlines(round_: Round, keys: list[int]) -> Mapping[int, list[tuple[int, bytes, bool]]]:
-    found: defaultdict[int, list[tuple[int, bytes, bool]]] = defaultdict(list)
+def _outlines(round_: Round, keys: list[int]) -> Mapping[int, list[Outline]]:
+    found: defaultdict[int, list[Outline]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(
             OUTLINES,
@@ -71,14 +74,15 @@ def _outlines(round_: Round, keys: list[int]) -> Mapping[int, list[tuple[int, by
                 "images": keys,
             },
         )
-        for image, category, counts, is_known in cursor.fetchall():
-            found[image].append((category, bytes(counts), is_known))
+        for image, category, counts, score, is_known in cursor.fetchall():
+            found[image].append((category, bytes(counts), score, is_known))
     return found
 
 
-def _annotated(image: Image, outlines: list[tuple[int, bytes, bool]]) -> AnnotatedImage:
+def _annotated(image: Image, outlines: list[Outline]) -> AnnotatedImage:
     size = [image.height, image.width]
-    known = [(category, counts) for category, counts, is_known in outlines if is_known]
+    known = [(category, counts) for category, counts, _, is_known in outlines if is_known]
+    ignored = [(counts, score) for _, counts, score, is_known in outlines if not is_known]
     return AnnotatedImage(
         source=image_source(image),
         height=image.height,
@@ -86,6 +90,7 @@ def _annotated(image: Image, outlines: list[tuple[int, bytes, bool]]) -> Annotat
         categories=np.array([category for category, _ in known], np.int32),
         masks=[Rle(size=size, counts=counts) for _, counts in known],
         crowd=np.zeros(len(known), bool),
-        ignored=[Rle(size=size, counts=counts) for _, counts, is_known in outlines if not is_known],
+        ignored=[Rle(size=size, counts=counts) for counts, _ in ignored],
+        ignored_scores=[score for _, score in ignored],
         sparse=True,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,15 +37,17 @@ class NothingToCompare(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One training set, and how good a model it made.
+    """One training set, and how good a model one training made of it.
 
     Attributes
     ----------
+    repeat : which of the trainings of this set, from 0; each has a seed of its own
     images, masks : learnt from, beyond the initial set
     hours : of people, for them
     """
 
     name: str
+    repeat: int
     images: int
     masks: int
     hours: float
@@ -56,6 +58,7 @@ class Arm:
         heldout = self.validation.to_json()
         return {
             "trained_on": self.name,
+            "repeat": self.repeat,
             "heldout_images": heldout.pop("images"),
             **heldout,
             "images": self.images,
@@ -68,7 +71,12 @@ Watch = Callable[[str], Progress]
 
 
 def compare_usefulness(
-    round_: Round, *, watch: Watch = lambda _: silent, device: str | None = None, **overrides: Any
+    round_: Round,
+    *,
+    seeds: int = 1,
+    watch: Watch = lambda _: silent,
+    device: str | None = None,
+    **overrides: Any,
 ) -> list[Arm]:
     """Train on the initial set, with drawn and with accepted masks; validate the three on held-out images.
 
@@ -78,6 +86,7 @@ def compare_usefulness(
     Parameters
     ----------
     round_ : whose known objects are the accepted masks
+    seeds : trainings of each set, from 1; the first has the project's seed, the others the ones after it
     overrides : options of the training, in place of the project's; the same for all
 
     Raises
@@ -98,9 +107,10 @@ def compare_usefulness(
         ("initial + drawn", drawn, _masks(drawn) * SECONDS_PER_DRAWING / 3600, None),
         ("initial + accepted", accepted, seconds / 3600, round_),
     ):
-        trainer = _Trainer(project, watch(name), device, overrides)
-        validation = trainer.validation(name, [*initial, *added], heldout, same=same)
-        found.append(Arm(name, len(added), _masks(added), hours, validation))
+        for repeat in range(seeds):
+            trainer = _Trainer(project, watch(name), device, overrides, repeat)
+            validation = trainer.validation(name, [*initial, *added], heldout, same=None if repeat else same)
+            found.append(Arm(name, repeat, len(added), _masks(added), hours, validation))
     return found
 
 
@@ -152,12 +162,13 @@ def _check(
 
 @dataclass(frozen=True, slots=True)
 class _Trainer:
-    """Trains and validates one arm."""
+    """Trains and validates one arm; `repeat` is added to the seed."""
 
     project: Project
     progress: Progress
     device: str | None
     overrides: dict[str, Any]
+    repeat: int
 
     def validation(
         self,
@@ -170,12 +181,15 @@ class _Trainer:
         """Fit, unless that is done, and validate; begins with a copy of what a round of the same set left."""
         project = self.project
         folder = f"projects/{project.pk}/usefulness/{name.replace(' + ', '-')}"
+        if self.repeat:
+            folder += f"-{self.repeat}"
         fit = detector_options(
             FitOptions,
             {"seed": project.seed % 2**31, **project.detector_options},
             device=self.device,
             **self.overrides,
         )
+        fit = replace(fit, seed=(fit.seed + self.repeat) % 2**31)
         predict = detector_options(
             PredictOptions,
             {**project.detector_options, "min_confidence": LEAST_CONFIDENCE},

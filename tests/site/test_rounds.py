@@ -246,7 +246,10 @@ def test_a_round_learns_from_initial_images_and_from_accepted_masks(tmp_path: Pa
     assert sum(len(image.masks) for image in sparse) == len(known) == masks_of(project).accepted
     names = [image.source.name for image in sparse]
     in_these = Mask.objects.filter(tree__role=Role.POOL, image__name__in=names)
-    assert sum(len(image.ignored) for image in sparse) == in_these.exclude(pk__in=known).count()
+    not_accepted = in_these.exclude(pk__in=known)
+    assert sum(len(image.ignored) for image in sparse) == not_accepted.count()
+    scores = sorted(score for image in sparse for score in image.ignored_scores)
+    assert scores == sorted(not_accepted.values_list("score", flat=True))
     assert not any(image.sparse for image in learned_images(round_))
 
 

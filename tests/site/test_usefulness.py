@@ -50,9 +50,12 @@ def test_three_models_are_compared(project: Project, tmp_path: Path, capsys) -> 
     annotate(project)
     call_command("run_pipeline", project.slug)
     answer_all(project, says=lambda item: "yes")
-    call_command("usefulness", project.slug, json=tmp_path / "out.json")
-    arms = json.loads((tmp_path / "out.json").read_text())
-    assert [arm["trained_on"] for arm in arms] == ["initial", "initial + drawn", "initial + accepted"]
+    call_command("usefulness", project.slug, seeds=2, json=tmp_path / "out.json")
+    rows = json.loads((tmp_path / "out.json").read_text())
+    sets = ["initial", "initial + drawn", "initial + accepted"]
+    assert [(row["trained_on"], row["repeat"]) for row in rows] == [(one, n) for one in sets for n in (0, 1)]
+    arms = rows[::2]
+    assert [(row["images"], row["masks"]) for row in rows[1::2]] == [(a["images"], a["masks"]) for a in arms]
     assert arms[0]["images"] == arms[0]["masks"] == 0
     assert arms[2]["images"] > 0
     assert {arm["heldout_images"] for arm in arms} == {project.images.filter(role=Role.HELDOUT).count()}
@@ -60,10 +63,14 @@ def test_three_models_are_compared(project: Project, tmp_path: Path, capsys) -> 
     assert arms[2]["masks"] == known > 0
     assert arms[1]["masks"] * 80 <= arms[2]["hours"] * 3600
     assert all(0 <= arm["ap50"] <= 1 for arm in arms)
-    assert "initial + accepted" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "initial + accepted" in told
+    assert told.count("±") == 2 * len(sets)
 
 
 def test_what_is_missing_is_said(project: Project) -> None:
+    with pytest.raises(CommandError, match="at least 1 training"):
+        call_command("usefulness", project.slug, seeds=0)
     call_command("run_pipeline", project.slug)
     with pytest.raises(CommandError, match="is accepted yet"):
         call_command("usefulness", project.slug)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import statistics
+from collections.abc import Iterable
 from contextlib import ExitStack
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +40,19 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("project", help="Slug of the project.")
         parser.add_argument("--iterations", type=int, metavar="N", help="Of each training.")
+        parser.add_argument(
+            "--seeds",
+            type=int,
+            default=1,
+            metavar="N",
+            help="Trainings of each set; the table then has their mean and standard deviation.",
+        )
         parser.add_argument("--json", type=Path, metavar="FILE", help="Write the same as JSON.")
         add_hardware(parser)
 
     def handle(self, *_: Any, **options: Any) -> None:
+        if options["seeds"] < 1:
+            raise CommandError(f"--seeds is {options['seeds']}: each set needs at least 1 training.")
         try:
             project = find_project(options["project"])
             round_ = current_round(project)
@@ -51,7 +64,12 @@ class Command(BaseCommand):
                     stack.close()
                     return stack.enter_context(terminal_progress(name))
 
-                arms = compare_usefulness(round_, watch=watch, **chosen(options, "iterations", *HARDWARE))
+                arms = compare_usefulness(
+                    round_,
+                    seeds=options["seeds"],
+                    watch=watch,
+                    **chosen(options, "iterations", *HARDWARE),
+                )
             if options["json"]:
                 with replacing(options["json"]) as file:
                     file.write(json.dumps([arm.to_json() for arm in arms], indent=2, allow_nan=False) + "\n")
@@ -63,16 +81,25 @@ class Command(BaseCommand):
 
     def _drawn(self, arms: list[Arm]) -> str:
         table = Table(*COLUMNS, box=None, header_style="bold", pad_edge=False)
-        for arm in arms:
+        for name, group in groupby(arms, key=attrgetter("name")):
+            repeats = list(group)
+            arm = repeats[0]
             table.add_row(
-                arm.name,
+                name,
                 f"{arm.images:,}",
                 f"{arm.masks:,}",
                 f"{arm.hours:.2f}",
-                f"{arm.validation.ap50:.3f}",
-                f"{arm.validation.ap75:.3f}",
+                _mean_and_spread(one.validation.ap50 for one in repeats),
+                _mean_and_spread(one.validation.ap75 for one in repeats),
             )
         console = Console(width=100)
         with console.capture() as captured:
             console.print(table)
         return captured.get()
+
+
+def _mean_and_spread(values: Iterable[float]) -> str:
+    """The mean, with the standard deviation where there are several."""
+    found = list(values)
+    mean = f"{statistics.mean(found):.3f}"
+    return f"{mean} ± {statistics.stdev(found):.3f}" if len(found) > 1 else mean
