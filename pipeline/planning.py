@@ -6,8 +6,9 @@ so any rule, strategy, sample size and accuracy of workers is planned for by the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +24,8 @@ from pipeline.simulation import noisy_answers
 from pipeline.strategies import DEFAULT_STRATEGY, Knowledge
 
 POINTS = 200
+"""Of a plan: closest together at its beginning, where campaigns gain most."""
 DRAWS = 12
-
-
 SPAN = (0.1, 0.9)
 """Between these quantiles of the imagined campaigns lie 80 % of them."""
 TRUST = 0.1
@@ -67,6 +67,19 @@ class Plan:
         at = int(np.searchsorted(self.accepted, accepted))
         return int(self.questions[at])
 
+    def to_json(self) -> dict[str, list[Any]]:
+        """The same as plain lists; None where precision is not defined."""
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        defined = np.where(np.isnan(self.precision), np.array(None), self.precision)
+        return {name: column.tolist() for name, column in (columns | {"precision": defined}).items()}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, list[Any]]) -> Plan:
+        """What `to_json` gave."""
+        columns: dict[str, Any] = {name: np.array(column, np.float64) for name, column in stored.items()}
+        counts = {name: columns[name].astype(np.int64) for name in ("questions", "drawn")}
+        return cls(**columns | counts)
+
 
 def plan(
     trees: Sequence[Dendrogram],
@@ -93,7 +106,7 @@ def plan(
         for _ in tracked(range(draws), draws, progress, "Imagining campaigns")
     ]
     longest = max((int(course[0, -1]) for course in courses), default=0)
-    grid = np.unique(np.linspace(0, longest, POINTS).astype(np.int64))
+    grid = np.unique(np.rint(longest * np.linspace(0, 1, POINTS) ** 2).astype(np.int64))
     at = [np.searchsorted(course[0], grid, side="right") - 1 for course in courses]
     accepted = np.array([course[1, i] for course, i in zip(courses, at, strict=True)])
     correct = np.array([course[2, i] for course, i in zip(courses, at, strict=True)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -79,6 +81,23 @@ def test_questions_are_read_off_for_masks_and_masks_for_questions() -> None:
     assert made.questions_for(81) is None
     assert made.cost(150, price=0.02) == pytest.approx(3)
     assert made.cost(10**6, price=0.02) == pytest.approx(4)
+
+
+def test_a_plan_is_closest_together_at_its_beginning_where_campaigns_gain_most() -> None:
+    world, calibration, thresholds = world_and_calibration(4_000)
+    planned = plan(world.trees, calibration, thresholds, rng=np.random.default_rng(0), draws=2)
+    steps = np.diff(planned.questions)
+    assert steps[: len(steps) // 4].max() < steps[-len(steps) // 4 :].min()
+
+
+def test_a_plan_is_kept_as_plain_values() -> None:
+    world, calibration, thresholds = world_and_calibration(500)
+    planned = plan(world.trees, calibration, thresholds, rng=np.random.default_rng(0), draws=2)
+    kept = Plan.from_json(json.loads(json.dumps(planned.to_json(), allow_nan=False)))
+    for name in Plan.__slots__:
+        column, again = getattr(planned, name), getattr(kept, name)
+        assert again.dtype == column.dtype
+        np.testing.assert_array_equal(again, column)
 
 
 GRID = np.arange(0, 1001, 100)
