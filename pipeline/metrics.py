@@ -18,7 +18,9 @@ from pipeline.predictions import Rle
 MATCHED = 0.5
 """Masks match from above this IoU, as in panoptic segmentation."""
 SECONDS_PER_QUESTION = 1.4
-"""Measured on the paper's crowd (Sec. 6); its simulations count 2 s."""
+"""Measured on the paper's crowd (Sec. 6): for holding results to the paper's."""
+SECONDS_PER_ANSWER = 2.0
+"""As the paper's simulations count (Sec. 5.2): for saying beforehand what people's answers will take."""
 SECONDS_PER_DRAWING = 80.0
 """Of one mask, by hand (Sec. 2, from COCO)."""
 

@@ -24,7 +24,7 @@ def _rendered(report: Report) -> RenderableType:
 def _summary(report: Report) -> Table:
     tally, time = report.tally, report.time
     table = Table.grid(padding=(0, 2))
-    measured = "measured" if report.is_measured else "at 1.4 s each"
+    measured = "measured" if report.is_measured else f"at {time.seconds_per_question:.1f} s each"
     rows = (
         (
             "Accepted masks",

@@ -13,8 +13,9 @@ from annotation_site.results.outcomes import TreeOutcome, one_moment, outcome_of
 from annotation_site.results.rounds import RoundReport, round_reports
 from annotation_site.results.truth import annotated_images, has_truth, tally_of
 from annotation_site.verification.long_tail import tail_categories
+from annotation_site.verification.paces import seconds_a_mask
 from annotation_site.verification.yields import effort_of, questions_by_category
-from pipeline.metrics import SECONDS_PER_QUESTION, HumanTime, Tally, total
+from pipeline.metrics import HumanTime, Tally, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Report:
     gold_questions : of them
     time : people's hours, against drawing
     annotated_images : pool images that precision, SQ and coverage rest on
-    is_measured : whether the page's clock ran, or each answer counts 1.4 s
+    is_measured : whether the page's clock ran; else each answer counts as `paces.seconds_a_mask` says
     rounds : what each brought, in order
     """
 
@@ -127,7 +128,7 @@ def report(project: Project) -> Report:
                 accepted=accepted,
                 seconds_per_question=effort.seconds / effort.questions
                 if is_measured
-                else SECONDS_PER_QUESTION,
+                else seconds_a_mask(project),
             ),
             is_measured=is_measured,
             rounds=round_reports(project, outcomes, total(one.tally for one in categories)),

@@ -20,10 +20,11 @@ from annotation_site.catalog.sparse_images import sparse_images
 from annotation_site.catalog.storage import local_folder
 from annotation_site.catalog.training import annotated_images, category_ids, model_folder
 from annotation_site.results.truth import has_truth
+from annotation_site.verification.paces import seconds_a_mask
 from annotation_site.verification.yields import effort_of
 from pipeline.detection import AnnotatedImage, FitOptions, PredictOptions, get_detector
 from pipeline.detection.validation import Validation, validate
-from pipeline.metrics import SECONDS_PER_DRAWING, SECONDS_PER_QUESTION
+from pipeline.metrics import SECONDS_PER_DRAWING
 from pipeline.progress import Progress, silent
 
 LEAST_CONFIDENCE = 0.05
@@ -127,7 +128,7 @@ def drawn_images(project: Project, *, masks: int) -> list[AnnotatedImage]:
 
 def _seconds_of_answers(project: Project) -> float:
     effort = effort_of(project)
-    return effort.seconds or effort.questions * SECONDS_PER_QUESTION
+    return effort.seconds or effort.questions * seconds_a_mask(project)
 
 
 def _masks(images: Sequence[AnnotatedImage]) -> int:

@@ -9,10 +9,10 @@ import numpy as np
 
 from pipeline.experiments.courses import course_of
 from pipeline.experiments.questions import PRODUCT, RIVAL, Contender
-from pipeline.experiments.rivals import CLICKS_SHARE, SECONDS_PER_ANSWER
+from pipeline.experiments.rivals import CLICKS_SHARE
 from pipeline.experiments.setting import Setting
 from pipeline.experiments.worlds import Run, run
-from pipeline.metrics import SECONDS_PER_DRAWING
+from pipeline.metrics import SECONDS_PER_ANSWER, SECONDS_PER_DRAWING
 
 SMALLEST = {"": 1, ", clusters of 15 and more": 15}
 POINTS = 60

@@ -16,11 +16,9 @@ from pipeline.experiments.courses import course_of, draw_courses, end_of
 from pipeline.experiments.questions import HELD_OUT, PRODUCT, RIVAL, Contender
 from pipeline.experiments.triplets import TripletModel
 from pipeline.experiments.worlds import grow
-from pipeline.metrics import SECONDS_PER_DRAWING
+from pipeline.metrics import SECONDS_PER_ANSWER, SECONDS_PER_DRAWING
 
 CONTENDERS = (RIVAL, Contender("paper"), PRODUCT)
-SECONDS_PER_ANSWER = 2.0
-"""As the paper's simulations count."""
 _KNOWN = "every mask known (N_s = ∞)"
 
 

@@ -103,12 +103,12 @@ class TestEffort:
         assert found.time.hours == pytest.approx((answers * 3.6 + 720) / 3600)
         assert found.time.drawing_hours == pytest.approx(32 * 80 / 3600)
 
-    def test_answers_without_a_time_count_the_papers(self):
+    def test_answers_without_a_time_count_what_an_answer_is_planned_to_take(self):
         project = verified([True] * 32)
         Judgment.objects.update(elapsed_ms=0)
         found = report(project)
         assert not found.is_measured
-        assert found.time.verification_hours == pytest.approx(found.questions * 1.4 / 3600)
+        assert found.time.verification_hours == pytest.approx(found.questions * 2 / 3600)
 
     def test_gold_is_work_too_but_no_categorys(self):
         found = report(verified([True] * 32, gold=6))

@@ -19,8 +19,9 @@ from annotation_site.people.members import join
 from annotation_site.people.models import JoinLink, Membership, Standing, Worker
 from annotation_site.verification.answering import record_answer
 from annotation_site.verification.models import Assignment, Judgment, Question
-from annotation_site.verification.paces import ENOUGH, SECONDS_A_MASK, seconds_a_mask
+from annotation_site.verification.paces import ENOUGH, seconds_a_mask
 from pipeline import masks
+from pipeline.metrics import SECONDS_PER_ANSWER
 from tests import factories
 from tests.scene_campaigns import Campaign, scene_campaign
 from tests.site.campaigns import Person, opened, project_with_clusters
@@ -64,13 +65,28 @@ def test_how_long_a_page_takes_is_measured_once_enough_is_known():
     assert Briefing.of(Person.of(project).member).minutes == 3
     program = join(project=project, provider=Worker.SIMULATED, external_id="1")
     Person(program).work()
-    assert seconds_a_mask(project) == SECONDS_A_MASK
+    assert seconds_a_mask(project) == SECONDS_PER_ANSWER
     ada = Person.of(project)
     while Judgment.objects.filter(worker=ada.member.worker).count() < ENOUGH:
         ada.work()
     assert seconds_a_mask(project) == 1.4
     Judgment.objects.filter(worker=ada.member.worker).update(elapsed_ms=6000)
     assert Briefing.of(ada.member).minutes == 10
+
+
+def test_a_pace_is_a_mean_of_times_that_were_taken_and_not_spoilt_by_a_long_one():
+    project = opened(project_with_clusters([0.9] * 20, hit_size=150, gold_share=0.0))
+    ada = Person.of(project)
+    given = ada.work()
+    answers = Judgment.objects.order_by("pk")
+    half = answers[len(given) // 2].pk
+    answers.filter(pk__lt=half).update(elapsed_ms=1000)
+    answers.filter(pk__gte=half).update(elapsed_ms=3000)
+    assert seconds_a_mask(project) == pytest.approx(2)
+    answers.filter(pk=half).update(elapsed_ms=3_600_000)
+    assert seconds_a_mask(project) < 2.5
+    answers.update(elapsed_ms=0)
+    assert seconds_a_mask(project) == SECONDS_PER_ANSWER
 
 
 def test_the_landing_page_tells_what_a_page_pays(client, campaign):
