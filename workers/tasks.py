@@ -25,7 +25,7 @@ from annotation_site.preparing import estimates, imports, uploads
 from annotation_site.preparing.models import Estimate, ImportRun
 from annotation_site.results import export_files
 from annotation_site.results.models import ExportFile
-from annotation_site.verification import finishing, leases, looking_ahead, next_round
+from annotation_site.verification import finishing, leases, next_round
 from annotation_site.verification.carrying_on import carry_out, due, wanted_rounds
 from annotation_site.webhooks import delivering, notices
 from pipeline.linkage.partitioned import cluster_if_pending
@@ -53,7 +53,7 @@ PRUNE_EVERY = 3600.0
 """Seconds between two looks for rendered photos that nobody will see again."""
 
 PLAN_EVERY = 60.0
-"""Seconds between two looks for campaigns that nobody has imagined yet."""
+"""Seconds between two looks for campaigns that nobody has imagined yet as they are now."""
 
 log = logging.getLogger(__name__)
 acting.listen()
@@ -106,12 +106,9 @@ def look_after() -> None:
 
 @task(name="maskgrove.plan_ahead")
 def plan_ahead() -> None:
-    """Imagine the campaigns of calibrated rounds, for the forecasts that pages show."""
-    for round_ in looking_ahead.rounds_to_plan():
-        try:
-            looking_ahead.plan_ahead(round_)
-        except (ValueError, KeyError) as refusal:  # A parameter that its admin has yet to put right.
-            log.warning("%s cannot be planned: %s", round_, refusal)
+    """Queue the estimates of calibrated rounds that nobody has made, or that rest on what has changed."""
+    for estimate in estimates.ask_for_due():
+        enqueue.make_estimate(estimate.pk)
 
 
 @task(name="maskgrove.prune_crops")
@@ -267,7 +264,7 @@ def look_around(sender: Celery, **_signal: Any) -> None:
     sender.add_periodic_task(RECONCILE_EVERY, note_finished_rounds.s(), expires=RECONCILE_EVERY, queue="io")
     sender.add_periodic_task(RECONCILE_EVERY, reconcile_marketplaces.s(), expires=RECONCILE_EVERY, queue="io")
     sender.add_periodic_task(LOOK_AFTER_EVERY, look_after.s(), expires=LOOK_AFTER_EVERY, queue="io")
-    sender.add_periodic_task(PLAN_EVERY, plan_ahead.s(), expires=PLAN_EVERY, queue="cpu")
+    sender.add_periodic_task(PLAN_EVERY, plan_ahead.s(), expires=PLAN_EVERY, queue="io")
     for repeated in (prune_crops, prune_uploads, prune_webhooks):
         sender.add_periodic_task(PRUNE_EVERY, repeated.s(), expires=PRUNE_EVERY, queue="io")
 

@@ -34,7 +34,6 @@ class Kind(IntEnum):
     TREE = 5
     INTAKE = 6
     ESTIMATE = 7
-    PLAN = 8
 
 
 class Claims:

@@ -22,21 +22,21 @@ def curve(_request: HttpRequest, project: Project) -> JsonResponse:
     """Accepted masks against questions and human time, what drawing would have given, and the forecast."""
     figures = figures_of(project)
     points = figures.course.curve
-    given = figures.effort.questions
-    pace = figures.effort.seconds / given / 3600 if given else 0.0
-    ahead = figures.ahead.curve if figures.ahead and given else []
-    asked, *expected = zip(*ahead, strict=True) if ahead else ((), (), (), ())
+    given, taken = figures.effort.questions, figures.effort.seconds
+    ahead = figures.ahead if figures.ahead and given else None
+    asked, *expected = zip(*ahead.curve, strict=True) if ahead else ((), (), (), ())
+    seconds = [taken + (n - given) * ahead.pace for n in asked] if ahead else []
     return JsonResponse(
         {
             "at": [at.timestamp() for at in points.at],
             "questions": points.questions,
             "accepted": points.accepted,
-            "hours": [seconds / 3600 for seconds in points.seconds],
-            "drawn": [_drawn(seconds) for seconds in points.seconds],
+            "hours": [spent / 3600 for spent in points.seconds],
+            "drawn": [_drawn(spent) for spent in points.seconds],
             "ahead": {
                 "questions": asked,
-                "hours": [n * pace for n in asked],
-                "drawn": [_drawn(n * pace * 3600) for n in asked],
+                "hours": [spent / 3600 for spent in seconds],
+                "drawn": [_drawn(spent) for spent in seconds],
                 **dict(zip(("expected", "low", "high"), expected, strict=True)),
             },
         }

@@ -17,6 +17,8 @@ from annotation_site.dashboards import selectors
 from annotation_site.dashboards.alarms import Watched, alarms, committed_share
 from annotation_site.dashboards.sharing import shared, shared_later
 from annotation_site.people.models import Membership
+from annotation_site.preparing.estimates import estimated
+from annotation_site.preparing.models import Estimate
 from annotation_site.results.course import Course, course_of
 from annotation_site.verification.looking_ahead import DAY, Ahead, Stand, look_ahead, present_rate
 from annotation_site.verification.yields import Effort, effort_of
@@ -42,15 +44,19 @@ class Figures:
     spend: Spend
     workers: list[Membership]
     at: datetime
+    estimate: Estimate | None
     ahead: Ahead | None
 
     @classmethod
     def of(cls, project: Project) -> Figures:
-        """Count."""
+        """Count; nothing is expected any more once nothing is left to ask."""
         course, effort, spend, now = course_of(project), effort_of(project), spend_of(project), timezone.now()
         outcomes = selectors.clusters_by_outcome(project)
         is_over = effort.questions > 0 and not outcomes["open"]
         stand = _stand(course, effort, spend, now)
+        latest = None if is_over else project.rounds.order_by("-number").first()
+        estimate, expected = estimated(latest) if latest else (None, None)
+        budget = getattr(project, "budget", None)
         return cls(
             course=course,
             categories=selectors.categories(project, course),
@@ -59,7 +65,8 @@ class Figures:
             spend=spend,
             workers=list(selectors.workers(project)),
             at=now,
-            ahead=None if is_over else look_ahead(project, getattr(project, "budget", None), stand, at=now),
+            estimate=estimate,
+            ahead=look_ahead(latest, expected, budget, stand, at=now) if latest and expected else None,
         )
 
     @property
@@ -168,6 +175,7 @@ def overview(project: Project) -> dict[str, Any]:
         "gold": figures.course.gold,
         "per_hour": figures.per_hour,
         "ahead": figures.ahead,
+        "estimate": figures.estimate,
         "workers": figures.workers,
         "join_link": project.join_links.filter(revoked_at__isnull=True).order_by("pk").first(),
     }
@@ -179,6 +187,7 @@ def forecast(project: Project) -> dict[str, Any]:
     return {
         "round": selectors.latest_round(project),
         "ahead": figures.ahead,
+        "estimate": figures.estimate,
         "outcomes": figures.outcomes,
         "bought": _bought(getattr(project, "budget", None), figures),
     }

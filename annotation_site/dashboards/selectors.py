@@ -32,7 +32,7 @@ from pipeline import masks
 from pipeline.sampling import leaf_keys, sample
 
 STAGES = Prefetch("stages", StageRun.objects.defer("detail"))
-"""What stages leave to look at may be large: a plan of the whole campaign, the course of training."""
+"""What stages leave to look at may be large, as the course of a training."""
 
 MOST_SHOWN = 20
 """Masks of a decision in a list of decisions."""

@@ -90,7 +90,10 @@ class UploadedFile(models.Model):
 
 
 class Estimate(models.Model):
-    """What a round's campaign is expected to bring, worked out by a worker; money follows from the budget."""
+    """What a round's campaign is expected to bring, worked out by a worker; money follows from the budget.
+
+    It counts as long as `rests_on` is the digest of what the round's plan would rest on now.
+    """
 
     round = models.OneToOneField(Round, models.CASCADE, related_name="estimate")
     state = models.CharField(max_length=9, choices=State.choices, default=State.WAITING)
@@ -99,7 +102,13 @@ class Estimate(models.Model):
     message = models.CharField(max_length=300, blank=True)
     error = models.TextField(blank=True)
     stop_requested = models.BooleanField(default=False)
-    plan = models.JSONField(null=True, blank=True, help_text="pipeline.planning.Plan, with masks and votes.")
+    deaths = models.PositiveSmallIntegerField(default=0, help_text="Of its processes, since it began.")
+    rests_on = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="verification.forecasting.Basis.digest, taken before it began.",
+    )
+    plan = models.JSONField(null=True, blank=True, help_text="pipeline.planning.Plan.to_json().")
     finished_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:

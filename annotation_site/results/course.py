@@ -18,8 +18,8 @@ from django.db import connection
 from django.db.models import Count, Max, Min
 
 from annotation_site.catalog.models import Project
-from annotation_site.verification.forecasting import votes_of
 from annotation_site.verification.models import UNDONE, Decision, Judgment
+from annotation_site.verification.workloads import votes_of
 from annotation_site.verification.yields import DECIDED
 from pipeline.quality import Asked, accepted_quality
 from pipeline.shares import Share, estimated
@@ -166,13 +166,18 @@ def course_of(project: Project) -> Course:
         crowd=crowd,
         quality=accepted_quality(
             _asked(project, decided.evidence),
-            sensitivity=votes_of(project, crowd.sensitivity)[1],
-            specificity=votes_of(project, crowd.specificity)[1],
+            sensitivity=_settled(project, crowd.sensitivity),
+            specificity=_settled(project, crowd.specificity),
         ),
         by_hand=decided.by_hand,
         first=first,
         last=last,
     )
+
+
+def _settled(project: Project, accuracy: float) -> float:
+    """How often the answer to a question is right when each vote is so accurate."""
+    return votes_of(project.aggregation, project.judgments_per_question, accuracy)[1]
 
 
 def _scale(first: datetime | None, last: datetime | None) -> dict[str, Any]:

@@ -1,31 +1,138 @@
-"""What a campaign will bring and cost, before anyone is asked: from trees, calibration and pay."""
+"""What a campaign will bring and cost, before anyone is asked: from trees, calibration and pay.
+
+Imagining a campaign takes seconds to minutes. What comes of it is a function of its `Basis` and of nothing
+else, so that a plan can be kept with the digest of that, and told from one of other parameters.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
-from annotation_site.budget.ledger import budget_of
 from annotation_site.budget.models import Budget
-from annotation_site.budget.terms import Terms
-from annotation_site.catalog.models import Project, Role, Tree
-from annotation_site.catalog.rounds import current_round
-from annotation_site.verification.ground import thresholds_of
+from annotation_site.catalog.models import Role, Round, Tree
+from annotation_site.verification.ground import rules_in_force
+from annotation_site.verification.workloads import Workload, votes_of
 from pipeline.calibration import Calibration
+from pipeline.decisions import Thresholds
 from pipeline.dendrogram import Dendrogram
 from pipeline.planning import DRAWS, Plan, plan
 from pipeline.progress import Progress, silent
 
-SECONDS = 2.0
-"""A yes or no with its moment of looking (paper, Sec. 5.2)."""
-
 
 class NothingToForecast(Exception):
     """The project's round is not that far; the message says which stage is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """All that the plan of a round rests on, as it is stored: checked when it is used.
+
+    Attributes
+    ----------
+    trees : (primary key, masks) of the pool's, by category
+    calibration : as `Calibration.to_json` gives it; None before there is one
+    thresholds, rule, strategy, judgments_per_question, aggregation : as `SearchRules` has them
+    seed : of the imagined truths
+    draws : imagined truths; more are steadier and take longer
+    """
+
+    trees: tuple[tuple[int, int], ...]
+    calibration: Mapping[str, Any] | None
+    thresholds: Mapping[str, Any]
+    rule: str
+    strategy: str
+    judgments_per_question: int
+    aggregation: str
+    seed: int
+    draws: int = DRAWS
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is anything to plan with."""
+        return bool(self.trees and self.calibration)
+
+    @property
+    def digest(self) -> str:
+        """Another one for anything else, 64 characters."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def masks(self) -> int:
+        """Predicted ones."""
+        return sum(n for _, n in self.trees)
+
+    @property
+    def votes(self) -> float:
+        """On one question, on average."""
+        return self._votes()[0]
+
+    @property
+    def accuracy(self) -> float:
+        """How often the answer to a question is right, all its votes counted."""
+        return self._votes()[1]
+
+    def _votes(self) -> tuple[float, float]:
+        return votes_of(self.aggregation, self.judgments_per_question, self.thresholds.get("accuracy", 1.0))
+
+    def dendrograms(self) -> Iterator[Dendrogram]:
+        """The trees, one at a time; without those that are gone by now."""
+        rows = Tree.objects.filter(pk__in=[pk for pk, _ in self.trees]).order_by("category_id")
+        for tree in rows.iterator(chunk_size=1):
+            yield Dendrogram.from_bytes(bytes(tree.packed))
+
+
+def basis_of(round_: Round) -> Basis:
+    """By the rules that a round was opened with, or would be opened with now."""
+    rules = rules_in_force(round_)
+    trees = Tree.objects.filter(round=round_, role=Role.POOL).order_by("category_id")
+    return Basis(
+        trees=tuple(trees.values_list("pk", "n")),
+        calibration=round_.calibration,
+        thresholds=rules.thresholds,
+        rule=rules.rule,
+        strategy=rules.strategy,
+        judgments_per_question=rules.judgments_per_question,
+        aggregation=rules.aggregation,
+        seed=round_.project.seed % 2**63,
+    )
+
+
+def plan_campaign(round_: Round, basis: Basis, *, progress: Progress = silent) -> Plan:
+    """Run a round's campaign on imagined truths, to the end of the longest.
+
+    Raises
+    ------
+    NothingToForecast
+        When the round has no trees or no calibration yet.
+    InvalidThresholds, KeyError, ValueError
+        When a parameter is out of range or unknown, or a strategy needs what only simulations know.
+    """
+    slug = round_.project.slug
+    if not basis.trees:
+        raise NothingToForecast(f"{round_.project} has no trees yet: run `manage.py cluster {slug}` first.")
+    if not basis.calibration:
+        raise NothingToForecast(
+            f"{round_.project} is not calibrated: run `manage.py calibrate {slug}`, for which it needs "
+            "annotated held-out images."
+        )
+    return plan(
+        list(basis.dendrograms()),
+        Calibration.from_json(basis.calibration),
+        Thresholds(**basis.thresholds),
+        rng=np.random.default_rng(basis.seed),
+        rule=basis.rule,
+        strategy=basis.strategy,
+        accuracy=basis.accuracy,
+        draws=basis.draws,
+        progress=progress,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +145,7 @@ class Expected:
     precision : share of correct ones among them; NaN before the first
     questions : answers to give, gold included
     money : for them, fees included
-    hours : of people, at two seconds a question
+    hours : of people, at the project's pace
     """
 
     accepted: float
@@ -52,26 +159,22 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """A plan in the terms of a project: with votes, gold, HITs and pay.
+    """A plan in the terms of a project: with votes, gold, HITs, pay and pace.
 
     Attributes
     ----------
-    votes : on one question, on average
+    masks : predicted ones
     """
 
     plan: Plan
     masks: int
-    votes: float
-    gold_share: float
-    hit_size: int
-    terms: Terms
-    currency: str
+    work: Workload
 
     def steps(self, count: int) -> list[Expected]:
-        """So many points from the first accepted masks to the end."""
-        last = len(self.plan.questions) - 1
-        places = np.unique(np.linspace(0, last, count + 1).round().astype(int))[1:]
-        return [self._at(int(place)) for place in places]
+        """So many points from the first accepted masks to the end, about as far from each other."""
+        wanted = np.linspace(0, self.plan.questions[-1], count + 1)[1:]
+        places = np.unique(np.searchsorted(self.plan.questions, wanted))
+        return [self._at(int(place)) for place in places[places > 0]]
 
     def target(self, accepted: int) -> Expected | None:
         """Where so many accepted masks are to be expected; None where they are not."""
@@ -88,124 +191,19 @@ class Forecast:
                 return self._at(max(0, place - 1))
         return None
 
-    def price(self, questions: int) -> Decimal:
-        """Money for so many questions in full HITs and one that is shorter, fees included."""
-        return price_of(questions, terms=self.terms, hit_size=self.hit_size)
-
     def _at(self, place: int) -> Expected:
-        asked = float(self.plan.questions[place]) * self.votes
-        questions = math.ceil(asked / (1 - self.gold_share))
+        questions = self.work.answers(float(self.plan.questions[place]))
         return Expected(
             accepted=float(self.plan.accepted[place]),
             low=float(self.plan.low[place]),
             high=float(self.plan.high[place]),
             precision=float(self.plan.precision[place]),
             questions=questions,
-            money=self.price(questions),
-            hours=questions * SECONDS / 3600,
+            money=self.work.price(questions),
+            hours=self.work.hours(questions),
         )
 
 
-def forecast(
-    *,
-    project: Project,
-    rng: np.random.Generator,
-    draws: int = DRAWS,
-    questions: int | None = None,
-    progress: Progress = silent,
-) -> Forecast:
-    """Run the campaign of the project's current round on imagined truths.
-
-    Parameters
-    ----------
-    draws : imagined truths; more are steadier and take longer
-    questions : to the masks' questions, at which the imagined campaigns end; None for their own end
-
-    Raises
-    ------
-    NothingToForecast
-        When the round has no trees or no calibration yet.
-    InvalidThresholds, KeyError
-        When a parameter of the project is out of range or unknown.
-    """
-    round_ = current_round(project)
-    trees = list(_dendrograms(round_.pk))
-    if not trees:
-        raise NothingToForecast(f"{project} has no trees yet: run `manage.py cluster {project.slug}` first.")
-    if not round_.calibration:
-        raise NothingToForecast(
-            f"{project} is not calibrated: run `manage.py calibrate {project.slug}`, for which it needs "
-            "annotated held-out images."
-        )
-    votes, accuracy = votes_of(project)
-    found = plan(
-        trees,
-        Calibration.from_json(round_.calibration),
-        thresholds_of(project, round_),
-        rng=rng,
-        rule=project.rule,
-        strategy=project.strategy,
-        accuracy=accuracy,
-        budget=questions,
-        draws=draws,
-        progress=progress,
-    )
-    return in_terms_of(project, found, masks=sum(tree.n for tree in trees), votes=votes)
-
-
-def in_terms_of(project: Project, plan: Plan, *, masks: int, votes: float) -> Forecast:
-    """A plan with the gold, HITs and pay that a project has now."""
-    budget = budget_of(project)
-    return Forecast(
-        plan=plan,
-        masks=masks,
-        votes=votes,
-        gold_share=gold_share_of(project),
-        hit_size=project.hit_size,
-        terms=budget.terms,
-        currency=budget.currency,
-    )
-
-
-def price_of(questions: int, *, terms: Terms, hit_size: int) -> Decimal:
-    """Money for so many questions in full HITs and one that is shorter, fees included."""
-
-    def hit(size: int) -> Decimal:
-        return terms.of(size, done=size, seconds=Decimal(SECONDS) * size).total
-
-    full, rest = divmod(questions, hit_size)
-    return full * hit(hit_size) + (hit(rest) if rest else 0)
-
-
-def _dendrograms(round_id: int) -> Iterator[Dendrogram]:
-    trees = Tree.objects.filter(round=round_id, role=Role.POOL).order_by("category_id")
-    for tree in trees.iterator(chunk_size=1):
-        yield Dendrogram.from_bytes(bytes(tree.packed))
-
-
-def gold_share_of(project: Project) -> float:
-    """Share of the questions that are gold; one that leaves room for others."""
-    return min(project.gold_share, 0.9)
-
-
-def votes_of(project: Project, accuracy: float | None = None) -> tuple[float, float]:
-    """Votes on one question, on average, and how often its answer is right.
-
-    Second opinions are planned for as one vote: how many are asked is seen when the campaign runs.
-
-    Parameters
-    ----------
-    accuracy : of one vote; None for what the project assumes
-    """
-    right_vote = project.worker_accuracy if accuracy is None else accuracy
-    of = project.judgments_per_question
-    if project.aggregation != "majority" or of == 1:
-        return 1.0, right_vote
-    needed, votes, right = of // 2 + 1, 0.0, 0.0
-    for wrong in range(needed):
-        ways = math.comb(needed - 1 + wrong, wrong)
-        ends_right = ways * right_vote**needed * (1 - right_vote) ** wrong
-        ends_wrong = ways * (1 - right_vote) ** needed * right_vote**wrong
-        votes += (needed + wrong) * (ends_right + ends_wrong)
-        right += ends_right
-    return votes, right
+def forecast(round_: Round, basis: Basis, found: Plan) -> Forecast:
+    """A round's plan in the terms that its project has now."""
+    return Forecast(found, basis.masks, Workload.of(round_.project, votes=basis.votes))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from django.conf import settings
@@ -119,18 +119,28 @@ class Ground:
         return self.opinions.wanted(judgments)
 
 
-def thresholds_of(project: Project, round_: Round) -> Thresholds:
-    """The method's parameters: K_pa is the project's own, else the calibrated one, else the paper's."""
+def _parameters(project: Project, round_: Round) -> dict[str, Any]:
+    """Fields of `Thresholds`: K_pa is the project's own, else the calibrated one, else the paper's."""
     k_pa = next((k for k in (project.k_pa, round_.k_pa) if k is not None), PAPER_K_PA)
-    return Thresholds(
-        k_iou=project.k_iou,
-        k_a=project.k_a,
-        k_pa=k_pa,
-        n_s=project.n_s,
-        min_size=project.min_size,
-        confidence=project.confidence,
-        accuracy=project.worker_accuracy,
-    )
+    return {
+        "k_iou": project.k_iou,
+        "k_a": project.k_a,
+        "k_pa": k_pa,
+        "n_s": project.n_s,
+        "min_size": project.min_size,
+        "confidence": project.confidence,
+        "accuracy": project.worker_accuracy,
+    }
+
+
+def thresholds_of(project: Project, round_: Round) -> Thresholds:
+    """The method's parameters that opening the round now would fix.
+
+    Raises
+    ------
+    InvalidThresholds
+    """
+    return Thresholds(**_parameters(project, round_))
 
 
 def rules_of(project: Project, round_: Round) -> SearchRules:
@@ -143,9 +153,20 @@ def rules_of(project: Project, round_: Round) -> SearchRules:
     """
     RULES[project.rule], STRATEGIES[project.strategy]
     AGGREGATIONS[project.aggregation](project.judgments_per_question, project.worker_accuracy)
+    thresholds_of(project, round_)
+    return _unchecked(project, round_)
+
+
+def rules_in_force(round_: Round) -> SearchRules:
+    """The rules that a round was opened with; before, those that opening it now would fix, unchecked."""
+    opened = SearchRules.objects.filter(round=round_).first()
+    return opened or _unchecked(round_.project, round_)
+
+
+def _unchecked(project: Project, round_: Round) -> SearchRules:
     return SearchRules(
         round=round_,
-        thresholds=asdict(thresholds_of(project, round_)),
+        thresholds=_parameters(project, round_),
         rule=project.rule,
         strategy=project.strategy,
         judgments_per_question=project.judgments_per_question,

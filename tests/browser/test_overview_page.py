@@ -13,8 +13,8 @@ from playwright.sync_api import Page, expect
 
 from annotation_site import enqueue
 from annotation_site.catalog.models import StageRun
+from annotation_site.preparing.estimates import ask_for_estimate, make_estimate
 from annotation_site.results.models import ExportFile
-from annotation_site.verification.looking_ahead import plan_ahead
 from tests.browser.axe import RULES
 from tests.site.campaigns import Clock, Person, add_gold, opened
 from tests.site.test_forecasting import calibrated
@@ -29,7 +29,7 @@ def person(settings, monkeypatch) -> Person:
     monkeypatch.setattr(enqueue, "is_worker_there", lambda: True)
     project = calibrated(gold_share=0.2)
     add_gold(project, 8)
-    plan_ahead(project.rounds.get())
+    make_estimate(ask_for_estimate(project))
     someone = Person.of(opened(project), clock=Clock(timezone.now()))
     someone.work()
     return someone

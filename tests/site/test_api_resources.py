@@ -13,8 +13,7 @@ from django.test import Client
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
 from annotation_site.budget.ledger import change_budget
-from annotation_site.catalog.models import Project, StageRun
-from annotation_site.catalog.rounds import current_round
+from annotation_site.catalog.models import Project
 from annotation_site.people.models import Membership, StandingChange
 from annotation_site.results.export_files import write_export
 from annotation_site.results.models import ExportFile
@@ -68,15 +67,6 @@ def test_the_overview_is_that_of_the_page(ground, client):
     (spent,) = [alarm for alarm in found["alarms"] if alarm["key"] == "budget-spent"]
     assert spent["page"] == f"http://testserver/projects/{ground.project.slug}/setup/?at=budget#budget"
     assert found["forecast"] is None, "No worker has planned it."
-
-
-def test_a_stage_tells_what_it_left_without_the_plan_of_the_whole_campaign(ground, client):
-    plan = {"questions": [1], "drawn": [[1.0]], "of": "0123"}
-    StageRun.objects.create(
-        round=current_round(ground.project), stage="calibrate", state="done", detail={"plan": plan, "log": []}
-    )
-    stages = told(client, ground.url("projects/{slug}/stages"))["results"]
-    assert next(one for one in stages if one["stage"] == "calibrate")["detail"] == {"log": []}
 
 
 def test_a_campaign_is_paused_and_opened(ground, client):

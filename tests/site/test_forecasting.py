@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -16,7 +17,15 @@ from hypothesis import strategies as st
 from annotation_site.budget.ledger import set_caps
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Project, Round
-from annotation_site.verification.forecasting import Forecast, NothingToForecast, forecast
+from annotation_site.catalog.rounds import current_round
+from annotation_site.verification.forecasting import (
+    Forecast,
+    NothingToForecast,
+    basis_of,
+    forecast,
+    plan_campaign,
+)
+from annotation_site.verification.workloads import Workload
 from pipeline.calibration import calibrate
 from pipeline.decisions import Thresholds
 from tests.factories import ProjectFactory
@@ -38,8 +47,10 @@ def calibrated(**parameters: object) -> Project:
     return project
 
 
-def planned(project: Project, **options: object) -> Forecast:
-    return forecast(project=project, rng=np.random.default_rng(0), draws=3, **options)
+def planned(project: Project) -> Forecast:
+    round_ = current_round(project)
+    basis = replace(basis_of(round_), draws=3)
+    return forecast(round_, basis, plan_campaign(round_, basis))
 
 
 def test_more_masks_take_more_questions_money_and_hours() -> None:
@@ -75,7 +86,7 @@ def test_gold_and_votes_are_among_the_questions() -> None:
 def test_the_price_is_that_of_whole_hits_and_a_last_one(pay: dict[str, str], money: str) -> None:
     project = calibrated()
     set_caps(project=project, questions=None, money=None, **pay)
-    assert planned(project).price(25) == Decimal(money)
+    assert planned(project).work.price(25) == Decimal(money)
 
 
 def test_a_target_is_found_or_told_to_be_out_of_reach() -> None:
@@ -101,8 +112,8 @@ def test_a_budget_says_where_it_ends() -> None:
 @given(st.integers(0, 500), st.integers(0, 500))
 def test_more_questions_never_cost_less(some: int, more: int) -> None:
     terms = Budget(pay_per_hit=Decimal("0.3"), pay_per_hour=Decimal(9), least_fee=Decimal("0.01")).terms
-    found = Forecast(None, 0, 1.0, 0.1, 7, terms, "USD")  # type: ignore[arg-type]
-    assert found.price(some) <= found.price(some + more)
+    work = Workload(1.0, 0.1, 2.0, 7, terms, "USD")
+    assert work.price(some) <= work.price(some + more)
 
 
 def test_without_trees_or_calibration_it_says_what_is_missing() -> None:

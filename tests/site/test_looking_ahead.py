@@ -11,19 +11,14 @@ from django.core.cache import cache
 from django.test import Client
 
 from annotation_site.budget.ledger import budget_of, set_caps
-from annotation_site.catalog.models import Project, Round, StageRun
-from annotation_site.verification.looking_ahead import (
-    Ahead,
-    Ends,
-    Stand,
-    look_ahead,
-    plan_ahead,
-    present_rate,
-    rounds_to_plan,
-)
-from tests.factories import NOON, ProjectFactory
+from annotation_site.catalog.models import Project
+from annotation_site.catalog.rounds import current_round
+from annotation_site.verification.looking_ahead import Ahead, Ends, Stand, look_ahead, present_rate
+from pipeline.metrics import SECONDS_PER_ANSWER
+from tests.factories import NOON
 from tests.site.campaigns import Person, opened
-from tests.site.test_forecasting import calibrated
+from tests.site.test_estimates import made
+from tests.site.test_forecasting import calibrated, planned
 
 pytestmark = pytest.mark.django_db
 
@@ -31,35 +26,24 @@ BEGIN = Stand(answers=0, gold=0, accepted=0, spent=Decimal(0), per_hour=None)
 
 
 @pytest.fixture
-def planned() -> Project:
-    project = calibrated()
-    plan_ahead(Round.objects.get(project=project))
-    return project
+def project() -> Project:
+    return calibrated()
 
 
 def seen(project: Project, stand: Stand = BEGIN) -> Ahead:
-    found = look_ahead(project, budget_of(project), stand, at=NOON)
+    round_, budget = current_round(project), budget_of(project)
+    found = look_ahead(round_, planned(project), budget, stand, at=NOON)
     assert found is not None
     return found
 
 
-def test_a_round_is_planned_once_and_anew_when_a_parameter_changes(planned: Project) -> None:
-    assert rounds_to_plan() == []
-    assert not plan_ahead(Round.objects.get(project=planned))
-    Project.objects.filter(pk=planned.pk).update(k_a=0.9)
-    planned.refresh_from_db()
-    assert [round_.project for round_ in rounds_to_plan()] == [planned]
-    assert look_ahead(planned, None, BEGIN, at=NOON) is None
+def test_where_nothing_is_worth_asking_nothing_is_foreseen() -> None:
+    project = calibrated(k_pa=1.0)
+    assert look_ahead(current_round(project), planned(project), None, BEGIN, at=NOON) is None
 
 
-def test_what_is_not_calibrated_is_not_planned() -> None:
-    project = ProjectFactory()
-    assert rounds_to_plan() == []
-    assert look_ahead(project, None, BEGIN, at=NOON) is None
-
-
-def test_without_a_cap_it_goes_on_until_nothing_is_left_to_ask(planned: Project) -> None:
-    ahead = seen(planned)
+def test_without_a_cap_it_goes_on_until_nothing_is_left_to_ask(project: Project) -> None:
+    ahead = seen(project)
     assert ahead.ends == Ends.TREES
     assert 0 < ahead.low <= ahead.accepted <= ahead.high <= 2048
     assert ahead.curve[0] == (0, 0, 0, 0)
@@ -67,19 +51,19 @@ def test_without_a_cap_it_goes_on_until_nothing_is_left_to_ask(planned: Project)
 
 
 @pytest.mark.parametrize("caps", [(100, None), (None, Decimal("2.00"))], ids=["questions", "money"])
-def test_a_cap_ends_it(planned: Project, caps: tuple[int | None, Decimal | None]) -> None:
+def test_a_cap_ends_it(project: Project, caps: tuple[int | None, Decimal | None]) -> None:
     questions, money = caps
-    set_caps(project=planned, questions=questions, money=money, pay_per_question="0.02")
-    ahead = seen(planned)
+    set_caps(project=project, questions=questions, money=money, pay_per_question="0.02")
+    ahead = seen(project)
     assert (ahead.ends, ahead.answers, ahead.money) == (Ends.BUDGET, 100, 2)
-    half = seen(planned, replace(BEGIN, answers=50, spent=Decimal(1)))
+    half = seen(project, replace(BEGIN, answers=50, spent=Decimal(1)))
     assert half.answers == 50
 
 
-def test_the_day_is_that_of_the_present_rate(planned: Project) -> None:
-    set_caps(project=planned, questions=100, money=None)
-    assert seen(planned).at is None
-    assert seen(planned, replace(BEGIN, per_hour=50)).at == NOON + timedelta(hours=2)
+def test_the_day_is_that_of_the_present_rate(project: Project) -> None:
+    set_caps(project=project, questions=100, money=None)
+    assert seen(project).at is None
+    assert seen(project, replace(BEGIN, per_hour=50)).at == NOON + timedelta(hours=2)
 
 
 def test_a_rate_is_that_of_the_last_day_or_since_the_first_answer() -> None:
@@ -89,19 +73,26 @@ def test_a_rate_is_that_of_the_last_day_or_since_the_first_answer() -> None:
     assert present_rate(0, first=NOON, at=NOON) is None
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("page", ["", "launch/"])
-def test_pages_tell_it_or_that_it_is_on_its_way(planned: Project, admin_client: Client, page: str) -> None:
-    address = f"/projects/{planned.slug}/{page}"
+def test_pages_tell_it_or_that_it_is_on_its_way(project: Project, admin_client: Client, page: str) -> None:
+    address = f"/projects/{project.slug}/{page}"
+    made(project)
     assert "masks when nothing is left to ask" in admin_client.get(address).content.decode()
-    StageRun.objects.all().delete()
+    Project.objects.update(k_a=0.9)
     cache.clear()
     assert "A worker is imagining the campaign" in admin_client.get(address).content.decode()
 
 
-def test_the_curve_goes_on_into_what_is_expected(planned: Project, admin_client: Client) -> None:
-    Person.of(opened(planned)).work()
-    curve = admin_client.get(f"/projects/{planned.slug}/curve.json").json()
+@pytest.mark.django_db(transaction=True)
+def test_the_curve_goes_on_into_what_is_expected(project: Project, admin_client: Client) -> None:
+    made(project)
+    Person.of(opened(project)).work()
+    curve = admin_client.get(f"/projects/{project.slug}/curve.json").json()
     ahead = curve["ahead"]
     assert ahead["questions"][0] == curve["questions"][-1]
     assert ahead["questions"] == sorted(ahead["questions"])
+    assert ahead["hours"][0] == curve["hours"][-1]
+    more = ahead["questions"][-1] - ahead["questions"][0]
+    assert ahead["hours"][-1] - ahead["hours"][0] == pytest.approx(more * SECONDS_PER_ANSWER / 3600)
     assert ahead["low"][-1] <= ahead["expected"][-1] <= ahead["high"][-1]

@@ -272,7 +272,7 @@ class TestFigures:
         assert client.get(where(project, "calibration.json")).status_code == 404
         assert client.get(where(project, "outlook.json")).status_code == 404
         with pytest.raises(NothingToLookAt):
-            look_on(project, current_round(project), seconds=1)
+            look_on(current_round(project), seconds=1)
 
     def test_clusters_and_curves_of_the_calibration(self, done):
         found = signed_in(done).get(where(done, "calibration.json")).json()
@@ -283,19 +283,19 @@ class TestFigures:
 
     def test_looking_goes_on_tree_by_tree(self, done):
         client = signed_in(done)
-        first = look_on(done, current_round(done), seconds=0)
+        first = look_on(current_round(done), seconds=0)
         assert (first.done, first.of) == (1, 2)
         table = client.get(where(done, "outlook.json")).json()["table"]
         assert len(table["k_pa"]) == 101
         assert table["questions"][0] >= table["questions"][60]
-        assert table == told(done, look_on(done, current_round(done), seconds=0).found)
+        assert table == told(current_round(done), look_on(current_round(done), seconds=0).found)
         lines = b"".join(client.get(where(done, "outlook.csv")).streaming_content).decode().splitlines()
         assert len(lines) == 102
 
     def test_another_parameter_is_another_outlook(self, done):
-        look_on(done, current_round(done), seconds=9)
+        look_on(current_round(done), seconds=9)
         done.n_s = 5
-        assert look_on(done, current_round(done), seconds=0).done == 1
+        assert look_on(current_round(done), seconds=0).done == 1
 
     def test_a_round_or_chart_that_is_not_there(self, done):
         client = signed_in(done)

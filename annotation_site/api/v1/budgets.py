@@ -20,11 +20,12 @@ from annotation_site.api.v1.views import ProjectView
 from annotation_site.budget.ledger import PAY, budget_of, change_budget
 from annotation_site.budget.models import Budget, LedgerEntry
 from annotation_site.catalog.rounds import current_round
-from annotation_site.preparing.estimates import ask_for_estimate, known_forecast
+from annotation_site.preparing.estimates import ask_for_estimate, estimated
 from annotation_site.preparing.models import Estimate
-from annotation_site.verification.forecasting import Expected
+from annotation_site.verification.forecasting import Expected, Forecast
 
 NOT_ASKED = "not asked for"
+PACE = "Of people, at the pace of the latest answers; at two seconds each until there are enough."
 POINTS = 10
 """Of an estimate, from the first accepted masks to the end."""
 
@@ -64,7 +65,7 @@ class ExpectedSerializer(serializers.Serializer[Any]):
     precision = serializers.FloatField(allow_null=True)
     questions = serializers.IntegerField(help_text="Gold included.")
     money = serializers.CharField(help_text="Fees included.")
-    hours = serializers.FloatField()
+    hours = serializers.FloatField(help_text=PACE)
 
 
 class ForecastTold(serializers.Serializer[Any]):
@@ -80,9 +81,12 @@ class ForecastTold(serializers.Serializer[Any]):
 
 
 class EstimateSerializer(serializers.ModelSerializer[Estimate]):
-    """How far the estimate of the current round is, and the last one at what the project pays now."""
+    """How far the estimate of the current round is, and what it says at what the project pays now."""
 
-    state = serializers.CharField(help_text=f"{NOT_ASKED} until somebody asks.")
+    state = serializers.CharField(
+        help_text=f"{NOT_ASKED} before the round is calibrated, unless somebody did; waiting, too, when what "
+        "it rested on has changed."
+    )
     forecast = ForecastTold(allow_null=True)
 
     class Meta:
@@ -118,29 +122,26 @@ class OneEstimate(ProjectView):
     @operation("read_estimate", "budget", gives=EstimateSerializer)
     def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002
         """Masks, questions, money and hours to expect of the round, as far as that is worked out."""
-        round_ = current_round(self.project)
-        row = Estimate.objects.filter(round=round_).first() or Estimate(round=round_, state=NOT_ASKED)
-        return Response(_estimate(row))
+        return Response(_estimate(*estimated(current_round(self.project))))
 
     @operation("ask_for_estimate", "budget", gives=EstimateSerializer, status=HTTPStatus.ACCEPTED)
     def post(self, request: Request, slug: str) -> Response:  # noqa: ARG002
-        """Let a worker work it out, anew where it was before. Safe to repeat."""
+        """Let a worker work it out, unless that is done or under way. Safe to repeat."""
         row = ask_for_estimate(self.project)
         enqueue.make_estimate(row.pk)
-        return Response(_estimate(row), status=HTTPStatus.ACCEPTED)
+        return Response(_estimate(*estimated(row.round)), status=HTTPStatus.ACCEPTED)
 
 
-def _estimate(row: Estimate) -> Any:
-    found = known_forecast(row.round)
+def _estimate(row: Estimate, found: Forecast | None) -> Any:
     told: Any = row
-    told.forecast = None
+    told.state, told.forecast = row.state or NOT_ASKED, None
     if found is not None:
         spent = found.until_spent(budget_of(row.round.project))
         told.forecast = {
             "masks": found.masks,
-            "votes": found.votes,
-            "currency": found.currency,
-            "steps": [_expected(step) for step in found.steps(POINTS)] if len(found.plan.questions) else [],
+            "votes": found.work.votes,
+            "currency": found.work.currency,
+            "steps": [_expected(step) for step in found.steps(POINTS)],
             "until_spent": spent and _expected(spent),
         }
     return EstimateSerializer(told).data

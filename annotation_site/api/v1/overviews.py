@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from annotation_site.api.v1.budgets import PACE
 from annotation_site.api.v1.schema import operation
 from annotation_site.api.v1.views import ProjectView
 from annotation_site.dashboards.alarms import Alarm
@@ -52,14 +53,14 @@ class AheadTold(serializers.Serializer[Any]):
 
     ends = serializers.ChoiceField(
         choices=[end.value for end in Ends],
-        help_text="What ends it: the budget, nothing left to ask, or the plan, which looks no further.",
+        help_text="What ends it: the budget, or nothing left to ask.",
     )
     answers = serializers.IntegerField(help_text="Still to be given, gold included.")
     money = Money(help_text="Still to be paid.")
     accepted_masks = serializers.IntegerField(source="accepted", help_text="By then, those of now included;")
     low = serializers.IntegerField(help_text="80 % of the imagined campaigns end between this")
     high = serializers.IntegerField(help_text="and this.")
-    hours = serializers.FloatField(help_text="Of people, at two seconds an answer.")
+    hours = serializers.FloatField(help_text=PACE)
     at = serializers.DateTimeField(allow_null=True, help_text="If people go on as they do; null if none do.")
 
 

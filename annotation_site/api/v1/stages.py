@@ -24,8 +24,6 @@ from annotation_site.verification.next_round import start_round
 
 INTERRUPTED = "interrupted"
 """A stage whose process died; workers take it over."""
-PLAN = "plan"
-"""Of the whole campaign, which the forecast is read off; it has megabytes and is nothing to look at."""
 STATES = [*StageRun.State.values, INTERRUPTED]
 
 
@@ -45,7 +43,7 @@ class StageSerializer(serializers.ModelSerializer[StageRun]):
 
     @extend_schema_field({"type": "object", "additionalProperties": {}})
     def get_detail(self, run: StageRun) -> Any:
-        return {name: value for name, value in run.detail.items() if name != PLAN}
+        return run.detail
 
 
 class StagesSerializer(serializers.Serializer[Any]):

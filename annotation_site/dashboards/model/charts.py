@@ -52,11 +52,11 @@ def outlook(request: HttpRequest, project: Project) -> JsonResponse:
     try:
         if round_ is None:
             raise NothingToLookAt
-        looking = look_on(project, round_, seconds=SECONDS)
+        looking = look_on(round_, seconds=SECONDS)
     except NothingToLookAt as error:
         raise Http404(str(error)) from error
     answer = {"done": looking.done, "of": looking.of}
-    return JsonResponse(answer | ({"table": told(project, looking.found)} if looking.is_through else {}))
+    return JsonResponse(answer | ({"table": told(round_, looking.found)} if looking.is_through else {}))
 
 
 @viewers
@@ -70,9 +70,9 @@ def numbers(request: HttpRequest, project: Project, chart: str) -> StreamingHttp
     return csv_file(f"{project.slug}-{chart}", table(project, round_))
 
 
-def _outlook_table(project: Project, round_: Round) -> facts.Table:
+def _outlook_table(_project: Project, round_: Round) -> facts.Table:
     try:
-        columns = told(project, look_on(project, round_, seconds=ALL).found)
+        columns = told(round_, look_on(round_, seconds=ALL).found)
     except NothingToLookAt:
         return
     yield list(columns)

@@ -31,8 +31,7 @@ from annotation_site.dashboards.model import facts
 from annotation_site.dashboards.model.asked import round_of, trees_of
 from annotation_site.dashboards.model.forms import DetectorForm, OfferForm, ThresholdForm
 from annotation_site.dashboards.model.heldout import DEFAULT_ORDER, ORDERS, Place, heldout_trees, sheet
-from annotation_site.verification.ground import thresholds_of
-from annotation_site.verification.models import SearchRules
+from annotation_site.verification.ground import rules_in_force
 from pipeline.detection import DETECTORS, InvalidOption
 
 CHOICES_SHOWN = 10
@@ -78,7 +77,7 @@ def _page(
         "trees": heldout_trees(round_),
         "calibration": found,
         "missing": facts.missing(round_),
-        "k_pa": round_ and _k_pa(project, round_),
+        "k_pa": round_ and rules_in_force(round_).thresholds["k_pa"],
         "choices": _choices(project)[:CHOICES_SHOWN],
         "currency": budget_of(project).currency,
         "own": "" if round_ is None else f"round={round_.number}",
@@ -177,12 +176,6 @@ def contact_sheet(request: HttpRequest, project: Project) -> HttpResponse:
         "next": found.after and f"?{kept}&after={found.after[0]!r}_{found.after[1]}_{found.after[2]}",
     }  # fmt: skip
     return render(request, "dashboards/model/sheet.html", context)
-
-
-def _k_pa(project: Project, round_: Round) -> float:
-    """By which the round is searched, or would be if it were opened now."""
-    rules = SearchRules.objects.filter(round=round_).first()
-    return float(rules.thresholds["k_pa"]) if rules else thresholds_of(project, round_).k_pa
 
 
 def _choices(project: Project) -> QuerySet[Entry]:

@@ -16,8 +16,7 @@ from annotation_site.dashboards.setup.forms import ROLES, SPLIT, BudgetForm, Par
 from annotation_site.dashboards.setup.steps import PREPARED, current, steps_of
 from annotation_site.dashboards.templatetags.figures import is_spared
 from annotation_site.preparing import allowed
-from annotation_site.preparing.estimates import known_forecast
-from annotation_site.preparing.models import Estimate, State
+from annotation_site.preparing.estimates import BUSY, estimated
 from annotation_site.preparing.pieces import PIECE
 
 IMPORTS = 20
@@ -26,7 +25,6 @@ CATEGORIES = 200
 """Categories that are shown with a button each."""
 STEPS = 8
 """Rows of an estimate."""
-BUSY = (State.WAITING, State.RUNNING)
 Run = StageRun.State
 
 
@@ -103,13 +101,11 @@ def _stages(project: Project, _request: HttpRequest) -> dict[str, Any]:
 
 def _estimate(project: Project, _request: HttpRequest) -> dict[str, Any]:
     round_ = selectors.latest_round(project)
-    estimate = Estimate.objects.filter(round=round_).defer("plan").first() if round_ else None
-    busy = estimate is not None and estimate.state in BUSY
-    found = known_forecast(round_) if round_ and not busy else None
+    estimate, found = estimated(round_) if round_ else (None, None)
     return {
         "project": project,
         "estimate": estimate,
-        "busy": busy,
+        "busy": estimate is not None and estimate.state in BUSY,
         "can_estimate": round_ is not None and round_.calibration is not None,
         "forecast": found,
         "expected": found.steps(STEPS) if found else [],

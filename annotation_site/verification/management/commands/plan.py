@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
-import numpy as np
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation_site.budget.ledger import budget_of
 from annotation_site.catalog.progress import terminal_progress
-from annotation_site.catalog.rounds import UnknownProject, find_project
-from annotation_site.verification.forecasting import Expected, Forecast, NothingToForecast, forecast
+from annotation_site.catalog.rounds import UnknownProject, current_round, find_project
+from annotation_site.verification.forecasting import (
+    Expected,
+    Forecast,
+    NothingToForecast,
+    basis_of,
+    forecast,
+    plan_campaign,
+)
 from pipeline.planning import DRAWS
 
 STEPS = 10
@@ -32,7 +38,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--draws", type=int, default=DRAWS, help=f"Imagined campaigns, more are steadier ({DRAWS})."
         )
-        parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--seed", type=int, help="Of the imagined campaigns (the project's own).")
         parser.add_argument("--json", action="store_true", help="As JSON, for scripts.")
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
@@ -40,13 +46,12 @@ class Command(BaseCommand):
             raise CommandError("Imagine at least one campaign: --draws 1 or more.")
         try:
             project = find_project(options["project"])
+            round_ = current_round(project)
+            basis = replace(basis_of(round_), draws=options["draws"])
+            if options["seed"] is not None:
+                basis = replace(basis, seed=options["seed"])
             with terminal_progress(f"plan of {project.slug}") as progress:
-                found = forecast(
-                    project=project,
-                    rng=np.random.default_rng(options["seed"]),
-                    draws=options["draws"],
-                    progress=progress,
-                )
+                found = forecast(round_, basis, plan_campaign(round_, basis, progress=progress))
         except (UnknownProject, NothingToForecast, ValueError, KeyError) as refusal:
             raise CommandError(str(refusal)) from refusal
         wanted = found.target(options["accepted"]) if options["accepted"] else None
@@ -56,13 +61,13 @@ class Command(BaseCommand):
             return
         self._table(found)
         if options["accepted"]:
-            self._tell(f"{options['accepted']:,} accepted masks", wanted, found.currency)
+            self._tell(f"{options['accepted']:,} accepted masks", wanted, found.work.currency)
         if spent is not None:
-            self._tell("the budget", spent, found.currency)
+            self._tell("the budget", spent, found.work.currency)
 
     def _table(self, found: Forecast) -> None:
-        self.stdout.write(f"{found.masks:,} masks, {found.votes:.1f} votes a question, gold included")
-        heads = ("accepted", "80 % between", "precision", "questions", found.currency, "hours")
+        self.stdout.write(f"{found.masks:,} masks, {found.work.votes:.1f} votes a question, gold included")
+        heads = ("accepted", "80 % between", "precision", "questions", found.work.currency, "hours")
         self.stdout.write("{:>10} {:>19} {:>9} {:>10} {:>10} {:>7}".format(*heads))
         for step in found.steps(STEPS):
             self.stdout.write(
@@ -85,8 +90,8 @@ class Command(BaseCommand):
 def _plain(found: Forecast, wanted: Expected | None, spent: Expected | None) -> dict[str, Any]:
     return {
         "masks": found.masks,
-        "votes": found.votes,
-        "currency": found.currency,
+        "votes": found.work.votes,
+        "currency": found.work.currency,
         "steps": [asdict(step) for step in found.steps(STEPS)],
         "target": wanted and asdict(wanted),
         "until_the_budget_is_spent": spent and asdict(spent),
