@@ -129,7 +129,7 @@ class Outlook:
     Attributes
     ----------
     questions : asked in all
-    accepted, low, high : masks accepted by then in all, the middle one and where 80 % of the campaigns lie
+    accepted, low, high : masks accepted by then in all, the mean and where 80 % of the campaigns lie
     """
 
     questions: NDArray[np.float64]
@@ -139,11 +139,11 @@ class Outlook:
 
     def at(self, questions: float) -> tuple[float, float, float]:
         """(accepted, low, high) once so many are asked; no more than at the end."""
-        middle, low, high = (
+        mean, low, high = (
             float(np.interp(questions, self.questions, values))
             for values in (self.accepted, self.low, self.high)
         )
-        return middle, low, high
+        return mean, low, high
 
 
 def outlook(grid: NDArray[np.int64], drawn: NDArray[np.int64], *, questions: float, accepted: int) -> Outlook:
@@ -163,8 +163,8 @@ def outlook(grid: NDArray[np.int64], drawn: NDArray[np.int64], *, questions: flo
     for row, course in enumerate(drawn):
         there = np.interp(rest, grid, course)
         gained[row] = (there - there[0]) * (accepted + prior) / (there[0] + prior)
-    low, middle, high = np.quantile(gained, (SPAN[0], 0.5, SPAN[1]), axis=0)
-    return Outlook(rest, accepted + middle, accepted + low, accepted + high)
+    low, high = np.quantile(gained, SPAN, axis=0)
+    return Outlook(rest, accepted + gained.mean(axis=0), accepted + low, accepted + high)
 
 
 def _imagined_course(

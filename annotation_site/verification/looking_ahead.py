@@ -112,7 +112,7 @@ def look_ahead(
     end, ends = float(rest.questions[-1]), Ends.TREES
     if left is not None and asked + left / work.each < end:
         end, ends = asked + left / work.each, Ends.BUDGET
-    answers = max(0, round((end - asked) * work.each))
+    answers = work.answers(end - asked)
     others = stand.accepted - here.accepted
     mean, low, high = (round(others + value) for value in rest.at(end))
     hours = None if not stand.per_hour else answers / stand.per_hour

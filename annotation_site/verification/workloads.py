@@ -55,7 +55,7 @@ class Workload:
 
     def answers(self, questions: float) -> int:
         """To so many questions, gold included."""
-        return math.ceil(questions * self.each)
+        return round(questions * self.each)
 
     def hours(self, answers: float) -> float:
         """Of people."""

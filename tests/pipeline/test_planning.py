@@ -105,10 +105,10 @@ STEADY, SLOWER = 5 * GRID, 4 * GRID
 
 
 def test_a_forecast_from_the_beginning_is_the_plan() -> None:
-    found = outlook(GRID, np.array([STEADY, SLOWER]), questions=0, accepted=0)
+    found = outlook(GRID, np.array([STEADY, SLOWER, SLOWER]), questions=0, accepted=0)
     assert found.questions.tolist() == GRID.tolist()
-    assert found.accepted == pytest.approx((STEADY + SLOWER) / 2)
-    assert found.at(1000) == pytest.approx((4500, 4100, 4900))
+    assert found.accepted == pytest.approx((STEADY + 2 * SLOWER) / 3)
+    assert found.at(1000) == pytest.approx((13_000 / 3, 4000, 4800))
 
 
 def test_a_campaign_that_brings_half_is_expected_to_go_on_so() -> None:
