@@ -124,6 +124,8 @@ def test_a_worker_is_written_to_by_mail(ground, client):
     ).json()
     assert (made["email"], made["route"]) == ("grace@example.org", "mail")
     assert made["link"] in mail.outbox[0].body
+    nowhere = send(client, "post", ground.url("projects/{slug}/workers"), {"name": "Grace", "mail": True})
+    assert (nowhere.status_code, nowhere.json()["type"]) == (422, "address-missing")
     url = ground.url("projects/{slug}/workers/{worker}/messages", worker=made["id"])
     written = send(client, "post", url, {"text": "Look at the frames."})
     assert (written.status_code, written.json()["error"]) == (201, "")

@@ -92,7 +92,7 @@ class NewWorkerBody(Body):
     name = serializers.RegexField(NOT_BLANK, max_length=120)
     email = serializers.EmailField(max_length=120, required=False)
     vouch = serializers.BooleanField(default=False, help_text="Let them in without the test.")
-    mail = serializers.BooleanField(default=False, help_text="Send them their link, where `email` says.")
+    mail = serializers.BooleanField(default=False, help_text="Send them their link, to `email`.")
 
 
 class StopBody(Body):
@@ -148,10 +148,12 @@ class Workers(ProjectView):
         said = self.body(NewWorkerBody)
         if not said["name"].isprintable():
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "name-unprintable", "A name is one line of text.")
+        if said["mail"] and "email" not in said:
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "address-missing", "Say in `email` where to.")
         member = team.invite(project=self.project, name=said["name"], email=said.get("email", ""))
         if said["vouch"]:
             _vouch(self, member)
-        if said["mail"] and "email" in said:
+        if said["mail"]:
             team.send_link(member=member, email=said["email"], url=_link(self, member))
         told = _facts(self, member.pk)
         address = reverse("api:worker", args=[slug, member.pk], request=request)
