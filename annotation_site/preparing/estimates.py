@@ -13,11 +13,12 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from annotation_site.catalog.claims import Claims, Kind, claimed
+from annotation_site.catalog.jobs import State
 from annotation_site.catalog.models import Project, Round
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import Interrupted, explain
 from annotation_site.catalog.steps import RowSteps
-from annotation_site.preparing.models import Estimate, State
+from annotation_site.preparing.models import Estimate
 from annotation_site.verification.forecasting import Forecast, forecast, in_terms_of
 from pipeline.planning import Plan
 from pipeline.progress import Progress, StopRequested, silent
@@ -66,7 +67,7 @@ def known_forecast(round_: Round) -> Forecast | None:
 
 def _carry_out(estimate: Estimate, claims: Claims, also: Progress, clock: Callable[[], datetime]) -> None:
     _change(estimate, state=State.RUNNING, error="", stop_requested=False)
-    steps = RowSteps(estimate, claims, tells=True, also=also)
+    steps = RowSteps(estimate, claims, also=also)
     try:
         plan = _plain(forecast(project=estimate.round.project, rng=np.random.default_rng(0), progress=steps))
     except Interrupted:

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from annotation_site.budget.ledger import budget_of, spend_of
+from annotation_site.catalog.jobs import DUE
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.dashboards import selectors
 from annotation_site.dashboards.access import admins
@@ -17,7 +18,7 @@ from annotation_site.dashboards.setup.steps import PREPARED, current, steps_of
 from annotation_site.dashboards.templatetags.figures import is_spared
 from annotation_site.preparing import allowed
 from annotation_site.preparing.estimates import known_forecast
-from annotation_site.preparing.models import Estimate, State
+from annotation_site.preparing.models import Estimate
 from annotation_site.preparing.pieces import PIECE
 
 IMPORTS = 20
@@ -26,7 +27,6 @@ CATEGORIES = 200
 """Categories that are shown with a button each."""
 STEPS = 8
 """Rows of an estimate."""
-BUSY = (State.WAITING, State.RUNNING)
 Run = StageRun.State
 
 
@@ -103,7 +103,7 @@ def _stages(project: Project, _request: HttpRequest) -> dict[str, Any]:
 def _estimate(project: Project, _request: HttpRequest) -> dict[str, Any]:
     round_ = selectors.latest_round(project)
     estimate = Estimate.objects.filter(round=round_).defer("plan").first() if round_ else None
-    busy = estimate is not None and estimate.state in BUSY
+    busy = estimate is not None and estimate.state in DUE
     found = known_forecast(round_) if round_ and not busy else None
     return {
         "project": project,
