@@ -123,15 +123,14 @@ def prune_crops() -> None:
 @task(name="maskgrove.deliver_actions")
 def deliver_actions() -> None:
     """Tell marketplaces what is due; few at a time, since they allow about a request a second."""
-    outbox.deliver_due(at=timezone.now(), most=DELIVER_MOST)
+    outbox.deliver_due(most=DELIVER_MOST)
 
 
 @task(name="maskgrove.tell_webhooks")
 def tell_webhooks() -> None:
     """Make messages of what happened, and send what is due."""
-    at = timezone.now()
-    delivering.write_messages(at=at)
-    for webhook in delivering.deliver_due(at=at, most=DELIVER_WEBHOOKS):
+    delivering.write_messages(at=timezone.now())
+    for webhook in delivering.deliver_due(most=DELIVER_WEBHOOKS):
         notices.tell_of_disabled(webhook)
 
 

@@ -54,7 +54,7 @@ def told(project: Project) -> Webhook:
     )
     for reply in (Reply(204, elapsed_ms=31), Reply(500, "<h1>database away</h1>", elapsed_ms=1204)):
         delivering.send_test(made, at=timezone.now())
-        delivering.deliver_due(at=timezone.now(), send=lambda *_, reply=reply, **__: reply)
+        delivering.deliver_due(send=lambda *_, reply=reply, **__: reply)
     delivering.send_test(made, at=timezone.now())
     return made
 
@@ -121,7 +121,7 @@ def test_a_webhook_is_added_tested_and_its_message_verified(signed_in, project, 
     secret = page.locator(".secret-text").inner_text()
     page.get_by_role("button", name="Send a test").click()
     expect(page.get_by_role("cell", name="waiting")).to_be_visible()
-    delivering.deliver_due(at=timezone.now())
+    delivering.deliver_due()
     expect(page.get_by_role("cell", name="delivered")).to_be_visible()
     server.close()
     message = Verifier(secret).verify(got[0].body, got[0].headers)

@@ -56,7 +56,7 @@ def sync() -> None:
     for _ in range(2):
         reconciling.hear_all(at=timezone.now())
         reconciling.reconcile_all(at=timezone.now())
-        outbox.deliver_due(at=timezone.now())
+        outbox.deliver_due()
 
 
 def frame(page: Page) -> Frame:

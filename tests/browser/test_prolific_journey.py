@@ -47,7 +47,7 @@ def listing(prolific, tmp_path) -> Listing:
 def sync() -> None:
     for _ in range(2):
         reconciling.reconcile_all(at=timezone.now())
-        outbox.deliver_due(at=timezone.now())
+        outbox.deliver_due()
 
 
 def come(page: Page, prolific: ProlificStandIn, listing: Listing) -> None:
