@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from annotation_site.budget.ledger import budget_of
+from annotation_site.budget.caps import budget_of
 from annotation_site.budget.models import Budget
 from annotation_site.budget.terms import Terms
 from annotation_site.catalog.models import Project, Role, Tree

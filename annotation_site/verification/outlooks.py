@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from django.core.cache import cache
 
-from annotation_site.budget.ledger import budget_of
+from annotation_site.budget.caps import budget_of
 from annotation_site.catalog.models import Project, Role, Round, Tree
 from annotation_site.verification.forecasting import SECONDS, gold_share_of, price_of, votes_of
 from annotation_site.verification.ground import thresholds_of

@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook as Verifier
 
 from annotation_site.access.granting import grant, invite
 from annotation_site.access.models import Access
-from annotation_site.budget import ledger
+from annotation_site.budget import caps
 from annotation_site.catalog.instructing import set_instructions
 from annotation_site.catalog.models import Project
 from annotation_site.webhooks import delivering, webhooks
@@ -32,7 +32,7 @@ def project() -> Project:
     CategoryFactory(project=made, name="window")
     set_instructions(project=made, text="A window ends at its frame.\n\nShutters are no part of it.")
     set_instructions(project=made, text="A window ends at its frame.\n\nShutters are part of it.")
-    ledger.change_budget(project=made, money=250, pay_per_hit="0.45")
+    caps.change_budget(project=made, money=250, pay_per_hit="0.45")
     Project.objects.update(detector_options={"train": {"batch_size": 8}}, k_a=0.9)
     invite(project=made, email="bo@example.org", access=Access.VIEWER, at=timezone.now())
     return made

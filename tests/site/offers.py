@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from annotation_site.budget.ledger import set_caps
+from annotation_site.budget.caps import set_caps
 from annotation_site.catalog.models import Project
 from annotation_site.marketplaces import visits
 from annotation_site.marketplaces.listings import draft_listing, publish

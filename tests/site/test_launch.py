@@ -10,7 +10,8 @@ from django.test import Client
 
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
-from annotation_site.budget.ledger import set_caps, spend_of
+from annotation_site.budget.caps import set_caps
+from annotation_site.budget.ledger import spend_of
 from annotation_site.marketplaces import outbox, reconciling, visits
 from annotation_site.marketplaces.in_memory import InMemory
 from annotation_site.marketplaces.models import Action, Listing, Submission

@@ -10,7 +10,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from annotation_site.budget.ledger import budget_of, set_caps
+from annotation_site.budget.caps import budget_of, set_caps
 from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.verification.looking_ahead import (
     Ahead,

@@ -14,7 +14,8 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.db.backends.postgresql.psycopg_any import NumericRange
 
-from annotation_site.budget.ledger import BudgetSpent, give_bonus, set_caps, spend_of
+from annotation_site.budget.caps import set_caps
+from annotation_site.budget.ledger import BudgetSpent, give_bonus, spend_of
 from annotation_site.budget.models import Budget, LedgerEntry
 from annotation_site.catalog.models import Project
 from annotation_site.people.standing import WorkerStopped

@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 from django.db import IntegrityError, transaction
 
-from annotation_site.budget.ledger import set_caps, spend_of
+from annotation_site.budget.caps import set_caps
+from annotation_site.budget.ledger import spend_of
 from annotation_site.catalog.models import Project
 from annotation_site.marketplaces import outbox, providers, reconciling, visits
 from annotation_site.marketplaces.accounts import (

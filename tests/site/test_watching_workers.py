@@ -16,7 +16,8 @@ from django.test import Client
 
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
-from annotation_site.budget.ledger import set_caps, spend_of
+from annotation_site.budget.caps import set_caps
+from annotation_site.budget.ledger import spend_of
 from annotation_site.catalog.models import Project
 from annotation_site.dashboards.workers import selectors
 from annotation_site.dashboards.workers.answers import FILTERS, answers_page

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
-from annotation_site.budget import ledger
+from annotation_site.budget import caps, ledger
 from annotation_site.budget.ledger import BudgetSpent
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.catalog.rounds import current_round
@@ -134,12 +134,12 @@ class TestWhatIsNoted:
 
     def test_each_share_of_the_budget_once_and_again_when_the_cap_changes(self):
         project = ProjectFactory()
-        ledger.set_caps(project=project, questions=100, money=None)
+        caps.set_caps(project=project, questions=100, money=None)
         hook(project, "budget.spent", "budget.refused")
 
         def spend(number: int, questions: int, done: int) -> None:
             with transaction.atomic():
-                budget = ledger.locked_budget(project.pk)
+                budget = caps.locked_budget(project.pk)
                 ledger.reserve(budget=budget, questions=questions, reference=f"t:{number}", at=NOON)
             with transaction.atomic():
                 ledger.settle(project_id=project.pk, reference=f"t:{number}", done=done, at=NOON)
@@ -152,13 +152,13 @@ class TestWhatIsNoted:
         spend(4, 40, 40)
         assert [one["percent"] for one in told("budget.spent")] == [50, 80, 100]
         assert told("budget.spent")[-1]["spent"]["questions"] == 100
-        ledger.change_budget(project=project, questions=120)
+        caps.change_budget(project=project, questions=120)
         spend(5, 1, 1)
         assert [one["percent"] for one in told("budget.spent")] == [50, 80, 100, 50, 80]
 
     def test_money_counts_like_questions(self):
         project = ProjectFactory()
-        ledger.set_caps(project=project, questions=None, money=Decimal(10))
+        caps.set_caps(project=project, questions=None, money=Decimal(10))
         hook(project, "budget.spent")
         ledger.give_bonus(project=project, money=Decimal(6), reference="b:1", note="well done", at=NOON)
         (one,) = told("budget.spent")
@@ -166,7 +166,7 @@ class TestWhatIsNoted:
 
     def test_a_budget_that_allows_no_hit_is_told_once(self):
         project = opened(project_with_tree([True] * 64, hit_size=100))
-        ledger.set_caps(project=project, questions=0, money=None)
+        caps.set_caps(project=project, questions=0, money=None)
         hook(project, "budget.refused")
         for name in ("Ada", "Bo"):
             with pytest.raises(BudgetSpent):

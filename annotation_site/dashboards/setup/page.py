@@ -8,7 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from annotation_site.budget.ledger import budget_of, spend_of
+from annotation_site.budget.caps import budget_of
+from annotation_site.budget.ledger import spend_of
 from annotation_site.catalog.jobs import DUE
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.dashboards import selectors

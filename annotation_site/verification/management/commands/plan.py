@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from annotation_site.budget.ledger import budget_of
+from annotation_site.budget.caps import budget_of
 from annotation_site.catalog.progress import terminal_progress
 from annotation_site.catalog.rounds import UnknownProject, find_project
 from annotation_site.verification.forecasting import Expected, Forecast, NothingToForecast, forecast
