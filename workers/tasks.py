@@ -192,7 +192,7 @@ def resume_preparing() -> None:
     """Queue the imports and estimates that nobody is at."""
     for run in jobs.unattended(ImportRun):
         enqueue.run_import(run.pk)
-    for estimate in estimates.waiting_estimates():
+    for estimate in jobs.unattended(Estimate):
         enqueue.make_estimate(estimate.pk)
 
 

@@ -82,20 +82,13 @@ class UploadedFile(models.Model):
         return self.name
 
 
-class Estimate(models.Model):
+class Estimate(Job):
     """What a round's campaign is expected to bring, worked out by a worker; money follows from the budget."""
 
+    CLAIM = Kind.ESTIMATE
+
     round = models.OneToOneField(Round, models.CASCADE, related_name="estimate")
-    state = models.CharField(
-        max_length=9, choices=[(UPLOADING, "Uploading"), *State.choices], default=State.WAITING
-    )
-    done = models.PositiveBigIntegerField(default=0)
-    total = models.PositiveBigIntegerField(default=0)
-    message = models.CharField(max_length=300, blank=True)
-    error = models.TextField(blank=True)
-    stop_requested = models.BooleanField(default=False)
     plan = models.JSONField(null=True, blank=True, help_text="pipeline.planning.Plan, with masks and votes.")
-    finished_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"estimate of {self.round}"

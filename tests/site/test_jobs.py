@@ -14,10 +14,10 @@ from annotation_site.catalog.claims import Claims
 from annotation_site.catalog.jobs import Job, State
 from annotation_site.catalog.reporting import ClaimLost
 from annotation_site.catalog.stages import MOST_DEATHS, Interrupted
-from annotation_site.preparing.models import ImportRun
+from annotation_site.preparing.models import Estimate, ImportRun
 from annotation_site.results.models import ExportFile
 from pipeline.progress import Progress
-from tests.factories import NOON, ProjectFactory
+from tests.factories import NOON, ProjectFactory, RoundFactory
 from tests.site.campaigns import on_own_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,7 +35,11 @@ def an_import() -> Job:
     return ImportRun.objects.create(project=ProjectFactory(), place="/photos", shares={}, asked_at=NOON)
 
 
-@pytest.fixture(params=[an_export, an_import])
+def an_estimate() -> Job:
+    return Estimate.objects.create(round=RoundFactory())
+
+
+@pytest.fixture(params=[an_export, an_import, an_estimate])
 def job(request: pytest.FixtureRequest) -> Job:
     made: Job = request.param()
     return made
