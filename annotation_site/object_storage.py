@@ -12,6 +12,8 @@ from django.core.files import File
 from storages.backends.s3 import S3Storage
 from storages.utils import clean_name
 
+from annotation_site.random_access import RandomAccess
+
 PIECE = 1 << 20
 """Bytes fetched at once, at least: most photos come in one request, and rows of a shard in few."""
 
@@ -56,33 +58,13 @@ class ObjectStorage(S3Storage):  # type: ignore[misc]
         return found
 
 
-class Ranges(io.RawIOBase):
+class Ranges(RandomAccess):
     """An object's bytes, fetched range by range."""
 
     def __init__(self, found: Any, size: int) -> None:
-        super().__init__()
-        self._object, self._size, self._at = found, size, 0
+        super().__init__(size)
+        self._object = found
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, start + offset)
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        wanted = min(len(buffer), self._size - self._at)
-        if wanted <= 0:
-            return 0
-        bounds = f"bytes={self._at}-{self._at + wanted - 1}"
-        content = self._object.get(Range=bounds)["Body"].read()
-        buffer[: len(content)] = content
-        self._at += len(content)
-        return len(content)
+    def fetch(self, at: int, most: int) -> bytes:
+        content: bytes = self._object.get(Range=f"bytes={at}-{at + most - 1}")["Body"].read()
+        return content

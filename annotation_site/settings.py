@@ -209,6 +209,7 @@ if OIDC_SERVER_URL:
         }
     }
     SECURE_CSP["form-action"].append("{0.scheme}://{0.netloc}".format(urlsplit(OIDC_SERVER_URL)))
+EMAIL_TIMEOUT = 20  # Seconds: a request waits for the mail that it sends.
 EMAIL_CONFIG = env.email("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env("EMAIL_FROM", default="maskgrove@localhost")

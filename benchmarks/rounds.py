@@ -100,7 +100,7 @@ def crowd(asked: argparse.Namespace, *, share: float) -> None:
     """Simulated workers answer until nothing is open, or that share of the budget is spent."""
     from django.core.management import call_command
 
-    from annotation_site.budget.ledger import budget_of, set_caps
+    from annotation_site.budget.caps import budget_of, set_caps
     from annotation_site.catalog.rounds import find_project
 
     project = find_project(SLUG)

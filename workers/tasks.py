@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from annotation_site import enqueue
-from annotation_site.catalog import clustering, detecting, kept_photos
+from annotation_site.catalog import clustering, detecting, jobs, kept_photos
 from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import StageBusy, StageFailed, StageNotReady
@@ -120,15 +120,14 @@ def prune_crops() -> None:
 @task(name="maskgrove.deliver_actions")
 def deliver_actions() -> None:
     """Tell marketplaces what is due; few at a time, since they allow about a request a second."""
-    outbox.deliver_due(at=timezone.now(), most=DELIVER_MOST)
+    outbox.deliver_due(most=DELIVER_MOST)
 
 
 @task(name="maskgrove.tell_webhooks")
 def tell_webhooks() -> None:
     """Make messages of what happened, and send what is due."""
-    at = timezone.now()
-    delivering.write_messages(at=at)
-    for webhook in delivering.deliver_due(at=at, most=DELIVER_WEBHOOKS):
+    delivering.write_messages(at=timezone.now())
+    for webhook in delivering.deliver_due(most=DELIVER_WEBHOOKS):
         notices.tell_of_disabled(webhook)
 
 
@@ -161,13 +160,13 @@ def look_at_posting(external_id: str) -> None:
 def write_export(export_id: int) -> None:
     """Write an export, unless it was deleted or somebody is at it."""
     if export := ExportFile.objects.select_related("project").filter(pk=export_id).first():
-        export_files.write_export(export)
+        export_files.write_export(export, also=until_shutdown)
 
 
 @task(name="maskgrove.resume_exports")
 def resume_exports() -> None:
     """Queue the exports that nobody is at: also what a worker that died, or a lost message, left behind."""
-    for export in export_files.waiting_exports():
+    for export in jobs.unattended(ExportFile):
         enqueue.write_export(export.pk)
 
 
@@ -188,9 +187,9 @@ def make_estimate(estimate_id: int) -> None:
 @task(name="maskgrove.resume_preparing")
 def resume_preparing() -> None:
     """Queue the imports and estimates that nobody is at."""
-    for run in imports.waiting_imports():
+    for run in jobs.unattended(ImportRun):
         enqueue.run_import(run.pk)
-    for estimate in estimates.waiting_estimates():
+    for estimate in jobs.unattended(Estimate):
         enqueue.make_estimate(estimate.pk)
 
 
@@ -273,4 +272,5 @@ def look_around(sender: Celery, **_signal: Any) -> None:
 def begin_where_others_ended(**_signal: Any) -> None:
     """A worker that starts need not wait for beat."""
     resume_pipelines.apply_async(queue="io")
+    resume_exports.apply_async(queue="io")
     resume_preparing.apply_async(queue="io")

@@ -13,10 +13,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.db import models, transaction
+from django.db import transaction
 from django.db.models import F, Q, Sum
 
+from annotation_site.budget.caps import BudgetError, InvalidTerms, budget_of, locked_budget
 from annotation_site.budget.models import Budget, LedgerEntry
 from annotation_site.budget.terms import Cost, Partial, Terms
 from annotation_site.catalog.models import Project
@@ -28,20 +28,8 @@ MILESTONES = (50, 80, 100)
 """Per cent of a cap whose spending webhooks are told of."""
 
 
-class BudgetError(Exception):
-    """Something the budget does not allow."""
-
-
 class BudgetSpent(BudgetError):
     """The caps leave no room for another question."""
-
-
-class CapBelowSpend(BudgetError):
-    """A cap was to be set below what is spent or reserved already."""
-
-
-class InvalidTerms(BudgetError):
-    """Pay or fees that nobody can be paid by; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,91 +49,6 @@ class Spend:
     bonuses: Decimal
     reserved_questions: int
     reserved_money: Decimal
-
-
-def budget_of(project: Project) -> Budget:
-    """The project's budget; without caps until some are set."""
-    return Budget.objects.get_or_create(project=project)[0]
-
-
-def locked_budget(project_id: int) -> Budget:
-    """The budget, for this transaction alone."""
-    return Budget.objects.select_for_update(no_key=True).get(project=project_id)
-
-
-def set_caps(
-    *, project: Project, questions: int | None, money: Decimal | None, currency: str = "USD", **pay: Any
-) -> Budget:
-    """Set what the project may cost, and how work is paid from now on; HITs that are open keep their terms.
-
-    Parameters
-    ----------
-    questions, money : None is no cap; the money includes fees
-    pay : any of `pay_per_question`, `pay_per_hit`, `pay_per_hour`, `longest_seconds`, `unfinished`,
-        `fee_share`, `least_fee` as `Budget` has them; those left out are the model's defaults
-
-    Raises
-    ------
-    CapBelowSpend
-        When that much is spent or reserved already.
-    InvalidTerms
-        When a value of `pay` is out of range or unknown.
-    """
-    budget_of(project)
-    with transaction.atomic():
-        budget = locked_budget(project.pk)
-        for cap, committed, what in (
-            (questions, budget.committed_questions, "questions"),
-            (money, budget.committed_money, currency),
-        ):
-            if cap is not None and cap < committed:
-                raise CapBelowSpend(
-                    f"{project} has {committed} {what} spent or reserved: set a cap of at least that."
-                )
-        budget.questions, budget.money, budget.currency = questions, money, currency
-        _set_pay(budget, pay)
-        budget.save()
-    return budget
-
-
-def budget_fields() -> list[models.Field[Any, Any]]:
-    """The fields of a budget that may be set, for forms and command lines."""
-    names = ("questions", "money", "currency", *PAY)
-    return [field for field in Budget._meta.fields if field.name in names]
-
-
-@transaction.atomic
-def change_budget(*, project: Project, **values: Any) -> Budget:
-    """`set_caps` with what a budget has already, but for the values that are given.
-
-    Raises
-    ------
-    CapBelowSpend, InvalidTerms
-    """
-    budget_of(project)
-    budget = locked_budget(project.pk)
-    now = {field.name: getattr(budget, field.name) for field in budget_fields()}
-    return set_caps(project=project, **{**now, **values})
-
-
-PAY = (
-    "pay_per_question", "pay_per_hit", "pay_per_hour", "longest_seconds",
-    "unfinished", "fee_share", "least_fee",
-)  # fmt: skip
-"""The fields of a budget that say how work is paid."""
-
-
-def _set_pay(budget: Budget, pay: dict[str, Any]) -> None:
-    unknown = sorted(set(pay) - set(PAY))
-    if unknown:
-        raise InvalidTerms(f"No term of a budget is called {', '.join(unknown)}; there are {', '.join(PAY)}.")
-    for name in PAY:
-        setattr(budget, name, pay.get(name, getattr(Budget(), name)))
-    try:
-        budget.clean_fields(exclude={field.name for field in Budget._meta.fields} - set(PAY))
-    except ValidationError as error:
-        told = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
-        raise InvalidTerms(f"Nobody can be paid by these terms. {told}") from error
 
 
 def affordable(budget: Budget, *, at_most: int) -> int:
@@ -339,13 +242,13 @@ def note_refusal(*, project_id: int, at: datetime) -> None:
 def _tell_spent(budget: Budget, at: datetime) -> None:
     """Have webhooks told when 50, 80 or 100 % of a cap are spent; the ledger is summed where that may be."""
     for percent in MILESTONES:
-        if 100 * _share(budget, budget.committed_questions, budget.committed_money) < percent:
+        if 100 * (budget.committed_share or 0) < percent:
             return
         name = f"budget.spent:{percent}:{_caps(budget)}"
         if not is_news(budget.project_id, Told.BUDGET_SPENT, name):
             continue
         spend = spend_of(budget.project)
-        if 100 * _share(budget, spend.questions, spend.money) < percent:
+        if 100 * (budget.share(spend.questions, spend.money) or 0) < percent:
             return
         told = {
             "percent": percent,
@@ -354,13 +257,6 @@ def _tell_spent(budget: Budget, at: datetime) -> None:
             "currency": budget.currency,
         }
         note_once(budget.project_id, Told.BUDGET_SPENT, name, told, at=at)
-
-
-def _share(budget: Budget, questions: int, money: Decimal) -> Decimal:
-    """How much of the cap that is nearer it comes to; 0 without caps."""
-    shares = [Decimal(questions) / budget.questions] if budget.questions else []
-    shares += [money / budget.money] if budget.money else []
-    return max(shares, default=Decimal(0))
 
 
 def _caps(budget: Budget) -> str:

@@ -71,6 +71,16 @@ class Budget(models.Model):
             ),
         ]
 
+    def share(self, questions: int, money: Decimal) -> Decimal | None:
+        """How much of the cap that is nearer so much comes to; None without caps."""
+        pairs = ((Decimal(questions), self.questions), (money, self.money))
+        return max((spent / cap for spent, cap in pairs if cap), default=None)
+
+    @property
+    def committed_share(self) -> Decimal | None:
+        """Spent or reserved of the cap that is nearer to its end; None without caps."""
+        return self.share(self.committed_questions, self.committed_money)
+
     @property
     def terms(self) -> Terms:
         """How a HIT that opens now is paid."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Literal
 
 from django.urls import reverse
@@ -22,7 +23,7 @@ from annotation_site.dashboards.setup.steps import PREPARED
 from annotation_site.people.models import TrustPolicy
 from annotation_site.results.course import Course, Stretch
 
-NEARLY = 0.9
+NEARLY = Decimal("0.9")
 """Of a cap that is spent or reserved: a tenth is left to decide in, a few HITs of most projects."""
 SILENCE = timedelta(minutes=30)
 """Without any answer, as long as a HIT's lease by default: whoever had one has let it go."""
@@ -142,7 +143,7 @@ def _budget(watched: Watched) -> Iterator[Alarm]:
     if budget is None:
         return
     page = _setup(watched, "budget")
-    share = committed_share(budget)
+    share = budget.committed_share
     if _is_spent(budget):
         yield Alarm(
             "budget-spent",
@@ -167,12 +168,6 @@ def _budget(watched: Watched) -> Iterator[Alarm]:
 
 def _is_spent(budget: Budget) -> bool:
     return affordable(budget, at_most=1) < 1
-
-
-def committed_share(budget: Budget) -> float | None:
-    """Spent or reserved of the cap that is nearer to its end; None without caps."""
-    pairs = ((budget.committed_questions, budget.questions), (budget.committed_money, budget.money))
-    return max((float(committed) / float(cap) for committed, cap in pairs if cap), default=None)
 
 
 def _silence(watched: Watched) -> Iterator[Alarm]:

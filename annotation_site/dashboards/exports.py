@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from annotation_site import enqueue
+from annotation_site.catalog.jobs import State
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.storage import artifacts
 from annotation_site.dashboards.access import admins, viewers
@@ -77,8 +78,10 @@ def ask(request: HttpRequest, project: Project) -> HttpResponse:
 def end(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Stop an export that is being written, or delete one."""
     found = get_object_or_404(ExportFile, pk=pk, project=project)
-    verb = stop_export if request.POST.get("verb") == "stop" else delete_export
-    verb(found)
+    if request.POST.get("verb") == "stop":
+        stop_export(found, at=timezone.now())
+    else:
+        delete_export(found)
     return redirect("dashboards:exports", slug=project.slug)
 
 
@@ -86,7 +89,7 @@ def end(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 @require_GET
 def download(_request: HttpRequest, project: Project, pk: int) -> FileResponse:
     """The file of a finished export."""
-    found = get_object_or_404(ExportFile, pk=pk, project=project, state=ExportFile.State.DONE)
+    found = get_object_or_404(ExportFile, pk=pk, project=project, state=State.DONE)
     if not artifacts().exists(found.path):
         raise Http404
     name = found.path.rsplit("/", 1)[-1]

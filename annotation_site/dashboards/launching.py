@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from annotation_site import enqueue
-from annotation_site.budget.ledger import BudgetError
+from annotation_site.budget.caps import BudgetError
 from annotation_site.catalog.models import Project
 from annotation_site.dashboards.access import admins, viewers
 from annotation_site.dashboards.listing_form import ListingForm, form_for

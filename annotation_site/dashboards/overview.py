@@ -14,7 +14,7 @@ from annotation_site.budget.ledger import Spend, spend_of
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.dashboards import selectors
-from annotation_site.dashboards.alarms import Watched, alarms, committed_share
+from annotation_site.dashboards.alarms import Watched, alarms
 from annotation_site.dashboards.sharing import shared, shared_later
 from annotation_site.people.models import Membership
 from annotation_site.preparing.estimates import estimated
@@ -115,9 +115,9 @@ class Bought:
         return self.spend.money / self.accepted if self.accepted and self.spend.money else None
 
     @property
-    def committed_share(self) -> float | None:
+    def committed_share(self) -> Decimal | None:
         """Of the cap that is nearer to its end."""
-        return committed_share(self.budget) if self.budget else None
+        return self.budget.committed_share if self.budget else None
 
     @property
     def hours(self) -> float:

@@ -16,7 +16,7 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import ProtectedError
 
-from annotation_site.budget.ledger import budget_of, set_caps
+from annotation_site.budget.caps import budget_of, set_caps
 from annotation_site.budget.models import LedgerEntry
 from annotation_site.catalog.importing import import_images
 from annotation_site.catalog.models import Project, Role

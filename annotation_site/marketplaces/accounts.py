@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Count, Sum
 
-from annotation_site.budget import ledger
+from annotation_site.budget import caps, ledger
 from annotation_site.catalog.models import Project
 from annotation_site.marketplaces import paying
 from annotation_site.marketplaces.models import Action, Listing, Payment, Posting, Submission
@@ -122,8 +122,8 @@ def note_payment(
     PaymentRefused
         When they are owed less, or a marketplace pays them.
     """
-    ledger.budget_of(membership.project)
-    ledger.locked_budget(membership.project_id)  # One payment at a time: what is owed is paid once.
+    caps.budget_of(membership.project)
+    caps.locked_budget(membership.project_id)  # One payment at a time: what is owed is paid once.
     known = Payment.objects.filter(once=once).first()
     if known is not None:
         return known

@@ -11,7 +11,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from annotation_site.budget import ledger
+from annotation_site.budget import caps, ledger
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.rounds import current_round
@@ -97,7 +97,7 @@ def obstacles(listing: Listing, *, budget: Budget | None = None) -> list[str]:
     found = [f"Set {name}." for name in market.missing()] + market.problems(listing)
     if listing.project.state != Project.State.OPEN:
         found.append("Open the project to workers first: nobody would find a question.")
-    budget = budget or ledger.budget_of(listing.project)
+    budget = budget or caps.budget_of(listing.project)
     left = None if budget.money is None else budget.money - budget.committed_money
     if left is not None and estimate(listing).total > left:
         found.append(f"All places cost {estimate(listing).total:.2f}, and the budget has {left:.2f} left.")
@@ -152,7 +152,7 @@ def end_finished(*, at: datetime) -> int:
 
 def _is_finished(project: Project) -> bool:
     """Whoever took a place would have to return it, and no further round begins by itself."""
-    if ledger.affordable(ledger.budget_of(project), at_most=1) == 0:
+    if ledger.affordable(caps.budget_of(project), at_most=1) == 0:
         return True
     asks = Cluster.objects.filter(tree__round__project=project, is_open=True).exists()
     return not asks and current_round(project).number >= project.most_rounds

@@ -49,7 +49,7 @@ def route_to(membership: Membership) -> Route:
 
 
 def write_to(*, membership: Membership, text: str, by: str, once: UUID, at: datetime) -> Message:
-    """Send a member a message; the same form again sends nothing.
+    """Send a member a message; the same form again sends nothing, or the mail that did not go off.
 
     Raises
     ------
@@ -66,9 +66,7 @@ def write_to(*, membership: Membership, text: str, by: str, once: UUID, at: date
         message, is_new = Message.objects.get_or_create(once=once, defaults=about)
         if is_new and route == Route.MARKETPLACE:
             _tell_marketplace(message, at)
-    if is_new and route == Route.MAIL:
-        _mail(message, at)
-    return message
+    return _mailed(message, at) if route == Route.MAIL else message
 
 
 def mail(*, to: str, subject: str, text: str) -> None:
@@ -94,10 +92,19 @@ def _tell_marketplace(message: Message, at: datetime) -> None:
     message.save(update_fields=["action"])
 
 
-def _mail(message: Message, at: datetime) -> None:
+@transaction.atomic
+def _mailed(message: Message, at: datetime) -> Message:
+    """The message, its mail sent: by one request at a time, and not again once it went off."""
+    held = Message.objects.select_for_update(no_key=True).get(pk=message.pk)
+    if held.sent_at is None:
+        _mail(held)
+        held.sent_at = at
+        held.save(update_fields=["sent_at"])
+    return held
+
+
+def _mail(message: Message) -> None:
     member = message.membership
     name = " ".join(member.project.name.split())  # No name adds headers to a mail.
     subject = _("About your work on %(project)s") % {"project": name}
     mail(to=member.worker.contact.email, subject=subject, text=message.text)
-    message.sent_at = at
-    message.save(update_fields=["sent_at"])

@@ -14,6 +14,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
+from django.utils.translation import gettext as _
 
 from annotation_site.catalog.models import Project
 from annotation_site.people.models import Membership, Worker
@@ -279,5 +280,7 @@ class Message(models.Model):
 
     @property
     def error(self) -> str:
-        """What the marketplace said against it for good."""
-        return self.action.error if self.action is not None and self.action.failed_at else ""
+        """Why it did not arrive: what the marketplace said for good, or that the mail did not go off."""
+        if self.action is None:
+            return "" if self.sent_at else _("The mail did not go off.")
+        return self.action.error if self.action.failed_at else ""

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 
 from annotation_site.marketplaces.models import Action, Listing, Posting
 from annotation_site.marketplaces.providers import marketplace_of
@@ -28,6 +29,7 @@ MOST_TRIES = 20
 
 logger = logging.getLogger(__name__)
 Made = Callable[[Listing], Marketplace]
+Clock = Callable[[], datetime]
 
 
 def ask(*, listing: Listing, kind: str, reference: str, at: datetime, **about: Any) -> Action:
@@ -39,14 +41,17 @@ def ask(*, listing: Listing, kind: str, reference: str, at: datetime, **about: A
     )[0]
 
 
-def deliver_due(*, at: datetime, most: int = 200, made: Made = marketplace_of) -> int:
-    """Deliver what is due, oldest first; how many were done. Several may deliver at the same time."""
+def deliver_due(*, clock: Clock = timezone.now, most: int = 200, made: Made = marketplace_of) -> int:
+    """Deliver what is due, oldest first; how many were done. Several may deliver at the same time.
+
+    The clock is asked before each claim and after each answer: answers may be slow.
+    """
     done = 0
     for _ in range(most):
-        action = _claim(at)
+        action = _claim(clock())
         if action is None:
             break
-        done += deliver(action, at=at, made=made)
+        done += deliver(action, clock=clock, made=made)
     return done
 
 
@@ -60,19 +65,19 @@ def _claim(at: datetime) -> Action | None:
     return action
 
 
-def deliver(action: Action, *, at: datetime, made: Made = marketplace_of) -> bool:
+def deliver(action: Action, *, clock: Clock = timezone.now, made: Made = marketplace_of) -> bool:
     """Tell the marketplace; whether it knows now. What it refuses for good is given up and shown."""
     try:
         given = made(action.listing).perform(action)
     except (Unavailable, NotConfigured) as error:
-        _try_again(action, str(error), at)
+        _try_again(action, str(error), clock())
     except Refused as error:
-        _give_up(action, str(error), at)
+        _give_up(action, str(error), clock())
     except Exception as error:  # An answer that nobody foresaw holds up no other action.
         logger.exception("%s was answered in a way that is not understood", action)
-        _try_again(action, f"Not understood: {error!r}", at)
+        _try_again(action, f"Not understood: {error!r}", clock())
     else:
-        _note_done(action, given, at)
+        _note_done(action, given, clock())
         return True
     return False
 

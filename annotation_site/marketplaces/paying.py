@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.db.models import F, Sum
 
-from annotation_site.budget import ledger
+from annotation_site.budget import caps, ledger
 from annotation_site.budget.models import LedgerEntry
 from annotation_site.budget.terms import Partial
 from annotation_site.marketplaces.models import Action, Listing, Posting, Submission
@@ -33,10 +33,10 @@ def agree_on_pay(listing: Listing) -> None:
     Raises
     ------
     CapBelowSpend, InvalidTerms
-        As `ledger.set_caps`.
+        As `caps.set_caps`.
     """
-    budget, fee = ledger.budget_of(listing.project), marketplace_of(listing).fee(listing)
-    ledger.set_caps(
+    budget, fee = caps.budget_of(listing.project), marketplace_of(listing).fee(listing)
+    caps.set_caps(
         project=listing.project,
         questions=budget.questions,
         money=budget.money,

@@ -1,9 +1,8 @@
-"""Imports as background work: asked for, carried out by one process at a time, stopped, gone on with."""
+"""Imports as background work (catalog/jobs.py): asked for, carried out, stopped, gone on with."""
 
 from __future__ import annotations
 
 import json
-import logging
 import re
 import shutil
 import tempfile
@@ -11,14 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db import transaction
 from django.utils import timezone
 
-from annotation_site.catalog.claims import Claims, Kind, claimed
+from annotation_site.catalog import jobs
 from annotation_site.catalog.import_report import ImportReport
 from annotation_site.catalog.importing import ImportBusy, import_from
 from annotation_site.catalog.models import Project, Role
@@ -26,18 +26,16 @@ from annotation_site.catalog.originals import MAX_PIXELS
 from annotation_site.catalog.places import Place
 from annotation_site.catalog.problem_log import problem_log
 from annotation_site.catalog.roles import RoleShares
-from annotation_site.catalog.stages import MOST_DEATHS, Interrupted, explain
-from annotation_site.catalog.steps import RowSteps
-from annotation_site.catalog.storage import artifacts, delete_artifacts, writing
+from annotation_site.catalog.stages import Interrupted, explain
+from annotation_site.catalog.storage import artifacts, writing
 from annotation_site.preparing import uploads
 from annotation_site.preparing.allowed import allowed_place
-from annotation_site.preparing.models import ImportRun, State
+from annotation_site.preparing.models import UPLOADING, ImportRun
 from annotation_site.preparing.uploaded_place import uploaded_place
 from annotation_site.preparing.uploads import Announced
-from pipeline.progress import Progress, StopRequested, silent
+from pipeline.progress import Progress, silent
 
 TEMPORARY = re.compile(r"[^\s\"']*/maskgrove-[^/\s]+/")
-log = logging.getLogger(__name__)
 
 
 class CannotStart(ValueError):
@@ -79,9 +77,8 @@ def ask_for_import(*, project: Project, place: str, wish: Wish, by: User | None,
     allowed_place(place)
     if not wish.annotations:
         _check_pool_only(wish)
-    run = _row(project, ImportRun.Source.PLACE, place.strip(), wish, by, at)
-    run.save()
-    return run
+    asked = _asked(ImportRun.Source.PLACE, place.strip(), wish, by, at)
+    return ImportRun.objects.create(project=project, **asked)
 
 
 def begin_upload(
@@ -95,16 +92,16 @@ def begin_upload(
     """
     if not any(file.name.lower().endswith((".json", ".zip")) for file in files):
         _check_pool_only(wish)
-    place = uploads.digest(files)
-    begun = ImportRun.objects.filter(project=project, place=place, state=State.UPLOADING, asked_by=by).first()
-    if begun is None:
-        uploads.check(project, files)
-    run = _row(project, ImportRun.Source.UPLOAD, place, wish, by, at)
-    if begun is None:
-        return uploads.announce(run, files)
-    run.pk, run.state = begun.pk, State.UPLOADING
-    run.save()
-    return run
+    asked = _asked(ImportRun.Source.UPLOAD, uploads.digest(files), wish, by, at)
+    with transaction.atomic():
+        uploads.hold(project)
+        held = ImportRun.objects.select_for_update(no_key=True).filter(state=UPLOADING, asked_by=by)
+        begun = held.filter(project=project, place=asked["place"]).first()
+        if begun is None:
+            uploads.check(project, files)
+            return uploads.announce(ImportRun(project=project, **asked), files)
+        jobs.change(begun, **asked)
+        return begun
 
 
 def _check_pool_only(wish: Wish) -> None:
@@ -113,22 +110,19 @@ def _check_pool_only(wish: Wish) -> None:
         raise CannotStart(f"{' and '.join(needing)} images need annotations: give their COCO file too.")
 
 
-def _row(
-    project: Project, source: ImportRun.Source, place: str, wish: Wish, by: User | None, at: datetime
-) -> ImportRun:
-    return ImportRun(
-        project=project,
-        source=source,
-        place=place,
-        annotations=wish.annotations.strip(),
-        shares={role.value: share for role, share in wish.roles.shares.items() if share},
-        seed=wish.roles.seed,
-        strict=wish.strict,
-        in_place=wish.in_place and source == ImportRun.Source.PLACE and "://" not in place,
-        max_pixels=wish.max_pixels,
-        asked_by=by,
-        asked_at=at,
-    )
+def _asked(source: ImportRun.Source, place: str, wish: Wish, by: User | None, at: datetime) -> dict[str, Any]:
+    return {
+        "source": source,
+        "place": place,
+        "annotations": wish.annotations.strip(),
+        "shares": {role.value: share for role, share in wish.roles.shares.items() if share},
+        "seed": wish.roles.seed,
+        "strict": wish.strict,
+        "in_place": wish.in_place and source == ImportRun.Source.PLACE and "://" not in place,
+        "max_pixels": wish.max_pixels,
+        "asked_by": by,
+        "asked_at": at,
+    }
 
 
 def roles_of(run: ImportRun) -> RoleShares:
@@ -140,41 +134,28 @@ def run_import(
     run: ImportRun, *, also: Progress = silent, clock: Callable[[], datetime] = timezone.now
 ) -> ImportRun:
     """Carry out an import that waits, or whose process died; one that somebody is at is left alone."""
-    with Claims() as claims:
-        if claims.take(Kind.INTAKE, run.pk):
-            run.refresh_from_db()
-            if run.state == State.RUNNING:
-                _note_death(run, clock())
-            if run.state in (State.WAITING, State.RUNNING):
-                _carry_out(run, claims, also, clock)
+    jobs.carry_out(run, partial(_import, run), also=also, told=_told, clock=clock)
+    if run.state == jobs.State.DONE:
+        uploads.forget_files(run)
     return run
 
 
-def stop_import(run: ImportRun) -> None:
+def stop_import(run: ImportRun, *, at: datetime) -> None:
     """Let whoever is at it end after the batch at hand; what is imported stays."""
-    ImportRun.objects.filter(pk=run.pk, state=State.RUNNING).update(stop_requested=True)
-    ImportRun.objects.filter(pk=run.pk, state=State.WAITING).update(state=State.STOPPED)
+    jobs.request_stop(run, at=at)
 
 
 def go_on(run: ImportRun) -> bool:
     """Let workers try an import again that was stopped or failed; whether it is one."""
-    ended = ImportRun.objects.filter(pk=run.pk, state__in=[State.STOPPED, State.FAILED])
-    return bool(ended.update(state=State.WAITING, error="", message="", deaths=0, stop_requested=False))
+    return jobs.try_again(run)
 
 
-def discard(run: ImportRun) -> None:
-    """Forget an import that is over, with what was uploaded for it; the images that it brought stay."""
-    stop_import(run)
-    if ImportRun.objects.filter(pk=run.pk).exclude(state__in=[State.RUNNING, State.WAITING]).exists():
-        uploads.forget_files(run)
-        delete_artifacts(uploads.folder_of(run))
-        run.delete()
+def discard(run: ImportRun) -> bool:
+    """Forget an import, with what was uploaded for it; the images that it brought stay.
 
-
-def waiting_imports() -> QuerySet[ImportRun]:
-    """Those that nobody is at: also what a worker that died left behind."""
-    wanted = ImportRun.objects.filter(state__in=[State.WAITING, State.RUNNING]).order_by("pk")
-    return wanted.exclude(pk__in=claimed(Kind.INTAKE, wanted.values_list("pk", flat=True)))
+    One that somebody is at is stopped, and can be discarded then.
+    """
+    return jobs.discard(run, uploads.forget_all)
 
 
 def problems_name(run: ImportRun) -> str:
@@ -182,36 +163,14 @@ def problems_name(run: ImportRun) -> str:
     return f"{uploads.folder_of(run)}/problems.jsonl"
 
 
-def _note_death(run: ImportRun, at: datetime) -> None:
-    """Whoever was at it is gone; an import that ends its processes again and again is given up."""
-    _change(run, deaths=run.deaths + 1)
-    if run.deaths >= MOST_DEATHS:
-        told = (
-            f"Its process died {MOST_DEATHS} times. Most often the machine has too little memory: allow only "
-            "smaller images. What is imported stays."
-        )
-        _change(run, state=State.FAILED, error=told, finished_at=at)
-
-
-def _carry_out(run: ImportRun, claims: Claims, also: Progress, clock: Callable[[], datetime]) -> None:
-    begun = {"begun_at": clock(), "finished_at": None, "stop_requested": False}
-    _change(run, state=State.RUNNING, error="", message="", done=0, total=0, report={}, **begun)
-    try:
-        _import(run, RowSteps(run, claims, tells=True, also=also))
-    except (Interrupted, ImportBusy) as later:
-        _change(run, state=State.WAITING, message=str(later)[:300])
-    except StopRequested:
-        _change(run, state=State.STOPPED, message="", finished_at=clock())
-    except Exception as error:  # whatever it is, people must see it
-        log.warning("%s failed.", run, exc_info=True)
-        told = without_folders(explain(error))
-        _change(run, state=State.FAILED, error=told, message="", finished_at=clock())
-    else:
-        _change(run, state=State.DONE, message="", finished_at=clock())
-        uploads.forget_files(run)
-
-
 def _import(run: ImportRun, steps: Progress) -> None:
+    try:
+        _import_from_place(run, steps)
+    except ImportBusy as busy:  # It goes on when the other one is through.
+        raise Interrupted(str(busy)) from busy
+
+
+def _import_from_place(run: ImportRun, steps: Progress) -> None:
     with _place(run) as place, place.annotations(run.annotations) as annotations, _reported(run) as report:
         import_from(
             place,
@@ -241,11 +200,12 @@ def _reported(run: ImportRun) -> Iterator[ImportReport]:
     with tempfile.TemporaryDirectory(prefix="maskgrove-import-") as folder:
         path = Path(folder, "problems.jsonl")
         report = ImportReport()
+        jobs.change(run, report={})
         try:
             with problem_log(path) as report.listener:
                 yield report
         finally:
-            _change(run, report=json.loads(without_folders(json.dumps(report.as_json()))))
+            jobs.change(run, report=json.loads(without_folders(json.dumps(report.as_json()))))
             _keep_problems(run, path)
 
 
@@ -257,12 +217,10 @@ def _keep_problems(run: ImportRun, path: Path) -> None:
         artifacts().delete(problems_name(run))
 
 
+def _told(error: Exception) -> str:
+    return without_folders(explain(error))
+
+
 def without_folders(text: str) -> str:
     """A message that names files as people know them, without the temporary folder that they were read in."""
     return TEMPORARY.sub("", text)
-
-
-def _change(run: ImportRun, **values: object) -> None:
-    """Write values, and none that others write meanwhile."""
-    ImportRun.objects.filter(pk=run.pk).update(**values)
-    run.refresh_from_db()

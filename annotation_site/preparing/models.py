@@ -8,23 +8,22 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from annotation_site.catalog.claims import Kind
+from annotation_site.catalog.jobs import Job, State
 from annotation_site.catalog.models import Project, Role, Round
 from annotation_site.catalog.originals import MAX_PIXELS
 
-
-class State(models.TextChoices):
-    """How far background work is."""
-
-    UPLOADING = "uploading"
-    WAITING = "waiting"
-    RUNNING = "running"
-    STOPPED = "stopped"
-    FAILED = "failed"
-    DONE = "done"
+UPLOADING = "uploading"
+"""The state of an import before it is a job: its files are still coming."""
 
 
-class ImportRun(models.Model):
+class ImportRun(Job):
     """Images to be taken into a project, by a worker, and the report of what was left out."""
+
+    CLAIM = Kind.INTAKE
+    DEADLY = (
+        "Most often the machine has too little memory: allow only smaller images. What is imported stays."
+    )
 
     class Source(models.TextChoices):
         UPLOAD = "upload", "files of a browser"
@@ -45,16 +44,10 @@ class ImportRun(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
     asked_at = models.DateTimeField()
-    state = models.CharField(max_length=9, choices=State.choices, default=State.WAITING)
-    done = models.PositiveBigIntegerField(default=0)
-    total = models.PositiveBigIntegerField(default=0)
-    message = models.CharField(max_length=300, blank=True)
-    error = models.TextField(blank=True)
+    state = models.CharField(
+        max_length=9, choices=[(UPLOADING, "Uploading"), *State.choices], default=State.WAITING
+    )
     report = models.JSONField(default=dict, blank=True, help_text="ImportReport.as_json().")
-    stop_requested = models.BooleanField(default=False)
-    deaths = models.PositiveSmallIntegerField(default=0, help_text="Of its processes, since it began.")
-    begun_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering: ClassVar = ["-pk"]
@@ -89,27 +82,21 @@ class UploadedFile(models.Model):
         return self.name
 
 
-class Estimate(models.Model):
+class Estimate(Job):
     """What a round's campaign is expected to bring, worked out by a worker; money follows from the budget.
 
     It counts as long as `rests_on` is the digest of what the round's plan would rest on now.
     """
 
+    CLAIM = Kind.ESTIMATE
+
     round = models.OneToOneField(Round, models.CASCADE, related_name="estimate")
-    state = models.CharField(max_length=9, choices=State.choices, default=State.WAITING)
-    done = models.PositiveBigIntegerField(default=0)
-    total = models.PositiveBigIntegerField(default=0)
-    message = models.CharField(max_length=300, blank=True)
-    error = models.TextField(blank=True)
-    stop_requested = models.BooleanField(default=False)
-    deaths = models.PositiveSmallIntegerField(default=0, help_text="Of its processes, since it began.")
     rests_on = models.CharField(
         max_length=64,
         blank=True,
         help_text="verification.forecasting.Basis.digest, taken before it began.",
     )
     plan = models.JSONField(null=True, blank=True, help_text="pipeline.planning.Plan.to_json().")
-    finished_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"estimate of {self.round}"

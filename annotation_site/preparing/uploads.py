@@ -16,11 +16,13 @@ from typing import IO
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import F, QuerySet, Sum
 
+from annotation_site.catalog import jobs
+from annotation_site.catalog.jobs import State
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.storage import artifacts, delete_artifacts, writing
-from annotation_site.preparing.models import ImportRun, State, UploadedFile
+from annotation_site.preparing.models import UPLOADING, ImportRun, UploadedFile
 from annotation_site.preparing.pieces import PIECE, reading
 
 MOST_FILES = 10_000
@@ -51,8 +53,13 @@ class Announced:
     size: int
 
 
+def hold(project: Project) -> None:
+    """Let uploads of a project begin one after the other until this transaction ends: they share a limit."""
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+
+
 def check(project: Project, files: Sequence[Announced]) -> None:
-    """Raise UploadRefused unless files of these names and sizes may be uploaded."""
+    """Raise UploadRefused unless files of these names and sizes may be uploaded, the project being held."""
     if not 0 < len(files) <= MOST_FILES:
         raise UploadRefused(
             f"An upload has 1 to {MOST_FILES:,} files, and these are {len(files):,}: put them in a zip."
@@ -84,7 +91,7 @@ def digest(files: Sequence[Announced]) -> str:
 @transaction.atomic
 def announce(run: ImportRun, files: Sequence[Announced]) -> ImportRun:
     """Save an upload and the list of its files; nothing of them is there yet."""
-    run.state = State.UPLOADING
+    run.state = UPLOADING
     run.save()
     UploadedFile.objects.bulk_create(
         UploadedFile(run=run, number=number, name=file.name, size=file.size)
@@ -104,7 +111,7 @@ def receive(*, file: UploadedFile, at: int, content: IO[bytes]) -> int:
         When it is shorter than the file's list said, or longer.
     """
     file.refresh_from_db()
-    if file.run.state != State.UPLOADING:
+    if file.run.state != UPLOADING:
         raise UploadRefused("This upload is over.")
     if at != file.received:
         raise OutOfOrder(file.received)
@@ -113,10 +120,18 @@ def receive(*, file: UploadedFile, at: int, content: IO[bytes]) -> int:
     if len(piece) != wanted:
         raise UploadRefused(f"A piece of {file.name} at {at:,} has {wanted:,} bytes, not {len(piece):,}.")
     if wanted:
-        with writing(piece_name(file, at // PIECE)) as kept:
-            kept.write(piece)
-        UploadedFile.objects.filter(pk=file.pk, received=at).update(received=F("received") + wanted)
+        _keep(piece, file, at)
     return at + wanted
+
+
+def _keep(piece: bytes, file: UploadedFile, at: int) -> None:
+    name = piece_name(file, at // PIECE)
+    with writing(name) as kept:
+        kept.write(piece)
+    there = UploadedFile.objects.filter(pk=file.pk)
+    if not there.filter(received=at).update(received=F("received") + len(piece)) and not there.exists():
+        artifacts().delete(name)
+        raise UploadRefused("This upload was discarded.")
 
 
 def finish(run: ImportRun) -> None:
@@ -128,9 +143,9 @@ def finish(run: ImportRun) -> None:
         When bytes are missing.
     """
     missing = run.files.filter(received__lt=F("size"))
-    if run.state == State.UPLOADING and missing.exists():
+    if run.state == UPLOADING and missing.exists():
         raise UploadRefused(f"{missing.count():,} files are not here yet: choose the same files again.")
-    ImportRun.objects.filter(pk=run.pk, state=State.UPLOADING).update(state=State.WAITING)
+    ImportRun.objects.filter(pk=run.pk, state=UPLOADING).update(state=State.WAITING)
     run.refresh_from_db()
 
 
@@ -151,14 +166,23 @@ def folder_of(run: ImportRun) -> str:
 
 def forget_files(run: ImportRun) -> None:
     """Delete what was uploaded."""
-    run.files.all().delete()
     delete_artifacts(f"{folder_of(run)}/files")
+    run.files.all().delete()
+
+
+def forget_all(run: ImportRun) -> None:
+    """Delete all artifacts of an import."""
+    delete_artifacts(folder_of(run))
 
 
 def prune(*, at: datetime) -> int:
-    """Discard the uploads that nobody went on with; how many."""
-    left = ImportRun.objects.filter(state=State.UPLOADING, asked_at__lt=at - KEPT_FOR)
-    for run in left:
+    """Discard uploads that nobody went on with; how many. Forget files that a finished import left."""
+    left = ImportRun.objects.filter(state=UPLOADING, asked_at__lt=at - KEPT_FOR)
+    for run in ImportRun.objects.filter(state=State.DONE, files__isnull=False).distinct():
         forget_files(run)
-        run.delete()
-    return len(left)
+    return sum(_prune(run, left) for run in left)
+
+
+def _prune(run: ImportRun, left: QuerySet[ImportRun]) -> bool:
+    """Discard an upload unless somebody went on with it, or finished it, meanwhile."""
+    return bool(left.filter(pk=run.pk).update(state=State.STOPPED)) and jobs.discard(run, forget_all)

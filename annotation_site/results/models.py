@@ -7,18 +7,18 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 
+from annotation_site.catalog.claims import Kind
+from annotation_site.catalog.jobs import Job
 from annotation_site.catalog.models import Project
 
 
-class ExportFile(models.Model):
-    """A dataset as a file in the artifacts storage, with what made it. Kept until somebody deletes it."""
+class ExportFile(Job):
+    """A dataset as a file in the artifacts storage, with what made it. Kept until somebody deletes it.
 
-    class State(models.TextChoices):
-        WAITING = "waiting"
-        RUNNING = "running"
-        STOPPED = "stopped"
-        FAILED = "failed"
-        DONE = "done"
+    Its facts are as of `begun_at`.
+    """
+
+    CLAIM = Kind.EXPORT
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="exports", db_index=False)
     format = models.CharField(max_length=20)
@@ -29,13 +29,6 @@ class ExportFile(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
     asked_at = models.DateTimeField()
-    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
-    done = models.PositiveBigIntegerField(default=0)
-    total = models.PositiveBigIntegerField(default=0)
-    error = models.TextField(blank=True)
-    stop_requested = models.BooleanField(default=False)
-    begun_at = models.DateTimeField(null=True, blank=True, help_text="Facts are as of this moment.")
-    finished_at = models.DateTimeField(null=True, blank=True)
     path = models.CharField(max_length=300, blank=True, help_text="In the artifacts storage.")
     entries = models.PositiveBigIntegerField(null=True, blank=True)
     size = models.PositiveBigIntegerField(null=True, blank=True, help_text="Bytes.")

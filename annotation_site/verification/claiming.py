@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.models import Value
 from django.db.models.functions import Greatest
 
-from annotation_site.budget import ledger
+from annotation_site.budget import caps, ledger
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Project
 from annotation_site.people.models import Membership, Standing
@@ -124,7 +124,7 @@ def _open_hit(membership: Membership, project: Project, at: datetime, rng: np.ra
     if project.state != Project.State.OPEN:
         raise CampaignPaused(f"{project} is not open right now. Come back later.")
     admit(membership=membership, at=at)
-    budget = ledger.locked_budget(project.pk)
+    budget = caps.locked_budget(project.pk)
     size = ledger.affordable(budget, at_most=project.hit_size)
     if size == 0:
         raise ledger.BudgetSpent(f"The budget of {project} is spent or reserved for open HITs.")

@@ -7,7 +7,8 @@ import logging
 from django.db import connection, transaction
 from django.utils import timezone
 
-from annotation_site.budget.ledger import affordable, budget_of
+from annotation_site.budget.caps import budget_of
+from annotation_site.budget.ledger import affordable
 from annotation_site.catalog.models import Project, Round, StageRun, Tree
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import State

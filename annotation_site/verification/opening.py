@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from annotation_site.budget.ledger import budget_of
+from annotation_site.budget.caps import budget_of
 from annotation_site.catalog.models import Project, Role, Round, Tree
 from annotation_site.people.models import TrustPolicy
 from annotation_site.verification import deciding

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Count, Sum
 
-from annotation_site.budget.ledger import budget_of
+from annotation_site.budget.caps import budget_of
 from annotation_site.catalog.models import Image, Project, Round, Tree
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import ORDER, orphaned

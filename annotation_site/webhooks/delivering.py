@@ -17,6 +17,7 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 
 from annotation_site.webhooks.models import TEST, Attempt, Delivery, Event, Kind, Webhook
 from annotation_site.webhooks.noting import BATCH
@@ -42,6 +43,7 @@ AGENT = "Maskgrove-Webhooks/1"
 
 logger = logging.getLogger(__name__)
 Send = Callable[..., Reply]
+Clock = Callable[[], datetime]
 
 
 @transaction.atomic
@@ -109,21 +111,22 @@ def redeliver(delivery: Delivery, *, at: datetime) -> None:
     Delivery.objects.filter(pk=delivery.pk).update(state=State.WAITING, due_at=at, tries=0, ended_at=None)
 
 
-def deliver_due(*, at: datetime, most: int = 20, send: Send = post) -> list[Webhook]:
+def deliver_due(*, clock: Clock = timezone.now, most: int = 20, send: Send = post) -> list[Webhook]:
     """Make the deliveries that are due, oldest first; the webhooks that were given up with it.
 
-    An address that fails once is left alone for the rest of this look, so that it holds up no other.
+    An address that fails once is left alone for the rest of this look, so that it holds up no other. The
+    clock is asked before each claim and after each reply: replies may be slow.
     """
     failed: set[int] = set()
     given_up = []
     for _ in range(most):
-        delivery = _claim(at, failed)
+        delivery = _claim(clock(), failed)
         if delivery is None:
             break
-        reply = deliver(delivery, at=at, send=send)
+        reply = deliver(delivery, clock=clock, send=send)
         if not reply.succeeded:
             failed.add(delivery.webhook_id)
-            if note_failure(delivery.webhook, reply, at=at):
+            if note_failure(delivery.webhook, reply, at=clock()):
                 given_up.append(delivery.webhook)
     return given_up
 
@@ -139,9 +142,9 @@ def _claim(at: datetime, failed: set[int]) -> Delivery | None:
     return delivery
 
 
-def deliver(delivery: Delivery, *, at: datetime, send: Send = post) -> Reply:
+def deliver(delivery: Delivery, *, clock: Clock = timezone.now, send: Send = post) -> Reply:
     """Send one message, and note what came of it."""
-    webhook = delivery.webhook
+    webhook, at = delivery.webhook, clock()
     told = {
         "content-type": "application/json",
         "user-agent": AGENT,
@@ -157,15 +160,20 @@ def deliver(delivery: Delivery, *, at: datetime, send: Send = post) -> Reply:
         elapsed_ms=reply.elapsed_ms,
         headers=told,
     )
+    _note(delivery, reply, clock())
+    return reply
+
+
+def _note(delivery: Delivery, reply: Reply, at: datetime) -> None:
+    """End a delivery that was taken or tried often enough; let another wait for its next try."""
     if reply.succeeded:
         _end(delivery, State.DELIVERED, at)
-        Webhook.objects.filter(pk=webhook.pk, failures__gt=0).update(failures=0, failing_since=None)
-    elif delivery.tries > len(WAITS) or (delivery.kind == TEST):
+        Webhook.objects.filter(pk=delivery.webhook_id, failures__gt=0).update(failures=0, failing_since=None)
+    elif delivery.tries > len(WAITS) or delivery.kind == TEST:
         _end(delivery, State.FAILED, at)
     else:
         wait = WAITS[delivery.tries - 1] * random.uniform(1, 1.1)
         Delivery.objects.filter(pk=delivery.pk).update(due_at=at + wait)
-    return reply
 
 
 def _secrets(webhook: Webhook, at: datetime) -> list[str]:

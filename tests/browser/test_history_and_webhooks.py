@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook as Verifier
 
 from annotation_site.access.granting import grant, invite
 from annotation_site.access.models import Access
-from annotation_site.budget import ledger
+from annotation_site.budget import caps
 from annotation_site.catalog.instructing import set_instructions
 from annotation_site.catalog.models import Project
 from annotation_site.webhooks import delivering, webhooks
@@ -32,7 +32,7 @@ def project() -> Project:
     CategoryFactory(project=made, name="window")
     set_instructions(project=made, text="A window ends at its frame.\n\nShutters are no part of it.")
     set_instructions(project=made, text="A window ends at its frame.\n\nShutters are part of it.")
-    ledger.change_budget(project=made, money=250, pay_per_hit="0.45")
+    caps.change_budget(project=made, money=250, pay_per_hit="0.45")
     Project.objects.update(detector_options={"train": {"batch_size": 8}}, k_a=0.9)
     invite(project=made, email="bo@example.org", access=Access.VIEWER, at=timezone.now())
     return made
@@ -54,7 +54,7 @@ def told(project: Project) -> Webhook:
     )
     for reply in (Reply(204, elapsed_ms=31), Reply(500, "<h1>database away</h1>", elapsed_ms=1204)):
         delivering.send_test(made, at=timezone.now())
-        delivering.deliver_due(at=timezone.now(), send=lambda *_, reply=reply, **__: reply)
+        delivering.deliver_due(send=lambda *_, reply=reply, **__: reply)
     delivering.send_test(made, at=timezone.now())
     return made
 
@@ -121,7 +121,7 @@ def test_a_webhook_is_added_tested_and_its_message_verified(signed_in, project, 
     secret = page.locator(".secret-text").inner_text()
     page.get_by_role("button", name="Send a test").click()
     expect(page.get_by_role("cell", name="waiting")).to_be_visible()
-    delivering.deliver_due(at=timezone.now())
+    delivering.deliver_due()
     expect(page.get_by_role("cell", name="delivered")).to_be_visible()
     server.close()
     message = Verifier(secret).verify(got[0].body, got[0].headers)

@@ -10,7 +10,8 @@ from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import Frame, Page, expect
 
-from annotation_site.budget.ledger import set_caps, spend_of
+from annotation_site.budget.caps import set_caps
+from annotation_site.budget.ledger import spend_of
 from annotation_site.catalog.models import Project
 from annotation_site.marketplaces import outbox, reconciling
 from annotation_site.marketplaces.listings import draft_listing, publish
@@ -56,7 +57,7 @@ def sync() -> None:
     for _ in range(2):
         reconciling.hear_all(at=timezone.now())
         reconciling.reconcile_all(at=timezone.now())
-        outbox.deliver_due(at=timezone.now())
+        outbox.deliver_due()
 
 
 def frame(page: Page) -> Frame:

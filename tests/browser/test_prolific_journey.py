@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from annotation_site.budget.ledger import set_caps
+from annotation_site.budget.caps import set_caps
 from annotation_site.marketplaces import outbox, reconciling
 from annotation_site.marketplaces.listings import draft_listing, publish
 from annotation_site.marketplaces.models import Listing, Submission
@@ -47,7 +47,7 @@ def listing(prolific, tmp_path) -> Listing:
 def sync() -> None:
     for _ in range(2):
         reconciling.reconcile_all(at=timezone.now())
-        outbox.deliver_due(at=timezone.now())
+        outbox.deliver_due()
 
 
 def come(page: Page, prolific: ProlificStandIn, listing: Listing) -> None:

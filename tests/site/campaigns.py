@@ -190,6 +190,23 @@ def on_own_connection(job: Callable[[], T]) -> T:
         connections.close_all()
 
 
+def until_waiting(count: int) -> None:
+    """Wait until so many connections wait for a lock."""
+    while waiting() < count:
+        pass
+
+
+def waiting() -> int:
+    """How many connections wait for a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return int(cursor.fetchone()[0])
+
+
 @contextmanager
 def counted_queries() -> Iterator[list[str]]:
     """The statements that run inside."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from annotation_site.budget.ledger import set_caps
+from annotation_site.budget.caps import set_caps
 from annotation_site.catalog.models import Project
 from annotation_site.marketplaces import visits
 from annotation_site.marketplaces.listings import draft_listing, publish
@@ -14,6 +14,7 @@ from annotation_site.marketplaces.outbox import deliver_due
 from annotation_site.marketplaces.visits import Visit
 from annotation_site.verification.answering import record_answer
 from annotation_site.verification.claiming import claim_hit
+from tests.clocks import frozen
 from tests.factories import NOON
 from tests.site.campaigns import items, opened, project_with_tree, truth
 
@@ -48,7 +49,7 @@ def drafted(
 def published(provider: str, project: Project | None = None, **terms: Any) -> Listing:
     """A listing that the marketplace has."""
     listing = publish(listing=drafted(provider, project, **terms), at=NOON)
-    deliver_due(at=NOON)
+    deliver_due(clock=frozen(NOON))
     listing.refresh_from_db()
     return listing
 

@@ -13,7 +13,7 @@ from django.test import Client
 from annotation_site import enqueue
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
-from annotation_site.budget.ledger import budget_of, change_budget, set_caps
+from annotation_site.budget.caps import budget_of, change_budget, set_caps
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.dashboards.alarms import Watched, alarms
 from annotation_site.dashboards.sharing import compute_due

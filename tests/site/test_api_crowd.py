@@ -13,7 +13,7 @@ from django.utils import timezone
 from annotation_site import enqueue
 from annotation_site.api.models import KeptReply
 from annotation_site.api.v1 import idempotency
-from annotation_site.budget.ledger import change_budget, set_caps
+from annotation_site.budget.caps import change_budget, set_caps
 from annotation_site.budget.models import LedgerEntry
 from annotation_site.marketplaces.models import Action, Contact, Message, Payment, Submission
 from annotation_site.people.members import join_by_code

@@ -12,7 +12,7 @@ from django.test import Client
 
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
-from annotation_site.budget.ledger import change_budget
+from annotation_site.budget.caps import change_budget
 from annotation_site.catalog.models import Project
 from annotation_site.people.models import Membership, StandingChange
 from annotation_site.results.export_files import write_export

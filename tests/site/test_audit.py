@@ -21,7 +21,7 @@ from annotation_site.audit import acting, triggers
 from annotation_site.audit.acting import Actor
 from annotation_site.audit.models import Entry
 from annotation_site.audit.watched import WATCHED, Watched, watched_columns
-from annotation_site.budget import ledger
+from annotation_site.budget import caps
 from annotation_site.catalog.instructing import set_guide, set_instructions
 from annotation_site.catalog.models import OfferedPredictions, Project, StageRun
 from annotation_site.catalog.rounds import current_round
@@ -108,7 +108,7 @@ def test_what_admins_and_owners_do_is_in_the_log():
     tree = project.rounds.get().trees.get()
     set_instructions(project=project, text="Look closely.")
     set_guide(category=project.categories.get(), text="With its frame.")
-    ledger.change_budget(project=project, money=Decimal(50), pay_per_hit=Decimal("0.40"))
+    caps.change_budget(project=project, money=Decimal(50), pay_per_hit=Decimal("0.40"))
     grant(project=project, user=ada, access=Access.OWNER)
     invite(project=project, email="cy@example.org", access=Access.VIEWER, at=NOON)
     new_code(project)

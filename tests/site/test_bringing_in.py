@@ -10,6 +10,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from annotation_site.catalog import jobs
 from annotation_site.catalog.claims import Claims, Kind
 from annotation_site.catalog.models import Image, Project, Role
 from annotation_site.catalog.roles import RoleShares
@@ -243,8 +244,8 @@ class TestBackground:
         with Claims() as claims:
             claims.take(Kind.INTAKE, run.pk)
             assert done(run).state == "waiting"
-            assert not imports.waiting_imports().exists()
-        assert imports.waiting_imports().get() == run
+            assert not jobs.unattended(ImportRun).exists()
+        assert jobs.unattended(ImportRun).get() == run
 
     @background
     def test_two_imports_into_a_project_wait_for_each_other(self, project, coco):
@@ -262,7 +263,7 @@ class TestBackground:
 
         def stopping(done_: int, total: int, message: str = "") -> None:
             if done_ == 1 and message == "imported":
-                imports.stop_import(run)
+                imports.stop_import(run, at=NOON)
 
         assert imports.run_import(run, also=stopping).state == "stopped"
         assert (Image.objects.count(), run.report["taken"]["images"]) == (1, 1)

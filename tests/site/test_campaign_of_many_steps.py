@@ -8,7 +8,8 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from annotation_site.budget.ledger import BudgetSpent, set_caps
+from annotation_site.budget.caps import set_caps
+from annotation_site.budget.ledger import BudgetSpent
 from annotation_site.people.standing import WorkerStopped
 from annotation_site.verification.answering import UndoTooLate, undo_answer
 from annotation_site.verification.checking import check_campaign

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from annotation_site.budget.ledger import set_caps
+from annotation_site.budget.caps import set_caps
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.dashboards import selectors
 from annotation_site.results.course import BINS, course_of

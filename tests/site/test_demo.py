@@ -17,7 +17,7 @@ from django.contrib.auth.models import User
 from pycocotools.coco import COCO
 
 from annotation_site import embedded
-from annotation_site.budget.ledger import budget_of, set_caps
+from annotation_site.budget.caps import budget_of, set_caps
 from annotation_site.catalog.models import Project, Tree
 from annotation_site.local.demo import SCALES, NotThisDemo, begin, elapsed, forget, has_images
 from annotation_site.local.demonstration import every

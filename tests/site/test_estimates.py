@@ -12,7 +12,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from annotation_site import enqueue
-from annotation_site.budget.ledger import set_caps
+from annotation_site.budget.caps import set_caps
 from annotation_site.catalog.models import Project, Round, Tree
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import MOST_DEATHS, Interrupted

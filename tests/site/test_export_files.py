@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import partial
 
 import pytest
 from django.contrib.auth.models import User
@@ -12,7 +13,7 @@ from django.urls import reverse
 
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
-from annotation_site.catalog import steps
+from annotation_site.catalog import jobs, steps
 from annotation_site.catalog.claims import Claims, Kind
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.storage import artifacts
@@ -22,14 +23,14 @@ from annotation_site.results.export_files import (
     ask_for_export,
     delete_export,
     stop_export,
-    waiting_exports,
     write_export,
 )
 from annotation_site.results.formats.choice import Choice
 from annotation_site.results.models import ExportFile
 from tests.factories import NOON, ProjectFactory
+from tests.site.campaigns import together
 from tests.site.verified_projects import verified
-from workers import tasks
+from workers import stopping, tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,8 +63,8 @@ def test_one_that_somebody_is_at_is_left_alone():
     with Claims() as claims:
         claims.take(Kind.EXPORT, export.pk)
         assert write_export(export).state == "waiting"
-        assert not waiting_exports().exists()
-    assert waiting_exports().get() == export
+        assert not jobs.unattended(ExportFile).exists()
+    assert jobs.unattended(ExportFile).get() == export
 
 
 def test_one_whose_process_died_is_written_by_the_next():
@@ -82,18 +83,31 @@ def test_a_finished_one_is_not_written_again():
 def test_a_stop_ends_it_between_two_pieces_and_keeps_nothing(monkeypatch):
     export = asked()
     monkeypatch.setattr(steps, "WRITE_EVERY", 0.0)
-    change = export_files._change
 
-    def stopped_meanwhile(row, **values):
-        change(row, **values)
-        if values.get("state") == "running":
-            stop_export(export)
+    def stopping(*_: object) -> None:
+        together([partial(stop_export, export, at=NOON)])
 
-    monkeypatch.setattr(export_files, "_change", stopped_meanwhile)
-    assert write_export(export).state == "stopped"
+    assert write_export(export, also=stopping).state == "stopped"
     assert ExportFile.objects.get().path == ""
     tasks.write_export(export.pk)
     assert ExportFile.objects.get().state == "stopped"
+
+
+def test_one_that_ends_its_processes_again_and_again_is_given_up():
+    export = asked()
+    ExportFile.objects.update(state="running", deaths=2)
+    assert write_export(export).state == "failed"
+    assert export.error.endswith("Once that is put right, ask for it again.")
+
+
+def test_a_worker_that_is_told_to_end_leaves_it_to_the_next(monkeypatch):
+    export = asked()
+    with monkeypatch.context() as shutdown:
+        shutdown.setattr(stopping.ENDING, "is_set", lambda: True)
+        tasks.write_export(export.pk)
+    assert ExportFile.objects.get().state == "waiting"
+    tasks.write_export(export.pk)
+    assert ExportFile.objects.get().state == "done"
 
 
 def test_a_failure_is_told(monkeypatch):
@@ -102,7 +116,7 @@ def test_a_failure_is_told(monkeypatch):
     )
     export = write_export(asked())
     assert (export.state, export.error) == ("failed", "No room left.")
-    assert not waiting_exports().exists()
+    assert not jobs.unattended(ExportFile).exists()
 
 
 def test_deleting_takes_the_file_along():

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotation_site.budget.ledger import set_caps
+from annotation_site.budget.caps import set_caps
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Project, Round
 from annotation_site.catalog.rounds import current_round

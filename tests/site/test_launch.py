@@ -10,12 +10,14 @@ from django.test import Client
 
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
-from annotation_site.budget.ledger import set_caps, spend_of
+from annotation_site.budget.caps import set_caps
+from annotation_site.budget.ledger import spend_of
 from annotation_site.marketplaces import outbox, reconciling, visits
 from annotation_site.marketplaces.in_memory import InMemory
 from annotation_site.marketplaces.models import Action, Listing, Submission
 from annotation_site.marketplaces.providers import PROVIDERS
 from annotation_site.marketplaces.seam import Arrival, Refused
+from tests.clocks import frozen
 from tests.factories import NOON
 from tests.site.offers import drafted, open_project, posting_of, published, submission, work_through
 
@@ -162,7 +164,7 @@ def test_a_running_listing_shows_how_far_it_is_and_what_was_refused(client, mark
     listing = published("memory")
     market.faults = [Refused("<b>not</b> like this")]
     outbox.ask(listing=listing, kind=Action.Kind.WITHDRAW, reference="w", at=NOON)
-    outbox.deliver_due(at=NOON)
+    outbox.deliver_due(clock=frozen(NOON))
     admin = signed_in(client, listing)
     told = admin.get(address(listing.project), {"on": "memory-sandbox"}).content.decode()
     assert "&lt;b&gt;not&lt;/b&gt; like this" in told
@@ -192,7 +194,7 @@ def test_a_bonus_is_given_once_however_often_the_form_is_sent(client, market):
     worked(listing, market)
     for _ in range(2):
         reconciling.reconcile_all(at=NOON)
-        outbox.deliver_due(at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
     admin, url = signed_in(client, listing), address(listing.project, f"submissions/{submission().pk}/")
     for _ in range(2):
         admin.post(url, {"do": "bonus", "money": "0.25", "reason": "Careful work", "once": "1"})
@@ -206,7 +208,7 @@ def test_a_bonus_is_given_once_however_often_the_form_is_sent(client, market):
 def test_ending_takes_the_places_back(client, market):
     listing = published("memory")
     signed_in(client, listing).post(address(listing.project, f"{listing.pk}/"), {"do": "end"})
-    outbox.deliver_due(at=Action.objects.order_by("pk").last().due_at)
+    outbox.deliver_due(clock=frozen(Action.objects.order_by("pk").last().due_at))
     assert market.done["withdraw"] == 3
 
 

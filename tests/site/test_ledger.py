@@ -10,17 +10,13 @@ from django.db.models import F, Sum
 from hypothesis import given
 from hypothesis import strategies as st
 
+from annotation_site.budget.caps import CapBelowSpend, InvalidTerms, budget_of, locked_budget, set_caps
 from annotation_site.budget.ledger import (
     BudgetSpent,
-    CapBelowSpend,
-    InvalidTerms,
     Spend,
     affordable,
-    budget_of,
     give_bonus,
-    locked_budget,
     reserve,
-    set_caps,
     settle,
     settle_late,
     spend_of,
@@ -258,3 +254,10 @@ def test_reservations_from_before_terms_were_kept_are_settled_at_their_price(pro
     Budget.objects.update(committed_questions=10, committed_money=1)
     settle(project_id=project.pk, reference="assignment:1", done=5, at=NOON)
     assert committed(project) == (5, Decimal("0.5"))
+
+
+def test_a_spend_is_told_as_its_share_of_the_cap_that_is_nearer():
+    budget = Budget(questions=100, money=Decimal(10), committed_questions=50, committed_money=Decimal(9))
+    assert budget.share(95, Decimal(9)) == Decimal("0.95")
+    assert budget.committed_share == Decimal("0.9")
+    assert Budget(questions=0).committed_share is None

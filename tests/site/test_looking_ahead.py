@@ -10,7 +10,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from annotation_site.budget.ledger import budget_of, set_caps
+from annotation_site.budget.caps import budget_of, set_caps
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.rounds import current_round
 from annotation_site.verification.looking_ahead import Ahead, Ends, Stand, look_ahead, present_rate

@@ -11,10 +11,11 @@ from functools import partial
 
 import numpy as np
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.backends.postgresql.psycopg_any import NumericRange
 
-from annotation_site.budget.ledger import BudgetSpent, give_bonus, set_caps, spend_of
+from annotation_site.budget.caps import set_caps
+from annotation_site.budget.ledger import BudgetSpent, give_bonus, spend_of
 from annotation_site.budget.models import Budget, LedgerEntry
 from annotation_site.catalog.models import Project
 from annotation_site.people.standing import WorkerStopped
@@ -43,6 +44,8 @@ from tests.site.campaigns import (
     standing,
     together,
     truth,
+    until_waiting,
+    waiting,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -378,23 +381,6 @@ def until_split(person: Person, project: Project, *, but_one: bool = False) -> I
             if standing(project):
                 release_live(project_id=project.pk, worker_id=person.member.worker_id, at=NOON)
                 return item
-
-
-def until_waiting(count: int) -> None:
-    """Wait until so many connections wait for a lock."""
-    while waiting() < count:
-        pass
-
-
-def waiting() -> int:
-    """How many connections wait for a lock."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_clear_snapshot()")
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        return int(cursor.fetchone()[0])
 
 
 def test_sweeps_at_once_release_each_lease_once() -> None:

@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 from django.db import IntegrityError, transaction
 
-from annotation_site.budget.ledger import set_caps, spend_of
+from annotation_site.budget.caps import set_caps
+from annotation_site.budget.ledger import spend_of
 from annotation_site.catalog.models import Project
 from annotation_site.marketplaces import outbox, providers, reconciling, visits
 from annotation_site.marketplaces.accounts import (
@@ -32,6 +33,7 @@ from annotation_site.people.standing import change_standing
 from annotation_site.verification.claiming import claim_hit
 from annotation_site.verification.models import Assignment, Cluster
 from annotation_site.verification.trust import stop_worker
+from tests.clocks import Clock, frozen
 from tests.factories import NOON
 from tests.site.campaigns import Person, together
 from tests.site.offers import again, drafted, open_project, posting_of, published, submission, work_through
@@ -67,8 +69,8 @@ class TestPublishing:
         listing = publish(listing=drafted("memory"), at=NOON)
         publish(listing=listing, at=NOON)
         assert market.places == {}
-        assert outbox.deliver_due(at=NOON) == 4
-        assert outbox.deliver_due(at=LATER) == 0
+        assert outbox.deliver_due(clock=frozen(NOON)) == 4
+        assert outbox.deliver_due(clock=frozen(LATER)) == 0
         assert set(market.places) == set(listing.postings.values_list("external_id", flat=True))
         assert len(market.places) == 3
 
@@ -115,7 +117,7 @@ class TestPublishing:
         listing = published("memory")
         end(listing=listing, at=NOON)
         end(listing=listing, at=LATER)
-        outbox.deliver_due(at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
         assert market.done["withdraw"] == 3
         with pytest.raises(ListingRefused, match="ended"):
             publish(listing=listing, at=NOON)
@@ -132,7 +134,7 @@ class TestEnding:
         reconciling.reconcile_all(at=NOON)
         listing.refresh_from_db()
         assert listing.state == Listing.State.ENDED
-        outbox.deliver_due(at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
         assert market.done["withdraw"] == 3
 
     def test_it_stays_while_a_further_round_may_begin(self, market):
@@ -156,7 +158,7 @@ class TestEnding:
         end(listing=listing, at=NOON)
         market.hand_in(visit.submission)
         reconciling.reconcile_all(at=LATER)
-        outbox.deliver_due(at=LATER)
+        outbox.deliver_due(clock=frozen(LATER))
         assert market.done["approve"] == 1
 
 
@@ -164,8 +166,8 @@ class TestOutbox:
     def test_what_arrived_though_the_answer_was_lost_is_not_done_twice(self, market):
         market.faults = [Unavailable("the line broke")] * 2
         listing = publish(listing=drafted("memory", places=1), at=NOON)
-        assert outbox.deliver_due(at=NOON) == 0
-        assert outbox.deliver_due(at=LATER) == 2
+        assert outbox.deliver_due(clock=frozen(NOON)) == 0
+        assert outbox.deliver_due(clock=frozen(LATER)) == 2
         assert len(market.places) == 1
         assert posting_of(listing).external_id in market.places
 
@@ -175,7 +177,7 @@ class TestOutbox:
         at, waits = NOON, []
         while action.failed_at is None:
             market.faults = [Unavailable("away")]
-            outbox.deliver_due(at=at)
+            outbox.deliver_due(clock=frozen(at))
             action.refresh_from_db()
             waits.append(action.due_at - at)
             at = max(at, action.due_at)
@@ -185,31 +187,62 @@ class TestOutbox:
         assert len(waits) == outbox.MOST_TRIES
         assert "away" in action.error
 
+    def test_what_is_being_told_is_not_due_to_others_however_slow_the_answers_before_it(
+        self, market, monkeypatch
+    ):
+        listing, clock, slow = drafted("memory"), Clock(NOON), outbox.HOLD - timedelta(seconds=1)
+        for reference in ("w1", "w2", "w3"):
+            outbox.ask(listing=listing, kind="withdraw", reference=reference, at=NOON)
+        tell = market.perform
+
+        def perform(action: Action) -> dict[str, str]:
+            clock.go_on(slow)
+            assert not Action.objects.waiting().filter(pk=action.pk, due_at__lte=clock()).exists()
+            return tell(action)
+
+        monkeypatch.setattr(market, "perform", perform)
+        assert outbox.deliver_due(clock=clock) == 3
+        done = Action.objects.order_by("pk").values_list("done_at", flat=True)
+        assert list(done) == [NOON + n * slow for n in (1, 2, 3)]
+
+    def test_the_wait_for_the_next_try_begins_at_the_answer(self, market, monkeypatch):
+        clock = Clock(NOON)
+        action = outbox.ask(listing=drafted("memory"), kind="withdraw", reference="w", at=NOON)
+
+        def perform(_: Action) -> dict[str, str]:
+            clock.go_on(timedelta(minutes=3))
+            raise Unavailable("away")
+
+        monkeypatch.setattr(market, "perform", perform)
+        outbox.deliver_due(clock=clock, most=1)
+        action.refresh_from_db()
+        assert action.due_at == NOON + timedelta(minutes=3) + outbox.FIRST_WAIT
+
     def test_what_is_refused_is_shown_and_can_be_tried_again(self, market):
         market.faults = [Refused("not like this")]
         action = outbox.ask(listing=drafted("memory"), kind="withdraw", reference="w", at=NOON)
-        assert outbox.deliver_due(at=NOON) == 0
+        assert outbox.deliver_due(clock=frozen(NOON)) == 0
         action.refresh_from_db()
         assert (action.error, action.failed_at) == ("not like this", NOON)
-        assert outbox.deliver_due(at=LATER) == 0
+        assert outbox.deliver_due(clock=frozen(LATER)) == 0
         outbox.retry(action, at=LATER)
-        assert outbox.deliver_due(at=LATER) == 1
+        assert outbox.deliver_due(clock=frozen(LATER)) == 1
 
     def test_an_answer_that_nobody_foresaw_holds_up_no_other(self, market):
         listing = drafted("memory")
         for reference in ("w1", "w2"):
             outbox.ask(listing=listing, kind="withdraw", reference=reference, at=NOON)
         market.faults = [KeyError("status")]
-        assert outbox.deliver_due(at=NOON) == 1
+        assert outbox.deliver_due(clock=frozen(NOON)) == 1
         assert "Not understood" in Action.objects.get(reference="w1").error
 
     def test_who_dies_with_an_action_leaves_it_to_the_next(self, market, monkeypatch):
         outbox.ask(listing=drafted("memory"), kind="withdraw", reference="w", at=NOON)
         market.faults = [KeyboardInterrupt()]
         with pytest.raises(KeyboardInterrupt):
-            outbox.deliver_due(at=NOON)
-        assert outbox.deliver_due(at=NOON + timedelta(minutes=1)) == 0
-        assert outbox.deliver_due(at=NOON + outbox.HOLD) == 1
+            outbox.deliver_due(clock=frozen(NOON))
+        assert outbox.deliver_due(clock=frozen(NOON + timedelta(minutes=1))) == 0
+        assert outbox.deliver_due(clock=frozen(NOON + outbox.HOLD)) == 1
 
     def test_the_same_is_asked_once(self, market):
         listing = drafted("memory")
@@ -224,7 +257,7 @@ def test_actions_that_many_deliver_at_once_are_each_done_once(market):
     listing = drafted("memory")
     for number in range(20):
         outbox.ask(listing=listing, kind="withdraw", reference=f"w{number}", at=NOON)
-    assert sum(together([lambda: outbox.deliver_due(at=NOON)] * 4)) == 20
+    assert sum(together([lambda: outbox.deliver_due(clock=frozen(NOON))] * 4)) == 20
     assert market.done["withdraw"] == 20
 
 
@@ -304,7 +337,7 @@ class TestReconciling:
         market.hand_in(visit.submission)
         assert reconciling.reconcile_all(at=NOON) == 1
         assert submission().state == Submission.State.HANDED_IN
-        outbox.deliver_due(at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
         assert reconciling.reconcile_all(at=LATER) == 1
         assert submission().state == Submission.State.APPROVED
         assert reconciling.reconcile_all(at=LATER) == 0
@@ -417,7 +450,7 @@ class TestQualification:
 
     def tell(self) -> None:
         reconciling.reconcile_all(at=NOON)
-        outbox.deliver_due(at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
 
     def test_those_who_may_work_are_granted_it_once(self, market, listing):
         come(listing)
@@ -459,7 +492,7 @@ class TestMembersOfAMarketplace:
         market.hand_in(visit.submission)
         for _ in range(2):
             reconciling.reconcile_all(at=NOON)
-            outbox.deliver_due(at=NOON)
+            outbox.deliver_due(clock=frozen(NOON))
         reconciling.reconcile_all(at=NOON)
         return visit.membership
 
@@ -480,7 +513,7 @@ class TestMembersOfAMarketplace:
                 membership=member, money=Decimal("0.25"), reason="Careful", by="eve", once=once, at=NOON
             )
         assert account_of(member).owed == Decimal("0.25")
-        outbox.deliver_due(at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
         assert list(market.bonuses.values()) == [Decimal("0.25")]
         assert account_of(member).owed == 0
         note = member.project.ledger.get(kind="bonus", reference__startswith="bonus:").note
@@ -496,7 +529,7 @@ class TestMembersOfAMarketplace:
         for _ in range(2):
             message = write_to(membership=member, text="Thank you.", by="eve", once=once, at=NOON)
         assert message.arrived_at is None
-        outbox.deliver_due(at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
         assert market.written == {"W1": ["Thank you."]}
         message.action.refresh_from_db()
         assert message.arrived_at == NOON
@@ -516,7 +549,7 @@ class TestBonus:
         market.hand_in(visit.submission)
         for _ in range(2):
             reconciling.reconcile_all(at=NOON)
-            outbox.deliver_due(at=NOON)
+            outbox.deliver_due(clock=frozen(NOON))
         return submission()
 
     def pay(self, approved: Submission, money: str = "0.25", reference: str = "1") -> Action:
@@ -526,14 +559,14 @@ class TestBonus:
     def test_it_goes_through_the_ledger_to_the_marketplace_once(self, market, approved):
         before = spend_of(approved.listing.project).bonuses
         assert self.pay(approved) == self.pay(approved)
-        outbox.deliver_due(at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
         assert list(market.bonuses.values()) == [Decimal("0.25")]
         assert spend_of(approved.listing.project).bonuses - before == Decimal("0.30")
 
     def test_two_are_two(self, market, approved):
         self.pay(approved)
         self.pay(approved, reference="2")
-        outbox.deliver_due(at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
         assert len(market.bonuses) == 2
 
     def test_one_that_the_budget_does_not_allow_is_nowhere(self, market, approved):

@@ -24,6 +24,7 @@ from annotation_site.marketplaces.seam import NotAnArrival, NotConfigured
 from annotation_site.people.models import Standing, Worker
 from annotation_site.people.standing import change_standing
 from annotation_site.verification.claiming import claim_hit
+from tests.clocks import frozen
 from tests.factories import NOON
 from tests.site.offers import drafted, open_project, posting_of, published, submission, work_through
 from tests.standins.mturk import MTurkStandIn
@@ -67,7 +68,7 @@ def hand_in(turk: MTurkStandIn, visit: visits.Visit) -> None:
 def sync(at=NOON) -> None:
     reconciling.hear_all(at=at)
     reconciling.reconcile_all(at=at)
-    outbox.deliver_due(at=at)
+    outbox.deliver_due(clock=frozen(at))
 
 
 class TestPublishing:
@@ -101,7 +102,7 @@ class TestPublishing:
         listing = published("mturk", places=1)
         assert posting_of(listing).external_id == ""
         turk.api.broken = []
-        outbox.deliver_due(at=LATER)
+        outbox.deliver_due(clock=frozen(LATER))
         assert len(turk.hits) == 1
         assert posting_of(listing).external_id in turk.hits
 
@@ -109,7 +110,7 @@ class TestPublishing:
         listing = published("mturk", places=1)
         before = posting_of(listing).external_id
         ACTIONS.filter(kind=Action.Kind.POST).update(done_at=None, due_at=NOON)
-        outbox.deliver_due(at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
         assert posting_of(listing).external_id == before
         assert turk.api.times("CreateHITWithHITType") == 1
 
@@ -122,7 +123,7 @@ class TestPublishing:
         from annotation_site.marketplaces.listings import end
 
         end(listing=published("mturk", places=2), at=NOON)
-        outbox.deliver_due(at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
         assert {hit.expires.year for hit in turk.hits.values()} == {2000}
 
     def test_production_has_to_be_asked_for(self, turk, settings):
@@ -234,7 +235,7 @@ class TestWork:
         turk.assignments[visit.submission.external_id].worker = "A2THIEF"
         ACTIONS.filter(kind=Action.Kind.APPROVE).update(done_at=None, due_at=LATER)
         turk.assignments[visit.submission.external_id].status = "Submitted"
-        outbox.deliver_due(at=LATER)
+        outbox.deliver_due(clock=frozen(LATER))
         assert "of another worker" in ACTIONS.get(kind=Action.Kind.APPROVE).error
 
     def test_a_place_that_was_given_back_is_free_for_its_work_to_move(self, turk):
@@ -252,13 +253,13 @@ class TestWork:
         hand_in(turk, visit)
         about = {"listing": listing, "submission": submission(), "worker": submission().worker, "at": NOON}
         ask(kind=Action.Kind.REJECT, reference="reject", reason="Not one outline was looked at.", **about)
-        outbox.deliver_due(at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
         assert turk.assignments[visit.submission.external_id].status == "Rejected"
         ask(kind=Action.Kind.APPROVE, reference="approve", **about)
-        outbox.deliver_due(at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
         assert "after all" in ACTIONS.get(reference="approve").error
         ask(kind=Action.Kind.OVERRIDE, reference="override", **about)
-        outbox.deliver_due(at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
         assert turk.assignments[visit.submission.external_id].status == "Approved"
 
     def test_a_message_that_nobody_understands_does_not_stay_in_the_way(self, turk, caplog):
@@ -296,7 +297,7 @@ class TestQualification:
         published("mturk", wants={"testers": 1})
         ACTIONS.filter(kind=Action.Kind.PREPARE).update(done_at=None, due_at=NOON)
         Listing.objects.update(remote={})
-        outbox.deliver_due(at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
         assert turk.api.times("CreateQualificationType") == 1
 
     def test_who_never_had_it_is_not_revoked(self, turk):
@@ -304,7 +305,7 @@ class TestQualification:
         visit = come_to_test(turk, listing)
         told = {"listing": listing, "worker": visit.membership.worker, "reason": "x", "at": NOON}
         ask(kind=Action.Kind.REVOKE, reference="revoke", **told)
-        assert outbox.deliver_due(at=NOON) == 1
+        assert outbox.deliver_due(clock=frozen(NOON)) == 1
         assert turk.api.times("DisassociateQualificationFromWorker") == 0
 
 
@@ -332,24 +333,24 @@ class TestBonus:
 
     def test_a_bonus_is_paid_with_the_token_of_its_row(self, turk, approved):
         action = self.pay(approved)
-        outbox.deliver_due(at=LATER)
+        outbox.deliver_due(clock=frozen(LATER))
         assert [paid["BonusAmount"] for paid in turk.bonuses] == ["0.25"]
         assert turk.tokens[f"{action.token}"] == approved.external_id
 
     def test_one_whose_answer_was_lost_is_paid_once_also_after_its_token_ended(self, turk, approved):
         action = self.pay(approved)
-        outbox.deliver_due(at=LATER)
+        outbox.deliver_due(clock=frozen(LATER))
         turk.tokens.clear()
         ACTIONS.filter(pk=action.pk).update(done_at=None, due_at=LATER, tries=F("tries"))
-        outbox.deliver_due(at=LATER)
+        outbox.deliver_due(clock=frozen(LATER))
         assert len(turk.bonuses) == 1
 
     def test_a_second_of_the_same_kind_is_paid_too(self, turk, approved):
         self.pay(approved)
-        outbox.deliver_due(at=LATER)
+        outbox.deliver_due(clock=frozen(LATER))
         second = self.pay(approved, "2")
         ACTIONS.filter(pk=second.pk).update(tries=1)
-        outbox.deliver_due(at=LATER)
+        outbox.deliver_due(clock=frozen(LATER))
         assert len(turk.bonuses) == 2
 
 
@@ -363,12 +364,12 @@ class TestMessages:
         listing = published("mturk")
         visit = come(turk, listing)
         self.write(listing, visit.membership.worker.external_id)
-        assert outbox.deliver_due(at=NOON) == 1
+        assert outbox.deliver_due(clock=frozen(NOON)) == 1
         assert turk.written == [(visit.membership.worker.external_id, "Thank you.")]
 
     def test_what_is_not_passed_on_is_told_on_the_action(self, turk):
         action = self.write(published("mturk"), "A0NOBODY")
-        outbox.deliver_due(at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
         action.refresh_from_db()
         assert action.error == "A0NOBODY never worked for you."
 

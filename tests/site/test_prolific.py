@@ -19,6 +19,7 @@ from annotation_site.marketplaces.prolific import Prolific
 from annotation_site.marketplaces.prolific.codes import code
 from annotation_site.marketplaces.seam import NotAnArrival
 from annotation_site.verification.models import Question
+from tests.clocks import frozen
 from tests.factories import NOON
 from tests.site.offers import again, drafted, posting_of, published, submission, work_through
 from tests.standins.prolific import TOKEN, ProlificStandIn
@@ -52,7 +53,7 @@ def come(prolific: ProlificStandIn, listing: Listing, participant: str = "P1") -
 
 def sync(at=NOON) -> None:
     reconciling.reconcile_all(at=at)
-    outbox.deliver_due(at=at)
+    outbox.deliver_due(clock=frozen(at))
 
 
 def test_publishing_makes_one_study_of_all_places_and_lets_it_go(prolific, listing):
@@ -72,14 +73,14 @@ def test_in_the_sandbox_a_study_stays_a_draft(prolific):
 def test_a_study_whose_answer_was_lost_is_found_again(prolific):
     prolific.broken = [200, 503]
     listing = published("prolific", environment="production")
-    outbox.deliver_due(at=LATER)
+    outbox.deliver_due(clock=frozen(LATER))
     assert len(prolific.studies) == 1
     assert posting_of(listing).external_id in prolific.studies
 
 
 def test_ending_stops_the_study(prolific, listing):
     end(listing=listing, at=NOON)
-    outbox.deliver_due(at=NOON)
+    outbox.deliver_due(clock=frozen(NOON))
     assert [study["status"] for study in prolific.studies.values()] == ["AWAITING REVIEW"]
 
 
@@ -152,7 +153,7 @@ class TestWork:
         prolific.hand_in(visit.submission.external_id, "")
         reconciling.reconcile_all(at=NOON)
         prolific.submissions[visit.submission.external_id]["participant_id"] = "P2"
-        outbox.deliver_due(at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
         assert "another participant" in ACTIONS.get(kind=Action.Kind.APPROVE).error
 
     def test_an_approval_whose_answer_was_lost_changes_nothing_the_second_time(self, prolific, listing):
@@ -161,8 +162,8 @@ class TestWork:
         prolific.hand_in(visit.submission.external_id, "")
         reconciling.reconcile_all(at=NOON)
         prolific.broken = [200, 502]
-        assert outbox.deliver_due(at=NOON) == 0
-        assert outbox.deliver_due(at=LATER) == 1
+        assert outbox.deliver_due(clock=frozen(NOON)) == 0
+        assert outbox.deliver_due(clock=frozen(LATER)) == 1
 
     def test_many_submissions_are_read_page_by_page(self, prolific, listing):
         for number in range(230):
@@ -174,12 +175,12 @@ class TestWork:
         known = visit.submission.external_id
         about = {"listing": listing, "submission": visit.submission, "at": NOON}
         ask(kind=Action.Kind.RELEASE, reference="release", reason="Nothing was left to do.", **about)
-        outbox.deliver_due(at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
         assert prolific.returns == {known: ["Nothing was left to do."]}
         prolific.hand_in(known, "")
         ask(kind=Action.Kind.REJECT, reference="short", reason="Bad.", **about)
         ask(kind=Action.Kind.REJECT, reference="long", reason=REASON, **about)
-        outbox.deliver_due(at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
         assert "at least 100" in ACTIONS.get(reference="short").error
         assert prolific.submissions[known]["status"] == "REJECTED"
 
@@ -203,16 +204,16 @@ class TestBonus:
 
     def test_a_bonus_is_set_up_and_paid(self, prolific, approved):
         self.pay(approved)
-        outbox.deliver_due(at=LATER)
+        outbox.deliver_due(clock=frozen(LATER))
         assert self.paid(prolific, approved) == [25]
 
     def test_one_whose_answer_was_lost_is_paid_once(self, prolific, approved):
         action = self.pay(approved)
-        outbox.deliver_due(at=LATER)
+        outbox.deliver_due(clock=frozen(LATER))
         ACTIONS.filter(pk=action.pk).update(done_at=None, due_at=LATER, tries=F("tries"))
-        outbox.deliver_due(at=LATER)
+        outbox.deliver_due(clock=frozen(LATER))
         self.pay(approved, "2")
-        outbox.deliver_due(at=LATER)
+        outbox.deliver_due(clock=frozen(LATER))
         assert self.paid(prolific, approved) == [25, 25]
 
 
@@ -221,9 +222,9 @@ def test_a_message_whose_answer_was_lost_is_not_written_twice(prolific, listing)
     about = {"kind": Action.Kind.MESSAGE, "reason": "Thank you.", "worker": worker, "at": NOON}
     ask(listing=listing, reference="message:1", **about)
     prolific.broken.append(500)
-    outbox.deliver_due(at=NOON)
-    outbox.deliver_due(at=LATER)
+    outbox.deliver_due(clock=frozen(NOON))
+    outbox.deliver_due(clock=frozen(LATER))
     assert [written["body"] for written in prolific.written] == ["Thank you."]
     ask(listing=listing, reference="message:2", **about)
-    outbox.deliver_due(at=LATER)
+    outbox.deliver_due(clock=frozen(LATER))
     assert len(prolific.written) == 2

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from annotation_site.budget.ledger import budget_of, set_caps
+from annotation_site.budget.caps import budget_of, set_caps
 from annotation_site.catalog.clustering import cluster
 from annotation_site.catalog.discarding import discard_trees
 from annotation_site.catalog.models import (

@@ -13,7 +13,7 @@ from django.urls import reverse
 from annotation_site import enqueue
 from annotation_site.access.granting import access_to
 from annotation_site.access.models import Access
-from annotation_site.budget.ledger import budget_of
+from annotation_site.budget.caps import budget_of
 from annotation_site.catalog.models import Project, Role, Round, StageRun
 from annotation_site.catalog.projects import create_project, numbered
 from annotation_site.dashboards.selectors import image_counts

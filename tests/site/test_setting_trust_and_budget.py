@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from django.core.management import CommandError, call_command
 
-from annotation_site.budget.ledger import budget_of, set_caps
+from annotation_site.budget.caps import budget_of, set_caps
 from annotation_site.catalog.models import Project
 from annotation_site.people.models import TrustPolicy
 from annotation_site.people.policies import PolicyRefused, set_policy

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
-from annotation_site.budget.ledger import set_caps
+from annotation_site.budget.caps import set_caps
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Annotation, Image, Mask, Project
 from annotation_site.pages.crowd.caught import Worth, caught, told, worth_of

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
+from smtplib import SMTPException
 from uuid import uuid4
 
 import pytest
@@ -14,13 +16,14 @@ from django.test import Client
 
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
-from annotation_site.budget.ledger import set_caps, spend_of
+from annotation_site.budget.caps import set_caps
+from annotation_site.budget.ledger import spend_of
 from annotation_site.catalog.models import Project
 from annotation_site.dashboards.workers import selectors
 from annotation_site.dashboards.workers.answers import FILTERS, answers_page
 from annotation_site.dashboards.workers.charts import gold_chart, pace_chart
 from annotation_site.dashboards.workers.selectors import SORTS, Wanted, workers_page
-from annotation_site.marketplaces import team
+from annotation_site.marketplaces import messaging, team
 from annotation_site.marketplaces.models import Message, Payment
 from annotation_site.people.models import GoldItem, Membership, Standing, StandingChange, WorkRecord
 from annotation_site.people.standing import change_standing
@@ -36,6 +39,7 @@ from tests.site.campaigns import (
     project_with_clusters,
     project_with_tree,
     standing,
+    together,
 )
 from tests.site.verified_projects import answer_all
 
@@ -434,6 +438,10 @@ class TestPaying:
         assert project.ledger.get(kind="settle").payee == ben.member.worker_id
 
 
+def away(*_: object) -> None:
+    raise SMTPException("away")
+
+
 class TestWriting:
     def test_people_with_an_address_get_a_mail_once(self, project):
         ada = team.invite(project=project, name="Ada", email="ada@example.org")
@@ -445,6 +453,29 @@ class TestWriting:
         message = Message.objects.get()
         assert (message.by, message.sent_at is not None) == (f"admin-of-{project.slug}", True)
         assert "Please look at the edges." in told(client.get(page(ada)))
+
+    def test_a_mail_that_did_not_go_off_is_shown_as_such_and_sent_when_the_form_comes_again(
+        self, project, monkeypatch
+    ):
+        ada = team.invite(project=project, name="Ada", email="ada@example.org")
+        client, body = signed_in(project), {"text": "Please look at the edges.", "once": str(uuid4())}
+        with monkeypatch.context() as outage:
+            outage.setattr(messaging, "send_mail", away)
+            answer = client.post(page(ada, "message/"), body, follow=True)
+        assert "The mail did not go off: away" in told(answer)
+        assert "The mail did not go off." in told(client.get(page(ada)))
+        for _ in range(2):
+            client.post(page(ada, "message/"), body)
+        assert len(mail.outbox) == 1
+        assert "The mail did not go off." not in told(client.get(page(ada)))
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_form_that_comes_twice_at_once_is_one_mail(self, project):
+        ada = team.invite(project=project, name="Ada", email="ada@example.org")
+        write = partial(messaging.write_to, membership=ada, text="Hello", by="root", once=uuid4(), at=NOON)
+        sent = together([write] * 8)
+        assert {message.sent_at for message in sent} == {NOON}
+        assert len(mail.outbox) == 1
 
     def test_a_projects_name_cannot_add_headers(self, project):
         Project.objects.filter(pk=project.pk).update(name="A\nBcc: all@example.org")

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
-from annotation_site.budget import ledger
+from annotation_site.budget import caps, ledger
 from annotation_site.budget.ledger import BudgetSpent
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.catalog.rounds import current_round
@@ -26,6 +26,7 @@ from annotation_site.verification.models import Assignment, Decision
 from annotation_site.webhooks import delivering, notices, noting, webhooks
 from annotation_site.webhooks.models import Attempt, Delivery, Event, Kind, Milestone, Webhook
 from annotation_site.webhooks.sending import Reply
+from tests.clocks import Clock, frozen
 from tests.factories import NOON, ProjectFactory
 from tests.site.campaigns import Person, counted_queries, items, opened, project_with_tree
 from workers import tasks
@@ -133,12 +134,12 @@ class TestWhatIsNoted:
 
     def test_each_share_of_the_budget_once_and_again_when_the_cap_changes(self):
         project = ProjectFactory()
-        ledger.set_caps(project=project, questions=100, money=None)
+        caps.set_caps(project=project, questions=100, money=None)
         hook(project, "budget.spent", "budget.refused")
 
         def spend(number: int, questions: int, done: int) -> None:
             with transaction.atomic():
-                budget = ledger.locked_budget(project.pk)
+                budget = caps.locked_budget(project.pk)
                 ledger.reserve(budget=budget, questions=questions, reference=f"t:{number}", at=NOON)
             with transaction.atomic():
                 ledger.settle(project_id=project.pk, reference=f"t:{number}", done=done, at=NOON)
@@ -151,13 +152,13 @@ class TestWhatIsNoted:
         spend(4, 40, 40)
         assert [one["percent"] for one in told("budget.spent")] == [50, 80, 100]
         assert told("budget.spent")[-1]["spent"]["questions"] == 100
-        ledger.change_budget(project=project, questions=120)
+        caps.change_budget(project=project, questions=120)
         spend(5, 1, 1)
         assert [one["percent"] for one in told("budget.spent")] == [50, 80, 100, 50, 80]
 
     def test_money_counts_like_questions(self):
         project = ProjectFactory()
-        ledger.set_caps(project=project, questions=None, money=Decimal(10))
+        caps.set_caps(project=project, questions=None, money=Decimal(10))
         hook(project, "budget.spent")
         ledger.give_bonus(project=project, money=Decimal(6), reference="b:1", note="well done", at=NOON)
         (one,) = told("budget.spent")
@@ -165,7 +166,7 @@ class TestWhatIsNoted:
 
     def test_a_budget_that_allows_no_hit_is_told_once(self):
         project = opened(project_with_tree([True] * 64, hit_size=100))
-        ledger.set_caps(project=project, questions=0, money=None)
+        caps.set_caps(project=project, questions=0, money=None)
         hook(project, "budget.refused")
         for name in ("Ada", "Bo"):
             with pytest.raises(BudgetSpent):
@@ -233,7 +234,7 @@ class TestDelivering:
 
     def test_what_is_taken_is_done(self, delivery):
         receiver = Receiver(TAKEN)
-        assert delivering.deliver_due(at=NOON, send=receiver) == []
+        assert delivering.deliver_due(clock=frozen(NOON), send=receiver) == []
         delivery.refresh_from_db()
         assert (delivery.state, delivery.tries, delivery.ended_at) == ("delivered", 1, NOON)
         ((url, body, headers),) = receiver.got
@@ -243,20 +244,20 @@ class TestDelivering:
 
     @pytest.mark.parametrize("reply", [REFUSED, AWAY, Reply(302), Reply(400)])
     def test_what_is_not_taken_is_tried_again_later(self, delivery, reply):
-        delivering.deliver_due(at=NOON, send=Receiver(reply))
+        delivering.deliver_due(clock=frozen(NOON), send=Receiver(reply))
         delivery.refresh_from_db()
         assert delivery.state == "waiting"
         assert NOON + 5 * SECOND <= delivery.due_at <= NOON + 6 * SECOND
-        assert delivering.deliver_due(at=NOON + SECOND, send=Receiver(TAKEN)) == []
+        assert delivering.deliver_due(clock=frozen(NOON + SECOND), send=Receiver(TAKEN)) == []
         assert Attempt.objects.count() == 1
-        delivering.deliver_due(at=NOON + 6 * SECOND, send=Receiver(TAKEN))
+        delivering.deliver_due(clock=frozen(NOON + 6 * SECOND), send=Receiver(TAKEN))
         delivery.refresh_from_db()
         assert (delivery.state, delivery.tries) == ("delivered", 2)
 
     def test_it_is_the_same_message_at_every_try_and_signed_anew(self, delivery):
         receiver = Receiver(REFUSED, TAKEN)
-        delivering.deliver_due(at=NOON, send=receiver)
-        delivering.deliver_due(at=NOON + DAY, send=receiver)
+        delivering.deliver_due(clock=frozen(NOON), send=receiver)
+        delivering.deliver_due(clock=frozen(NOON + DAY), send=receiver)
         (_, first, one), (_, second, two) = receiver.got
         assert (first, one["webhook-id"]) == (second, two["webhook-id"])
         assert one["webhook-signature"] != two["webhook-signature"]
@@ -264,7 +265,7 @@ class TestDelivering:
     def test_it_is_given_up_after_some_days(self, delivery):
         at, waited = NOON, []
         while delivery.state == "waiting":
-            delivering.deliver_due(at=at, send=Receiver(AWAY))
+            delivering.deliver_due(clock=frozen(at), send=Receiver(AWAY))
             delivery.refresh_from_db()
             waited.append(delivery.due_at - at)
             at = delivery.due_at
@@ -278,12 +279,41 @@ class TestDelivering:
             raise SystemExit
 
         with pytest.raises(SystemExit):
-            delivering.deliver_due(at=NOON, send=die)
+            delivering.deliver_due(clock=frozen(NOON), send=die)
         receiver = Receiver(TAKEN)
-        delivering.deliver_due(at=NOON + SECOND, send=receiver)
+        delivering.deliver_due(clock=frozen(NOON + SECOND), send=receiver)
         assert receiver.got == []
-        delivering.deliver_due(at=NOON + delivering.HOLD, send=receiver)
+        delivering.deliver_due(clock=frozen(NOON + delivering.HOLD), send=receiver)
         assert len(receiver.got) == 1
+
+    def test_what_is_being_sent_is_not_due_to_others_however_slow_the_replies_before_it(self, delivery):
+        for number in range(3):
+            other = hook(delivery.webhook.project, url=f"https://{number}.example/")
+            delivering.send_test(other, at=NOON)
+        clock, slow = Clock(NOON), delivering.HOLD - SECOND
+
+        def send(url: str, **_: object) -> Reply:
+            clock.go_on(slow)
+            due = Delivery.objects.filter(state="waiting", due_at__lte=clock())
+            assert not due.filter(webhook__url=url).exists()
+            return TAKEN
+
+        delivering.deliver_due(clock=clock, send=send)
+        ended = Delivery.objects.filter(state="delivered").order_by("pk").values_list("ended_at", flat=True)
+        assert list(ended) == [NOON + n * slow for n in (1, 2, 3, 4)]
+
+    def test_the_wait_for_the_next_try_begins_at_the_reply(self, delivery):
+        clock, replied = Clock(NOON), NOON + 90 * SECOND
+
+        def send(url: str, **_: object) -> Reply:
+            clock.go_on(90 * SECOND)
+            return AWAY
+
+        delivering.deliver_due(clock=clock, send=send)
+        delivery.refresh_from_db()
+        assert replied + 5 * SECOND <= delivery.due_at <= replied + 6 * SECOND
+        assert delivery.attempts.get().at == NOON
+        assert Webhook.objects.get().failing_since == replied
 
     def test_an_address_that_fails_holds_up_no_other(self, delivery):
         other = hook(delivery.webhook.project, url="https://other.example/")
@@ -296,14 +326,14 @@ class TestDelivering:
             asked.append(url)
             return TAKEN if "other" in url else AWAY
 
-        delivering.deliver_due(at=NOON + SECOND, send=send)
+        delivering.deliver_due(clock=frozen(NOON + SECOND), send=send)
         assert sorted(asked) == ["https://other.example/"] * 3 + ["https://receiver.example/"]
 
     def test_it_is_sent_again_when_an_admin_wishes(self, delivery):
-        delivering.deliver_due(at=NOON, send=Receiver(TAKEN))
+        delivering.deliver_due(clock=frozen(NOON), send=Receiver(TAKEN))
         delivering.redeliver(delivery, at=NOON + DAY)
         receiver = Receiver(TAKEN)
-        delivering.deliver_due(at=NOON + DAY, send=receiver)
+        delivering.deliver_due(clock=frozen(NOON + DAY), send=receiver)
         assert receiver.got[0][2]["webhook-id"] == delivery.message
         assert Attempt.objects.count() == 2
 
@@ -315,7 +345,7 @@ class TestDelivering:
         receiver = Receiver(TAKEN)
         for at in (NOON, NOON + 2 * DAY):
             delivering.redeliver(delivery, at=at)
-            delivering.deliver_due(at=at, send=receiver)
+            delivering.deliver_due(clock=frozen(at), send=receiver)
         counts = [len(headers["webhook-signature"].split()) for _, _, headers in receiver.got]
         assert counts == [2, 1]
 
@@ -327,7 +357,7 @@ class TestDelivering:
         for tries in range(delivering.MOST_FAILURES):
             at = NOON + tries * 2 * timedelta(hours=1)
             delivering.redeliver(delivery, at=at)
-            given_up = delivering.deliver_due(at=at, send=Receiver(REFUSED))
+            given_up = delivering.deliver_due(clock=frozen(at), send=Receiver(REFUSED))
             assert bool(given_up) == (tries == delivering.MOST_FAILURES - 1)
         hook_.refresh_from_db()
         assert not hook_.is_enabled
@@ -344,17 +374,17 @@ class TestDelivering:
     def test_an_outage_of_an_hour_disables_nothing(self, delivery):
         for second in range(40):
             delivering.redeliver(delivery, at=NOON + second * SECOND)
-            assert delivering.deliver_due(at=NOON + second * SECOND, send=Receiver(AWAY)) == []
+            assert delivering.deliver_due(clock=frozen(NOON + second * SECOND), send=Receiver(AWAY)) == []
         delivering.redeliver(delivery, at=NOON + 60 * SECOND)
-        delivering.deliver_due(at=NOON + 60 * SECOND, send=Receiver(TAKEN))
+        delivering.deliver_due(clock=frozen(NOON + 60 * SECOND), send=Receiver(TAKEN))
         assert Webhook.objects.get().failures == 0
 
     def test_an_address_that_says_it_is_gone_is_believed(self, delivery):
-        assert delivering.deliver_due(at=NOON, send=Receiver(Reply(410))) == [delivery.webhook]
+        assert delivering.deliver_due(clock=frozen(NOON), send=Receiver(Reply(410))) == [delivery.webhook]
         assert not Webhook.objects.get().is_enabled
 
     def test_old_deliveries_are_deleted(self, delivery):
-        delivering.deliver_due(at=NOON, send=Receiver(TAKEN))
+        delivering.deliver_due(clock=frozen(NOON), send=Receiver(TAKEN))
         assert delivering.prune(at=NOON + 29 * DAY) == 0
         assert delivering.prune(at=NOON + 31 * DAY) == 1
         assert not Attempt.objects.exists()
@@ -363,9 +393,7 @@ class TestDelivering:
         project = ProjectFactory()
         hook(project)
         noting.note(project.pk, Kind.STAGE_FAILED, {"stage": "train"}, at=NOON)
-        monkeypatch.setattr(
-            delivering.deliver_due, "__kwdefaults__", {"most": 20, "send": Receiver(Reply(410))}
-        )
+        monkeypatch.setitem(delivering.deliver_due.__kwdefaults__, "send", Receiver(Reply(410)))
         tasks.tell_webhooks()
         tasks.note_finished_rounds()
         tasks.prune_webhooks()
@@ -436,7 +464,7 @@ class TestThePages:
         admin.post(self.url("change-webhook", project, made.pk), {"do": "test"})
         sent = Delivery.objects.get()
         delivering.deliver_due(
-            at=sent.due_at, send=Receiver(Reply(500, "<b>database away</b>", elapsed_ms=31))
+            clock=frozen(sent.due_at), send=Receiver(Reply(500, "<b>database away</b>", elapsed_ms=31))
         )
         page = admin.get(self.url("webhook", project, made.pk)).content.decode()
         assert "500" in page

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from annotation_site.budget.ledger import set_caps
+from annotation_site.budget.caps import set_caps
 from annotation_site.catalog.models import Project
 from annotation_site.pages.briefing import Briefing
 from annotation_site.pages.work import Card

@@ -15,7 +15,7 @@ from annotation_site.access.models import Access
 from annotation_site.api.v1.schema import operation
 from annotation_site.api.v1.serializers import NOT_BLANK, Body, PageQuery, page, paged
 from annotation_site.api.v1.views import ProjectView
-from annotation_site.budget.ledger import budget_of
+from annotation_site.budget.caps import budget_of
 from annotation_site.dashboards.workers.views import member_of
 from annotation_site.marketplaces import accounts
 from annotation_site.marketplaces.messaging import LONGEST, write_to

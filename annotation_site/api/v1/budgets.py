@@ -17,7 +17,7 @@ from annotation_site.access.models import Access
 from annotation_site.api.v1.schema import operation
 from annotation_site.api.v1.serializers import Body, PageQuery, page, paged
 from annotation_site.api.v1.views import ProjectView
-from annotation_site.budget.ledger import PAY, budget_of, change_budget
+from annotation_site.budget.caps import PAY, budget_of, change_budget
 from annotation_site.budget.models import Budget, LedgerEntry
 from annotation_site.catalog.rounds import current_round
 from annotation_site.preparing.estimates import ask_for_estimate, estimated

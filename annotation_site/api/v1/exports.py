@@ -19,6 +19,7 @@ from annotation_site import enqueue
 from annotation_site.api.v1.schema import operation
 from annotation_site.api.v1.serializers import Body, PageQuery, page, paged
 from annotation_site.api.v1.views import ProjectView
+from annotation_site.catalog.jobs import State
 from annotation_site.catalog.storage import artifacts
 from annotation_site.dashboards.dataset import SECONDS
 from annotation_site.results.dataset import count_on
@@ -28,8 +29,6 @@ from annotation_site.results.formats import FORMATS
 from annotation_site.results.formats.choice import Choice
 from annotation_site.results.measured import measured, recent_version
 from annotation_site.results.models import ExportFile
-
-STATE = ExportFile.State
 
 
 class ExportSerializer(serializers.ModelSerializer[ExportFile]):
@@ -182,7 +181,7 @@ class StopExport(ProjectView):
     @operation("stop_export", "exports", gives=ExportSerializer)
     def post(self, request: Request, slug: str, export: int) -> Response:  # noqa: ARG002
         """Let whoever writes it end; nothing of it is kept. Safe to repeat."""
-        stop_export(_export(self, export))
+        stop_export(_export(self, export), at=timezone.now())
         return Response(ExportSerializer(_export(self, export)).data)
 
 
@@ -195,7 +194,7 @@ class ExportDownload(ProjectView):
     def get(self, request: Request, slug: str, export: int) -> HttpResponseBase:  # noqa: ARG002
         """The file of an export that is done; its ETag is its SHA-256."""
         found = _export(self, export)
-        if found.state != STATE.DONE or not artifacts().exists(found.path):
+        if found.state != State.DONE or not artifacts().exists(found.path):
             raise Http404("The file is not there: the export's state tells why.")
         etag = f'"{found.sha256}"'
         if isinstance(

@@ -211,7 +211,7 @@ class StopImport(ProjectView):
     @operation("stop_import", "imports", gives=ImportSerializer)
     def post(self, request: Request, slug: str, run: int) -> Response:  # noqa: ARG002
         """Let whoever is at it end after the batch at hand; what is imported stays. Safe to repeat."""
-        imports.stop_import(_run(self, run))
+        imports.stop_import(_run(self, run), at=timezone.now())
         return Response(ImportSerializer(_run(self, run)).data)
 
 

@@ -18,7 +18,7 @@ from annotation_site import enqueue
 from annotation_site.api.v1.schema import operation
 from annotation_site.api.v1.serializers import Body, PageQuery, page, paged
 from annotation_site.api.v1.views import ProjectView
-from annotation_site.budget.ledger import budget_of
+from annotation_site.budget.caps import budget_of
 from annotation_site.budget.models import Budget
 from annotation_site.dashboards.listing_form import form_for
 from annotation_site.marketplaces import listings

@@ -11,7 +11,7 @@ from django.core.exceptions import RequestDataTooBig
 from annotation_site.access.granting import LastOwner
 from annotation_site.api.problems import Problem
 from annotation_site.api.tokens import TokenRefused
-from annotation_site.budget.ledger import BudgetError, InvalidTerms
+from annotation_site.budget.caps import BudgetError, InvalidTerms
 from annotation_site.catalog.changing import CategoriesFixed
 from annotation_site.catalog.foreign_predictions import OtherPredictions
 from annotation_site.catalog.import_report import ImportRefused

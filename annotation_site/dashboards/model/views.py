@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotation_site import enqueue
 from annotation_site.audit.models import Entry
-from annotation_site.budget.ledger import budget_of
+from annotation_site.budget.caps import budget_of
 from annotation_site.catalog.choosing import choose_detector, choose_k_pa
 from annotation_site.catalog.foreign_predictions import OtherPredictions
 from annotation_site.catalog.models import Project, Round

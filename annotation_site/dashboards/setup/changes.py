@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from annotation_site import enqueue
-from annotation_site.budget.ledger import BudgetError, budget_of, change_budget
+from annotation_site.budget.caps import BudgetError, budget_of, change_budget
 from annotation_site.catalog.changing import (
     add_categories,
     change_parameters,

@@ -10,7 +10,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from annotation_site.budget.ledger import budget_fields
+from annotation_site.budget.caps import budget_fields
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Project, Role
 from annotation_site.catalog.originals import MAX_PIXELS

@@ -98,7 +98,7 @@ def change(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     if asked == "finish":
         return _finish(run)
     if asked == "stop":
-        imports.stop_import(run)
+        imports.stop_import(run, at=timezone.now())
     elif asked == "go on" and imports.go_on(run):
         enqueue.run_import(run.pk)
     elif asked == "discard":

@@ -8,7 +8,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from annotation_site.budget.ledger import budget_of, spend_of
+from annotation_site.budget.caps import budget_of
+from annotation_site.budget.ledger import spend_of
+from annotation_site.catalog.jobs import DUE
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.dashboards import selectors
 from annotation_site.dashboards.access import admins
@@ -16,7 +18,7 @@ from annotation_site.dashboards.setup.forms import ROLES, SPLIT, BudgetForm, Par
 from annotation_site.dashboards.setup.steps import PREPARED, current, steps_of
 from annotation_site.dashboards.templatetags.figures import is_spared
 from annotation_site.preparing import allowed
-from annotation_site.preparing.estimates import BUSY, estimated
+from annotation_site.preparing.estimates import estimated
 from annotation_site.preparing.pieces import PIECE
 
 IMPORTS = 20
@@ -105,7 +107,7 @@ def _estimate(project: Project, _request: HttpRequest) -> dict[str, Any]:
     return {
         "project": project,
         "estimate": estimate,
-        "busy": estimate is not None and estimate.state in BUSY,
+        "busy": estimate is not None and estimate.state in DUE,
         "can_estimate": round_ is not None and round_.calibration is not None,
         "forecast": found,
         "expected": found.steps(STEPS) if found else [],

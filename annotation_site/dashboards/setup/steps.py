@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from annotation_site.budget.ledger import budget_of
+from annotation_site.budget.caps import budget_of
+from annotation_site.catalog.jobs import State as Work
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.dashboards import selectors
-from annotation_site.preparing.models import State as Work
 
 DONE, OPEN, RUNNING, FAILED, OPTIONAL = "done", "open", "running", "failed", "optional"
 PREPARED = (StageRun.Stage.TRAIN, StageRun.Stage.DETECT, StageRun.Stage.CLUSTER, StageRun.Stage.CALIBRATE)

@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from annotation_site import enqueue
-from annotation_site.budget.ledger import BudgetError
+from annotation_site.budget.caps import BudgetError
 from annotation_site.catalog.models import Project
 from annotation_site.dashboards.access import admins
 from annotation_site.dashboards.workers.views import member_of

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from django.db.models import QuerySet
 
-from annotation_site.budget.ledger import budget_of
+from annotation_site.budget.caps import budget_of
 from annotation_site.marketplaces.accounts import Account, account_of, is_paid_by_hand
 from annotation_site.marketplaces.messaging import Route, route_to
 from annotation_site.marketplaces.models import Contact, Message, Payment, Submission

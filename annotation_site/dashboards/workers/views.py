@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from annotation_site.access.models import Access
-from annotation_site.budget.ledger import budget_of
+from annotation_site.budget.caps import budget_of
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.photos import PhotoUnreadable
 from annotation_site.dashboards import thumbnails

@@ -6,13 +6,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from annotation_site.budget.ledger import BudgetError, budget_fields, budget_of, change_budget, spend_of
+from annotation_site.budget.caps import BudgetError, budget_fields, budget_of, change_budget
+from annotation_site.budget.ledger import spend_of
 from annotation_site.catalog.management.field_options import add_options, given
 from annotation_site.catalog.rounds import UnknownProject, find_project
 
 
 class Command(BaseCommand):
-    """Parse; `budget.ledger` sets and adds up."""
+    """Parse; `budget.caps` sets and `budget.ledger` adds up."""
 
     help = "Show a project's caps, its terms of pay and what is spent; set what is given."
 

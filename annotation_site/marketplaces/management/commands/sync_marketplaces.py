@@ -14,9 +14,8 @@ class Command(BaseCommand):
     help = "Read back what marketplaces have, and tell them what is due."
 
     def handle(self, **_options: Any) -> None:
-        at = timezone.now()
-        outbox.deliver_due(at=at)
-        heard = reconciling.hear_all(at=at)
-        changed = reconciling.reconcile_all(at=at)
-        told = outbox.deliver_due(at=at)
+        outbox.deliver_due()
+        heard = reconciling.hear_all(at=timezone.now())
+        changed = reconciling.reconcile_all(at=timezone.now())
+        told = outbox.deliver_due()
         self.stdout.write(f"Heard {heard} news, saw {changed} submissions changed, told {told} things.")

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from annotation_site.budget.ledger import budget_of
+from annotation_site.budget.caps import budget_of
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.progress import terminal_progress
 from annotation_site.catalog.rounds import UnknownProject, find_project

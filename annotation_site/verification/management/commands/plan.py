@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from annotation_site.budget.ledger import budget_of
+from annotation_site.budget.caps import budget_of
 from annotation_site.catalog.progress import terminal_progress
 from annotation_site.catalog.rounds import UnknownProject, current_round, find_project
 from annotation_site.verification.forecasting import (
