@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework import serializers
@@ -24,7 +25,12 @@ from annotation_site.marketplaces.progress import progress_of
 from annotation_site.people.models import Membership
 
 UNEXPLAINED = "unexplained"
-WAITING, DONE, FAILED = "waiting", "done", "failed"
+OF_STATE: Mapping[str, Q] = {
+    "waiting": Q(done_at__isnull=True, failed_at__isnull=True),
+    "done": Q(done_at__isnull=False),
+    "failed": Q(failed_at__isnull=False),
+}
+"""Which actions are in a state."""
 DELIVER = "maskgrove.deliver_actions"
 
 
@@ -82,7 +88,7 @@ class ActionSerializer(serializers.ModelSerializer[Action]):
 class ActionQuery(PageQuery):
     """Which actions."""
 
-    state = serializers.ChoiceField(choices=[WAITING, DONE, FAILED], required=False)
+    state = serializers.ChoiceField(choices=list(OF_STATE), required=False)
 
 
 class Progress(ListingView):
@@ -153,14 +159,8 @@ class Actions(ListingView):
     @operation("list_actions", "listings", query=ActionQuery, gives=paged(ActionSerializer))
     def get(self, request: Request, slug: str, listing: int) -> Response:  # noqa: ARG002
         """List what the marketplace is told, the newest first."""
-        asked, rows = self.query(ActionQuery), self.listing(listing).actions.all()
-        match asked.get("state"):
-            case "waiting":
-                rows = rows.waiting()
-            case "done":
-                rows = rows.filter(done_at__isnull=False)
-            case "failed":
-                rows = rows.filter(failed_at__isnull=False)
+        asked = self.query(ActionQuery)
+        rows = self.listing(listing).actions.filter(OF_STATE[asked["state"]] if "state" in asked else Q())
         return page(request, rows, asked, lambda one: ActionSerializer(one).data)
 
 
