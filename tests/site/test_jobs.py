@@ -27,10 +27,6 @@ class Killed(BaseException):
     """What ends a process without a word to its row."""
 
 
-def an_export() -> Job:
-    return ExportFile.objects.create(project=ProjectFactory(), format="coco", asked_at=NOON)
-
-
 def an_import() -> Job:
     return ImportRun.objects.create(project=ProjectFactory(), place="/photos", shares={}, asked_at=NOON)
 
@@ -39,10 +35,9 @@ def an_estimate() -> Job:
     return Estimate.objects.create(round=RoundFactory())
 
 
-@pytest.fixture(params=[an_export, an_import, an_estimate])
-def job(request: pytest.FixtureRequest) -> Job:
-    made: Job = request.param()
-    return made
+@pytest.fixture
+def job() -> Job:
+    return ExportFile.objects.create(project=ProjectFactory(), format="coco", asked_at=NOON)
 
 
 @pytest.fixture(autouse=True)
@@ -101,10 +96,10 @@ def test_one_that_somebody_is_at_is_left_alone(job: Job) -> None:
     assert jobs.unattended(type(job)).get() == job
 
 
-@pytest.mark.parametrize("state", ["stopped", "failed", "done"])
-def test_one_that_ended_is_not_begun_by_a_late_message(job: Job, state: str) -> None:
-    jobs.change(job, state=state)
-    assert carried_out(job, never) == state
+def test_one_that_ended_is_not_begun_by_a_late_message(job: Job) -> None:
+    for state in jobs.ENDED:
+        jobs.change(job, state=state)
+        assert carried_out(job, never) == state
 
 
 def test_one_that_is_deleted_is_not_begun_by_a_late_message(job: Job) -> None:
@@ -218,6 +213,22 @@ class TestDying:
             jobs.carry_out(job, work)
         assert state_of(job) == "running"
         assert carried_out(job, nothing) == "done"
+
+
+@pytest.mark.parametrize("make", [an_import, an_estimate])
+def test_all_kinds_are_carried_out_alike(make: Callable[[], Job]) -> None:
+    job = make()
+    die_at(job)
+    jobs.request_stop(job, at=NOON)
+    assert carried_out(job, never) == "stopped"
+    assert jobs.try_again(job)
+    for _ in range(MOST_DEATHS):
+        die_at(job)
+    assert carried_out(job, never) == "failed"
+    assert jobs.try_again(job)
+    assert carried_out(job, interrupted) == "waiting"
+    assert carried_out(job, nothing) == "done"
+    assert jobs.discard(job, lambda _: None)
 
 
 def test_a_failure_is_told_and_can_be_tried_again(job: Job) -> None:
