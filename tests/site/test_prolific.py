@@ -138,7 +138,7 @@ class TestWork:
         assert prolific.hand_in(held, visit.way_out("stopped").fields["cc"]) == "FAILED_SCREENER"
         sync()
         assert not ACTIONS.filter(kind=Action.Kind.APPROVE).exists()
-        assert reconciling.unexplained(listing) == [submission()]
+        assert list(reconciling.unexplained(listing)) == [submission()]
 
     def test_who_goes_away_has_returned_it(self, prolific, listing):
         visit = come(prolific, listing)
