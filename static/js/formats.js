@@ -17,7 +17,7 @@ export const tenths = numbers({ maximumFractionDigits: 1 });
 export const short = numbers({ maximumFractionDigits: 2 });
 export const fine = numbers({ maximumFractionDigits: 3 });
 export const hundredths = numbers({ minimumFractionDigits: 2, maximumFractionDigits: 2 });
-export const percent = known((share) => `${tenths(100 * share)} %`);
+export const percent = known((share) => `${tenths(100 * share)}\u00a0%`);
 export const between = (low, high, format) => `${format(low)} – ${format(high)}`;
 export const when = times({ dateStyle: "medium", timeStyle: "short" });
 

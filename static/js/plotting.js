@@ -14,17 +14,20 @@ const HIGH = 400;
 const isSparse = (chart) => chart.data[0].length < 3;
 
 // `ink` is a custom property of the design system.
-export const line = (label, ink, more) => ({ label, stroke: colour(ink), width: 2, points: { show: isSparse, size: 6 }, ...more });
+export function line(label, ink, { isDotted = false, ...more } = {}) {
+  return { label, stroke: colour(ink), width: 2, points: { show: isDotted || isSparse, size: 6, fill: colour("--surface") }, ...more };
+}
 
 export const bars = (label, ink, more) => ({
   label, stroke: colour(ink), fill: colour(ink), width: 0, class: "is-bars", points: { show: false }, paths: uPlot.paths.bars({ size: [0.8, 60], ...more }),
 });
 
-export const steps = (label, ink) => line(label, ink, { paths: uPlot.paths.stepped({ align: 1 }), points: { show: false } });
-
 // The edges of a band, which its legend does without, and its filling.
-export const edge = (label, ink) => line(label, ink, { width: 0.5, class: "is-edge" });
+export const edge = (label, ink) => line(label, ink, { width: 0.5, class: "is-edge", points: { show: false } });
 export const band = (high, low, ink) => ({ series: [high, low], fill: colour(ink).replace(/^rgb\((.*)\)$/, "rgba($1, 0.18)") });
+
+// The pattern of a line as CSS has it, for the legend.
+const named = (dash) => (dash ? (dash[0] < 4 ? "dotted" : "dashed") : "solid");
 
 // ── axes ──
 
@@ -43,13 +46,13 @@ function axes(x, y) {
   const font = `12px ${getComputedStyle(document.body).fontFamily}`;
   const rule = { stroke: colour("--line"), width: 1 };
   const common = { stroke: colour("--ink-soft"), font, labelFont: font, labelSize: 22, labelGap: 4, grid: rule, ticks: { ...rule, size: 4 } };
-  const named = y.format === whole ? short : y.format;
+  const told = y.format === whole ? short : y.format;
   const along = x.time
     ? { space: 64, values: (_, at, __, ___, step) => ticks(at, step) }
-    : { label: x.label, size: 28, incrs: x.incrs, values: (_, at) => at.map(x.format) };
+    : { label: x.label, size: 28, incrs: x.incrs, values: (_, at) => at.map(x.tick ?? x.format) };
   return [
     { ...common, ...along, grid: { show: false } },
-    { ...common, label: y.label, size: breadth, values: (_, at) => at.map(named) },
+    { ...common, label: y.label, size: breadth, values: (_, at) => at.map(told) },
   ];
 }
 
@@ -124,11 +127,11 @@ function upright(chart, value) {
 
 // ── the chart ──
 
-/* A card holds .plot, .numbers and perhaps .chart-empty. `describe` says of what was found how it is drawn, or nothing
-   where there is nothing to draw:
+/* A card holds .plot, .numbers and perhaps .chart-empty. `describe` says of what was found, in the words of the plot's
+   data attributes, how it is drawn, or nothing where there is nothing to draw:
 
-   x, y    { label, format, range }; x may be `time` in seconds
-   series  of line, bars, steps, edge; `bands` between two of them
+   x, y    { label, format, range }; x may be `time` in seconds, or have a format of its own for a `tick`
+   series  of line, bars, edge; `bands` between two of them
    data    x values, then those of each series
    rows    of the table of numbers, text, the first of each naming it
    points  { x, y, sizes, ink, alpha } below the lines
@@ -150,7 +153,7 @@ export class Chart {
 
   show(found) {
     this.#found = found;
-    const wanted = found && this.#describe(found);
+    const wanted = found && this.#describe(found, this.plot.dataset);
     this.plot.hidden = this.numbers.hidden = !wanted;
     if (this.empty) this.empty.hidden = Boolean(wanted);
     if (wanted) tabulate(this.numbers, wanted.rows);
@@ -184,7 +187,7 @@ export class Chart {
       height: this.plot.classList.contains("is-low") ? LOW : Math.max(LOW, Math.min(HIGH, 0.45 * width)),
       tzDate: (at) => uPlot.tzDate(new Date(1000 * at), zone),
       cursor: { y: false, drag: { x: false, y: false } },
-      legend: { live: false },
+      legend: { live: false, markers: { dash: (chart, i) => named(chart.series[i].dash) } },
       scales: { x: { time: Boolean(x.time), range: x.range }, y: { range: y.range ?? fromZero } },
       axes: axes(x, y),
       series: [{}, ...series],
@@ -200,7 +203,7 @@ export class Chart {
 
   // Draw anew when the theme or the width of the plot changes.
   #follow() {
-    const again = () => this.#uplot && this.#draw(this.#describe(this.#found));
+    const again = () => this.#uplot && this.#draw(this.#describe(this.#found, this.plot.dataset));
     onTheme(again);
     let width = this.plot.clientWidth;
     new ResizeObserver(() => {
@@ -212,7 +215,10 @@ export class Chart {
 }
 
 // A horizontal axis of time from the first moment to some seconds `after` the last: uPlot gives a single one years.
-export const timeline = (label, after = 0) => ({ label, time: true, format: when, range: (_, first, last) => [first, Math.max(last + after, first + 60)] });
+export function timeline(label, after = 0) {
+  const range = ({ data: [at] }) => [at[0], Math.max(at.at(-1) + after, at[0] + 60)];
+  return { label, time: true, format: when, range };
+}
 
 // Rows of texts, the first of each naming it.
 export function tabulate(numbers, rows) {

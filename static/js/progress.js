@@ -5,7 +5,7 @@ import { band, bars, Chart, choose, edge, figures, line, timeline } from "./plot
 const HOUR = 60 * 60;
 const INKS = { answers: "--chart-3", accepted: "--chart-1" };
 
-function throughput(words, { at, ...counts }, counted) {
+function throughput({ at, ...counts }, words, counted) {
   return at.length && {
     x: timeline(words.x, HOUR),
     y: { format: whole },
@@ -15,12 +15,12 @@ function throughput(words, { at, ...counts }, counted) {
   };
 }
 
-function gold(words, { at, answers, right, share, low, high }) {
+function gold({ at, answers, right, share, low, high }, words) {
   return at.length && {
     x: timeline(words.x),
     y: { format: percent, range: (_, least) => [Math.min(0.5, least), 1] },
     series: [
-      line(words.share, "--chart-4", { width: 2.5, points: { show: true, size: 6 } }),
+      line(words.share, "--chart-4", { width: 2.5, isDotted: true }),
       edge(words.low, "--chart-4"),
       edge(words.high, "--chart-4"),
     ],
@@ -37,9 +37,8 @@ export class Progress {
   constructor(box) {
     this.url = box.dataset.url;
     const card = (name) => box.querySelector(`[data-chart="${name}"]`);
-    const words = (name) => card(name).querySelector(".plot").dataset;
-    this.throughput = new Chart(card("throughput"), (points) => throughput(words("throughput"), points, this.#counted));
-    this.gold = new Chart(card("gold"), (points) => gold(words("gold"), points));
+    this.throughput = new Chart(card("throughput"), (points, words) => throughput(points, words, this.#counted));
+    this.gold = new Chart(card("gold"), gold);
     choose(card("throughput").querySelectorAll("[data-series]"), ({ dataset }) => {
       this.#counted = dataset.series;
       this.throughput.show(this.#found?.throughput);

@@ -1,7 +1,7 @@
 // The dataset page: asks until everything is counted, then draws each chart with the numbers behind it.
 import { onTheme } from "../colours.js";
-import { percent, short, tenths, whole } from "../formats.js";
-import { bars, Chart, steps, tabulate } from "../plotting.js";
+import { between, percent, short, tenths, whole } from "../formats.js";
+import { bars, Chart, line, tabulate } from "../plotting.js";
 import { dumbbells } from "./dumbbells.js";
 import { drawHeat } from "./heat.js";
 
@@ -23,27 +23,30 @@ function shares(values) {
   return values.map((value) => (all ? value / all : 0));
 }
 
-// (label, accepted, initial) rows -> bars beside steps.
-function compared(label, rows) {
-  const labels = rows.map(([name]) => name);
+// (x, accepted, initial) rows -> a line beside bars.
+function compared(x, rows) {
   return {
-    x: { label, format: (i) => labels[i] ?? "", range: [-0.6, labels.length - 0.4], incrs: [1, 2, 5, 10] },
+    x,
     y: { format: percent },
-    series: [bars(words.accepted, "--chart-1"), steps(words.initial, "--chart-2")],
-    data: [labels.map((_, i) => i), shares(rows.map(([, n]) => n)), shares(rows.map(([, , n]) => n))],
-    rows: rows.map(([name, ...counts]) => [name, ...counts.map(whole)]),
+    series: [bars(words.accepted, "--chart-1"), line(words.initial, "--chart-2", { isDotted: true })],
+    data: [rows.map(([value]) => value), shares(rows.map(([, n]) => n)), shares(rows.map(([, , n]) => n))],
+    rows: rows.map(([value, ...counts]) => [x.format(value), ...counts.map(whole)]),
   };
 }
 
-function comparing(chart, rowsOf) {
-  const { x } = card(chart).querySelector(".plot").dataset;
-  return new Chart(card(chart), (found) => compared(x, rowsOf(found)));
+function perImage({ accepted: { per_image: counts }, initial }, { x: label }) {
+  const format = (n) => (n === counts.length ? `${n}+` : whole(n)); // The last holds all above it, too.
+  const x = { label, format, range: [0.4, counts.length + 0.6], incrs: [1, 2, 5, 10, 20] };
+  return compared(x, counts.map((n, i) => [i + 1, n, initial.per_image[i]]));
 }
 
-const perImage = comparing("per-image", ({ accepted, initial }) =>
-  accepted.per_image.map((n, i, { length }) => [`${i + 1}${i + 1 === length ? "+" : ""}`, n, initial.per_image[i]]));
-const sizes = comparing("sizes", ({ accepted, initial }) =>
-  accepted.sizes.map((n, i, { length }) => [short(i / length), n, initial.sizes[i]]));
+function sizes({ accepted: { sizes: counts }, initial }, { x: label }) {
+  const half = 0.5 / counts.length;
+  const x = { label, format: (side) => between(side - half, side + half, short), tick: short, range: [0, 1] };
+  return compared(x, counts.map((n, i) => [(2 * i + 1) * half, n, initial.sizes[i]]));
+}
+
+const CHARTS = { "per-image": perImage, sizes };
 
 function centres({ accepted, initial }) {
   const cells = accepted.centres.flatMap((row, y) => row.map((n, x) => [x / row.length, y / row.length, n, initial.centres[y][x]]));
@@ -60,8 +63,7 @@ function show(found) {
   tell("masks", whole(accepted.masks));
   tell("images", whole(accepted.images));
   tell("per-image", accepted.images ? tenths(accepted.masks / accepted.images) : "–");
-  perImage.show(found);
-  sizes.show(found);
+  for (const [name, describe] of Object.entries(CHARTS)) new Chart(card(name), describe).show(found);
   drawHeats(found);
   onTheme(() => drawHeats(found));
   tabulate(numbers("centres"), centres(found));

@@ -9,6 +9,34 @@ const IN_TABLE = Object.entries(FORMATS).slice(0, -1);
 const UNIT = { range: [0, 1], format: fine };
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+// How likely clusters of a mean score are good or bad, over the held-out clusters themselves.
+function curves({ bins, clusters }, words) {
+  const middles = bins.map(([from]) => from + 0.5 / bins.length);
+  return {
+    x: { ...UNIT, label: words.x },
+    y: UNIT,
+    series: [
+      line(words.high, "--chart-1", { width: 2.5 }),
+      line(words.low, "--chart-2", { width: 2.5 }),
+      line(words.quality, "--chart-4", { width: 1.5, dash: [6, 4] }),
+    ],
+    data: [middles, ...[2, 3, 4].map((i) => bins.map((row) => row[i]))],
+    rows: bins.map(([from, nodes, ...shares]) => [fine(from), whole(nodes), ...shares.map(fine)]),
+    points: { x: clusters.scores, y: clusters.qualities, sizes: clusters.sizes, ink: "--chart-3", alpha: 0.22 },
+  };
+}
+
+// What each K_pa would bring.
+function outlook(table, words) {
+  return {
+    x: { label: words.x, format: hundredths, range: [0, 1] },
+    y: { format: whole },
+    series: [line(words.questions, "--chart-2"), line(words.accepted, "--chart-1", { width: 2.5 })],
+    data: [table.k_pa, table.questions, table.accepted],
+    rows: table.k_pa.map((k, i) => [hundredths(k), ...IN_TABLE.map(([name, format]) => format(table[name][i]))]),
+  };
+}
+
 export class Calibration {
   #outlook = null;
 
@@ -17,8 +45,8 @@ export class Calibration {
     this.effect = card.querySelector("#effect");
     this.used = Math.round(100 * Number(card.dataset.kPa)) / 100;
     this.handle = new Handle(card.querySelector("#k-pa"), this.used, () => this.#moved());
-    this.curves = new Chart(card, (found) => this.#describeCurves(found));
-    this.brings = new Chart(card.querySelector("#outlook"), (outlook) => this.#describeOutlook(outlook));
+    this.curves = new Chart(card, (found, words) => ({ ...curves(found, words), ready: (chart) => this.handle.over(chart) }));
+    this.brings = new Chart(card.querySelector("#outlook"), (table, words) => ({ ...outlook(table, words), mark: () => this.handle.value }));
   }
 
   async load() {
@@ -72,35 +100,5 @@ export class Calibration {
     const words = this.effect.dataset;
     this.handle.element.setAttribute("aria-valuetext", `${this.handle.value.toFixed(2)}: ${whole(questions[at])} ${words.questions}, ${whole(accepted[at])} ${words.accepted}`);
     this.brings.redraw();
-  }
-
-  #describeCurves({ bins, clusters }) {
-    const words = this.curves.plot.dataset;
-    const middles = bins.map(([from]) => from + 0.5 / bins.length);
-    return {
-      x: { ...UNIT, label: words.x },
-      y: UNIT,
-      series: [
-        line(words.high, "--chart-1", { width: 2.5 }),
-        line(words.low, "--chart-2", { width: 2.5 }),
-        line(words.quality, "--chart-4", { width: 1.5, dash: [6, 4] }),
-      ],
-      data: [middles, ...[2, 3, 4].map((i) => bins.map((row) => row[i]))],
-      rows: bins.map(([from, nodes, ...shares]) => [fine(from), whole(nodes), ...shares.map(fine)]),
-      points: { x: clusters.scores, y: clusters.qualities, sizes: clusters.sizes, ink: "--chart-3", alpha: 0.22 },
-      ready: (chart) => this.handle.over(chart),
-    };
-  }
-
-  #describeOutlook(outlook) {
-    const words = this.brings.plot.dataset;
-    return {
-      x: { label: words.x, format: hundredths, range: [0, 1] },
-      y: { format: whole },
-      series: [line(words.questions, "--chart-2"), line(words.accepted, "--chart-1", { width: 2.5 })],
-      data: [outlook.k_pa, outlook.questions, outlook.accepted],
-      rows: outlook.k_pa.map((k, i) => [hundredths(k), ...IN_TABLE.map(([name, format]) => format(outlook[name][i]))]),
-      mark: () => this.handle.value,
-    };
   }
 }

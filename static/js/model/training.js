@@ -6,13 +6,25 @@ const INKS = [1, 2, 3, 4, 5, 6].map((n) => `--chart-${n}`);
 const SHARES = ["ap50", "ap75", "correct"];
 const spoken = (name) => name.replaceAll("_", " ");
 
+// The columns are iteration, total, the parts, learning rate; the last has another scale and is in the table.
+function described({ columns, rows }, words) {
+  if (!rows.length) return null;
+  const names = columns.slice(1, -1);
+  return {
+    x: { label: words.x, format: whole },
+    y: { format: fine },
+    series: names.map((name, i) => line(spoken(name), INKS[i % INKS.length], { width: i ? 1.25 : 2.75, dash: i >= INKS.length ? [5, 4] : undefined })),
+    data: columns.slice(0, -1).map((_, column) => rows.map((row) => row[column])),
+    rows: rows.map(([iteration, ...losses]) => [whole(iteration), ...losses.slice(0, -1).map(fine), losses.at(-1)?.toExponential(2) ?? "–"]),
+  };
+}
+
 export class Training {
   #found = null;
 
   constructor(card) {
     this.card = card;
-    this.words = card.querySelector(".plot").dataset;
-    this.chart = new Chart(card, (found) => this.#describe(found));
+    this.chart = new Chart(card, described);
   }
 
   async reload() {
@@ -40,18 +52,5 @@ export class Training {
       cell.textContent = spoken(name);
       return cell;
     }));
-  }
-
-  // The columns are iteration, total, the parts, learning rate; the last has another scale and is in the table.
-  #describe({ columns, rows }) {
-    if (!rows.length) return null;
-    const names = columns.slice(1, -1);
-    return {
-      x: { label: this.words.x, format: whole },
-      y: { format: fine },
-      series: names.map((name, i) => line(spoken(name), INKS[i % INKS.length], { width: i ? 1.25 : 2.75, dash: i >= INKS.length ? [5, 4] : undefined })),
-      data: columns.slice(0, -1).map((_, column) => rows.map((row) => row[column])),
-      rows: rows.map(([iteration, ...losses]) => [whole(iteration), ...losses.slice(0, -1).map(fine), losses.at(-1)?.toExponential(2) ?? "–"]),
-    };
   }
 }

@@ -10,7 +10,7 @@ const UNITS = {
   s: { format: (seconds) => `${short(seconds)} s` },
 };
 
-function described(words, { rows, lines }) {
+function described({ rows, lines }, words) {
   if (!rows.length) return null;
   const y = UNITS[words.unit];
   const places = words.columns.split(",").map(Number);
@@ -31,9 +31,5 @@ function described(words, { rows, lines }) {
   };
 }
 
-const charts = [...root.querySelectorAll("[data-chart]")].map((card) => {
-  const words = card.querySelector(".plot").dataset;
-  return [card.dataset.chart, new Chart(card, (found) => described(words, found))];
-});
 const found = await figures(root.dataset.figures);
-if (found) for (const [name, chart] of charts) chart.show(found[name]);
+for (const card of root.querySelectorAll("[data-chart]")) new Chart(card, described).show(found?.[card.dataset.chart]);
