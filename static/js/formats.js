@@ -26,8 +26,8 @@ const NAMES = [
   [365 * DAY, times({ year: "numeric" })],
   [28 * DAY, times({ month: "short", year: "numeric" })],
   [DAY, date],
-  [60, times({ hour: "numeric", minute: "2-digit" })],
-  [0, times({ hour: "numeric", minute: "2-digit", second: "2-digit" })],
+  [60, times({ timeStyle: "short" })],
+  [0, times({ timeStyle: "medium" })],
 ];
 
 // Moments that are `step` apart, all in seconds -> the names of an axis' ticks; times of day with the date below the

@@ -1,10 +1,10 @@
 // Cluster score against real quality, with K_pa as a handle on it, and what each K_pa would bring.
-import { fine, hundredths, short, whole } from "../formats.js";
+import { fine, hundredths, percent, short, whole } from "../formats.js";
 import { Chart, figures, line } from "../plotting.js";
 import { Handle } from "./handle.js";
 
 const AGAIN_MS = 80;
-const FORMATS = { questions: whole, accepted: whole, precision: short, clusters: whole, hours: short, money: hundredths };
+const FORMATS = { questions: whole, accepted: whole, precision: percent, clusters: whole, hours: short, money: hundredths };
 const IN_TABLE = Object.entries(FORMATS).slice(0, -1);
 const UNIT = { range: [0, 1], format: fine };
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
