@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Sum
 
 from annotation_site.catalog.claims import Kind
 from annotation_site.catalog.jobs import Job, State
@@ -60,6 +60,11 @@ class ImportRun(Job):
     def divided(self) -> list[tuple[Role, float]]:
         """The roles that an image may get with their shares, in the order of the roles: JSON keeps none."""
         return [(role, self.shares[role.value]) for role in Role if role.value in self.shares]
+
+    @property
+    def arrived(self) -> dict[str, int]:
+        """Bytes of an upload: `received` of `size`."""
+        return self.files.aggregate(received=Sum("received", default=0), size=Sum("size", default=0))
 
 
 class UploadedFile(models.Model):

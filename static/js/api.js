@@ -1,4 +1,6 @@
 // The API's description, drawn by Swagger UI; what is tried is done with the session of who looks.
+import { onTheme } from "./colours.js";
+
 const place = document.getElementById("api");
 const token = document.querySelector("#csrf input").value;
 
@@ -9,8 +11,7 @@ function dress() {
 }
 
 dress();
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", dress);
-new MutationObserver(dress).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+onTheme(dress);
 
 window.SwaggerUIBundle({
   domNode: place,

@@ -8,3 +8,9 @@ export function colour(name) {
   probe.remove();
   return resolved;
 }
+
+// Calls `then` when the page turns light or dark.
+export function onTheme(then) {
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", then);
+  new MutationObserver(then).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+}

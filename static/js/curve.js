@@ -1,7 +1,7 @@
 // What the answers bought: accepted masks against questions or human time, and what is to be expected.
-import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { colour } from "./colours.js";
-import { axes, choose, faded, redrawn, short, tabulate, told, whole } from "./plotting.js";
+import { between, short, whole } from "./formats.js";
+import { band, Chart, choose, edge, figures, line } from "./plotting.js";
 
 const MOST_MINUTES = 180;
 
@@ -12,81 +12,66 @@ function scale(points, axis) {
   return longest > MOST_MINUTES ? { unit: "hours", of: (value) => value } : { unit: "minutes", of: (value) => 60 * value };
 }
 
-function options(plot, unit, isAhead) {
-  const line = axes();
-  const quiet = { value: told(whole.format), points: { show: false } };
-  const edge = { ...quiet, stroke: colour("--chart-3"), width: 0.5 };
+function lines(words, isAhead) {
   const expected = [
-    { ...quiet, label: plot.dataset.expected, stroke: colour("--chart-3"), width: 2.5, dash: [2, 4] },
-    { ...edge, label: plot.dataset.low },
-    { ...edge, label: plot.dataset.high },
+    line(words.expected, "--chart-3", { width: 2.5, dash: [2, 4] }),
+    edge(words.low, "--chart-3"),
+    edge(words.high, "--chart-3"),
   ];
-  return {
-    width: plot.clientWidth,
-    height: Math.max(240, Math.min(420, plot.clientWidth * 0.45)),
-    scales: { x: { time: false } },
-    axes: [{ ...line, label: plot.dataset[unit] }, { ...line, size: 64 }],
-    series: [
-      { label: plot.dataset[unit], value: told(short.format) },
-      { ...quiet, label: plot.dataset.accepted, stroke: colour("--chart-1"), width: 2.5, fill: colour("--accent-soft") },
-      { ...quiet, label: plot.dataset.drawn, stroke: colour("--chart-2"), width: 2, dash: [6, 5] },
-      ...(isAhead ? expected : []),
-    ],
-    bands: isAhead ? [{ series: [5, 4], fill: faded("--chart-3") }] : [],
-  };
+  return [
+    line(words.accepted, "--chart-1", { width: 2.5, fill: colour("--accent-soft") }),
+    line(words.drawn, "--chart-2", { dash: [6, 5] }),
+    ...(isAhead ? expected : []),
+  ];
 }
 
 const none = (list) => list.map(() => null);
 
-function series({ ahead, ...points }, axis, of) {
-  const x = [0, ...points[axis], ...ahead[axis]].map(of);
+function columns({ ahead, ...points }, axis, of) {
   const past = none(points.questions);
   return [
-    x,
+    [0, ...points[axis], ...ahead[axis]].map(of),
     [0, ...points.accepted, ...none(ahead.questions)],
     [0, ...points.drawn, ...ahead.drawn],
-    ...(ahead.questions.length ? [ahead.expected, ahead.low, ahead.high].map((line) => [null, ...past, ...line]) : []),
+    ...(ahead.questions.length ? [ahead.expected, ahead.low, ahead.high].map((values) => [null, ...past, ...values]) : []),
   ];
 }
 
 function rows({ ahead, ...points }) {
-  const past = points.questions.map((asked, i) => [whole.format(asked), short.format(points.hours[i]), whole.format(points.accepted[i]), whole.format(points.drawn[i]), "", ""]);
-  const next = ahead.questions.map((asked, i) => [whole.format(asked), short.format(ahead.hours[i]), "", whole.format(ahead.drawn[i]), whole.format(ahead.expected[i]), `${whole.format(ahead.low[i])} – ${whole.format(ahead.high[i])}`]);
+  const past = points.questions.map((asked, i) => [whole(asked), short(points.hours[i]), whole(points.accepted[i]), whole(points.drawn[i]), "", ""]);
+  const next = ahead.questions.map((asked, i) => [whole(asked), short(ahead.hours[i]), "", whole(ahead.drawn[i]), whole(ahead.expected[i]), between(ahead.low[i], ahead.high[i], whole)]);
   return [...past, ...next];
 }
 
 export class Curve {
   #axis = "questions";
   #points = null;
-  #chart = null;
 
   constructor(card) {
-    this.plot = card.querySelector(".plot");
-    this.empty = card.querySelector(".curve-empty");
-    this.numbers = card.querySelector(".numbers");
+    this.words = card.querySelector(".plot").dataset;
+    this.chart = new Chart(card, (points) => this.#describe(points));
     choose(card.querySelectorAll("[data-axis]"), ({ dataset }) => {
       this.#axis = dataset.axis;
-      this.#draw();
+      this.chart.show(this.#points);
     });
-    redrawn(this.plot, () => this.#draw());
   }
 
   async reload() {
-    const response = await fetch(this.plot.dataset.url);
-    if (!response.ok) return;
-    this.#points = await response.json();
-    this.#draw();
+    this.#points = (await figures(this.words.url)) ?? this.#points;
+    this.chart.show(this.#points);
   }
 
-  #draw() {
-    const any = Boolean(this.#points?.at.length);
-    this.empty.hidden = any;
-    this.plot.hidden = this.numbers.hidden = !any;
-    this.#chart?.destroy();
-    this.#chart = null;
-    if (!any) return;
-    const { unit, of } = scale(this.#points, this.#axis);
-    this.#chart = new uPlot(options(this.plot, unit, this.#points.ahead.questions.length > 0), series(this.#points, this.#axis, of), this.plot);
-    tabulate(this.numbers, rows(this.#points));
+  #describe(points) {
+    if (!points.at.length) return null;
+    const isAhead = points.ahead.questions.length > 0;
+    const { unit, of } = scale(points, this.#axis);
+    return {
+      x: { label: this.words[unit], format: short },
+      y: { format: whole },
+      series: lines(this.words, isAhead),
+      bands: isAhead ? [band(5, 4, "--chart-3")] : [],
+      data: columns(points, this.#axis, of),
+      rows: rows(points),
+    };
   }
 }

@@ -1,4 +1,5 @@
 // The set-up page: its parts as they are, the steps that open them, and uploads that go on after a break.
+import { tenths, whole } from "./formats.js";
 import { keepLive } from "./live.js";
 
 const PARALLEL = 3;
@@ -46,13 +47,14 @@ function show(key) {
   if (!step?.matches(".setup-step")) return;
   step.open = true;
   step.scrollIntoView({ block: "start" });
+  step.focus({ preventScroll: true });
 }
 
 document.getElementById("steps").addEventListener("click", (event) => {
   const link = event.target.closest("[data-step]");
   if (link) show(link.dataset.step);
 });
-if (location.hash) show(location.hash.slice(1));
+show(location.hash.slice(1) || document.getElementById("setup").dataset.at);
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-confirm]");
@@ -72,14 +74,14 @@ arrange();
 
 const size = (bytes) => {
   const unit = bytes >= 1e9 ? ["GB", 1e9] : bytes >= 1e6 ? ["MB", 1e6] : ["kB", 1e3];
-  return `${(bytes / unit[1]).toLocaleString(document.documentElement.lang, { maximumFractionDigits: 1 })} ${unit[0]}`;
+  return `${tenths(bytes / unit[1])} ${unit[0]}`;
 };
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 const total = () => chosen.reduce((sum, one) => sum + one.file.size, 0);
 
 function choose(files) {
   chosen = files.filter(({ name }) => !name.split("/").some((part) => part.startsWith(".")));
-  chosenText.textContent = fill(said.dataset.chosen, { n: chosen.length.toLocaleString(), size: size(total()) });
+  chosenText.textContent = fill(said.dataset.chosen, { n: whole(chosen.length), size: size(total()) });
 }
 
 for (const id of ["choose-files", "choose-folder"]) {

@@ -78,16 +78,37 @@ def test_it_follows_the_answers_without_a_reload_and_leaves_the_charts_where_the
     expect(page.locator("#curve[data-kept]")).to_have_count(1)
 
 
-def test_the_axis_turns_by_keys(signed_in, person):
+def test_the_axis_turns_by_keys_and_the_pointer_tells_the_values(signed_in, person):
     page = signed_in()
     page.goto(address(person))
-    label = page.locator("#curve .u-legend .u-series").first
-    expect(label).to_contain_text("Questions")
+    told = page.locator("#curve .chart-tip")
+    page.locator("#curve .u-over").hover()
+    expect(told).to_contain_text("Questions: ")
+    expect(told).to_contain_text("Drawn by hand in the same time")
     page.get_by_role("button", name="Human time").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Human time")).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_role("button", name="Questions")).to_have_attribute("aria-pressed", "false")
-    expect(label).to_contain_text("Minutes")
+    page.mouse.move(0, 0)
+    page.locator("#curve .u-over").hover()
+    expect(told).to_contain_text("Minutes: ")
+
+
+def test_times_are_in_the_language_and_the_zone_of_the_page(signed_in, person):
+    page = signed_in(locale="en-US", timezone_id="America/New_York")
+    page.goto(address(person))
+    page.locator("#progress summary").first.click()
+    hour = page.locator('[data-chart="throughput"] .numbers tbody th').first
+    now = timezone.now()
+    expect(hour).to_have_text(f"{now.day} {now:%b} {now.year}, {now:%H}:00")
+    ticks = """async ([lang, step]) => {
+        document.documentElement.lang = lang;
+        const { ticks } = await import(`/static/js/formats.js?${lang}`);
+        return ticks([0, 1, 2].map((i) => 1795564800 + i * step), step);
+    }"""
+    assert page.evaluate(ticks, ["en", 6 * 3600]) == ["00:00\n25 Nov", "06:00", "12:00"]
+    assert page.evaluate(ticks, ["de", 86400]) == ["25. Nov.", "26. Nov.", "27. Nov."]
+    assert page.evaluate(ticks, ["en-US", 6 * 3600])[2] == "12:00\u202fPM"
 
 
 @pytest.mark.parametrize("chart", ["The curve", "Throughput", "Gold accuracy", "Categories", "Forecast"])
@@ -150,6 +171,20 @@ def test_the_menu_of_a_phone_opens_closes_and_leads_on(signed_in, person):
     button.click()
     menu.get_by_role("link", name="Trees").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Trees")
+
+
+def test_every_page_of_the_menu_is_headed_by_its_name(signed_in, person, contexts):
+    contexts.expected = ("404",)  # The masks of this project have no photos.
+    page = signed_in()
+    page.goto(address(person))
+    links = page.get_by_role("navigation", name="Project").get_by_role("link").all()
+    named = {link.get_attribute("href"): link.inner_text() for link in links}
+    for where, name in named.items():
+        page.goto(where)
+        heading = person.member.project.name if name == "Overview" else name
+        expect(page.get_by_role("heading", level=1)).to_have_text(heading)
+        if name != "Overview":
+            expect(page.locator(".page-header .eyebrow")).to_have_text(person.member.project.name)
 
 
 def test_a_desk_has_the_pages_beside_the_page(signed_in, person):

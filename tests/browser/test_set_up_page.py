@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from annotation_site import enqueue
 from annotation_site.catalog.models import Project
@@ -133,6 +134,33 @@ def test_an_upload_whose_connection_breaks_is_whole_in_the_end(signed_in, queue,
     assert sent[1] == sent[2]
     queue.work()
     expect(page.locator(".import")).to_contain_text("12 images")
+
+
+def test_an_upload_that_is_under_way_says_how_much_of_it_is_here(signed_in, queue, scenes):
+    archive, coco = scenes
+    page = signed_in()
+    create(page, coco)
+    held: list[Route] = []
+    page.route("**/files/**", lambda route: route.continue_() if held else held.append(route))
+    page.locator("#choose-files").set_input_files(archive)
+    page.get_by_label("Divide them among these").check()
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.locator(".import")).to_contain_text(re.compile("^.*0.bytes of .* are here", re.DOTALL))
+    expect(page.locator(".import").get_by_role("progressbar", name="Uploaded")).to_be_visible()
+    held[0].continue_()
+    expect(page.locator("#upload-said")).to_contain_text("A worker imports it now")
+
+
+@pytest.mark.parametrize("address", ["?at=budget", "?at=budget#budget", "#budget"])
+def test_an_address_leads_to_its_step(signed_in, scenes, address):
+    page = signed_in()
+    create(page, scenes[1])
+    page.goto(f"/projects/{Project.objects.get().slug}/setup/{address}")
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("#budget")).to_be_focused()
+    expect(page.locator("#budget summary")).to_be_in_viewport()
+    page.locator("[data-step=categories]").click()
+    expect(page.locator("#categories")).to_be_focused()
 
 
 @pytest.mark.parametrize(

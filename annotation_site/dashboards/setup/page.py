@@ -52,6 +52,7 @@ def page(
         "section": "setup",
         "steps": steps,
         "at": at or current(steps),
+        "asked": at,
         "roots": allowed.roots(),
         "piece": PIECE,
         "roles": [role for role in ROLES if role[0] != SPLIT],

@@ -13,6 +13,8 @@ register = template.Library()
 
 SPARKS = 24
 """Points of a line as small as a word."""
+UNBROKEN = "\N{NO-BREAK SPACE}"
+"""Between a number and its unit."""
 
 
 @register.filter
@@ -24,7 +26,7 @@ def thousands(value: float | None) -> str:
 @register.filter
 def percent(value: float | None) -> str:
     """0.853 -> "85.3 %"; the share of nothing, NaN, is not known."""
-    return "–" if value is None or isnan(value) else f"{100 * value:.1f} %"
+    return "–" if value is None or isnan(value) else f"{100 * value:.1f}{UNBROKEN}%"
 
 
 @register.filter
@@ -39,8 +41,8 @@ def hours(seconds: float | None) -> str:
     if seconds is None:
         return "–"
     if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
+        return f"{seconds:.0f}{UNBROKEN}s"
+    return f"{seconds / 60:.0f}{UNBROKEN}min" if seconds < 5400 else f"{seconds / 3600:,.1f}{UNBROKEN}h"
 
 
 @register.filter

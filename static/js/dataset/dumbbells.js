@@ -1,6 +1,7 @@
 // Per category the accepted masks against the initial set, on a logarithmic scale.
+import { whole } from "../formats.js";
+
 const SVG = "http://www.w3.org/2000/svg";
-const whole = new Intl.NumberFormat(document.documentElement.lang);
 
 function drawn(name, attributes) {
   const element = document.createElementNS(SVG, name);
@@ -21,7 +22,7 @@ function row([name, accepted, initial], x) {
   svg.append(drawn("rect", { class: "is-chart-1", x: a - 4, y: 2, width: 8, height: 16 }));
   const numbers = document.createElement("span");
   numbers.className = "num faint";
-  numbers.textContent = `${whole.format(accepted)} / ${whole.format(initial)}`;
+  numbers.textContent = `${whole(accepted)} / ${whole(initial)}`;
   line.append(label, svg, numbers);
   return line;
 }

@@ -1,60 +1,78 @@
 // The dataset page: asks until everything is counted, then draws each chart with the numbers behind it.
-import { bars } from "./bars.js";
-import { drawHeat } from "./heat.js";
+import { onTheme } from "../colours.js";
+import { between, percent, short, tenths, whole } from "../formats.js";
+import { bars, Chart, line, tabulate } from "../plotting.js";
 import { dumbbells } from "./dumbbells.js";
+import { drawHeat } from "./heat.js";
 
 const root = document.getElementById("dataset");
+const words = root.dataset;
 const counting = document.getElementById("counting");
-const whole = new Intl.NumberFormat(document.documentElement.lang);
-const short = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 2 });
 const AGAIN_MS = 80;
-let redraws = [];
 
-function card(chart) {
-  return root.querySelector(`[data-chart="${chart}"]`);
-}
+const card = (chart) => root.querySelector(`[data-chart="${chart}"]`);
+const numbers = (chart) => card(chart).querySelector(".numbers");
 
-function tabulate(chart, rows) {
-  card(chart).querySelector(".numbers tbody").replaceChildren(...rows.map((cells) => {
-    const row = document.createElement("tr");
-    row.append(...cells.map((value, i) => {
-      const cell = document.createElement(i ? "td" : "th");
-      if (i) cell.className = "num";
-      else cell.scope = "row";
-      cell.textContent = typeof value === "number" ? short.format(value) : value;
-      return cell;
-    }));
-    return row;
-  }));
-}
-
-function told(name, text) {
+function tell(name, text) {
   root.querySelector(`[data-figure="${name}"]`).textContent = text;
 }
 
-function show({ accepted, initial, categories }) {
+// Two sets as shares of each, so that a small one can be compared with a large one.
+function shares(values) {
+  const all = values.reduce((sum, value) => sum + value, 0);
+  return values.map((value) => (all ? value / all : 0));
+}
+
+// (x, accepted, initial) rows -> a line beside bars.
+function compared(x, rows) {
+  return {
+    x,
+    y: { format: percent },
+    series: [bars(words.accepted, "--chart-1"), line(words.initial, "--chart-2", { isDotted: true })],
+    data: [rows.map(([value]) => value), shares(rows.map(([, n]) => n)), shares(rows.map(([, , n]) => n))],
+    rows: rows.map(([value, ...counts]) => [x.format(value), ...counts.map(whole)]),
+  };
+}
+
+function perImage({ accepted: { per_image: counts }, initial }, { x: label }) {
+  const format = (n) => (n === counts.length ? `${n}+` : whole(n)); // The last holds all above it, too.
+  const x = { label, format, range: [0.4, counts.length + 0.6], incrs: [1, 2, 5, 10, 20] };
+  return compared(x, counts.map((n, i) => [i + 1, n, initial.per_image[i]]));
+}
+
+function sizes({ accepted: { sizes: counts }, initial }, { x: label }) {
+  const half = 0.5 / counts.length;
+  const x = { label, format: (side) => between(side - half, side + half, short), tick: short, range: [0, 1] };
+  return compared(x, counts.map((n, i) => [(2 * i + 1) * half, n, initial.sizes[i]]));
+}
+
+const CHARTS = { "per-image": perImage, sizes };
+
+function centres({ accepted, initial }) {
+  const cells = accepted.centres.flatMap((row, y) => row.map((n, x) => [x / row.length, y / row.length, n, initial.centres[y][x]]));
+  return cells.filter(([, , n, m]) => n || m).map(([x, y, n, m]) => [short(x), short(y), whole(n), whole(m)]);
+}
+
+function drawHeats(found) {
+  for (const canvas of root.querySelectorAll("[data-heat]")) drawHeat(canvas, found[canvas.dataset.heat].centres);
+}
+
+function show(found) {
+  const { accepted, categories } = found;
   document.getElementById("none").hidden = accepted.masks > 0;
-  told("masks", whole.format(accepted.masks));
-  told("per-image", accepted.images ? short.format(accepted.masks / accepted.images) : "–");
-  root.querySelector('[data-note="images"]').textContent = `in ${whole.format(accepted.images)} images`;
-  const perImage = accepted.per_image.map((n, i) => [i + 1 === accepted.per_image.length ? `${i + 1}+` : String(i + 1), n, initial.per_image[i]]);
-  const sizes = accepted.sizes.map((n, i) => [short.format(i / accepted.sizes.length), n, initial.sizes[i]]);
-  tabulate("per-image", perImage);
-  tabulate("sizes", sizes);
-  tabulate("centres", accepted.centres.flatMap((row, y) => row.map((n, x) => [short.format(x / row.length), y / row.length, n, initial.centres[y][x]])).filter(([, , n, m]) => n || m));
-  tabulate("categories", categories);
-  const names = ["Accepted", "Initial set"];
-  redraws = [
-    bars(card("per-image").querySelector(".plot"), perImage, names),
-    bars(card("sizes").querySelector(".plot"), sizes, names),
-    () => root.querySelectorAll("[data-heat]").forEach((canvas) => drawHeat(canvas, { accepted, initial }[canvas.dataset.heat].centres)),
-  ];
-  for (const redraw of redraws) redraw();
+  tell("masks", whole(accepted.masks));
+  tell("images", whole(accepted.images));
+  tell("per-image", accepted.images ? tenths(accepted.masks / accepted.images) : "–");
+  for (const [name, describe] of Object.entries(CHARTS)) new Chart(card(name), describe).show(found);
+  drawHeats(found);
+  onTheme(() => drawHeats(found));
+  tabulate(numbers("centres"), centres(found));
+  tabulate(numbers("categories"), categories.map(([name, ...counts]) => [name, ...counts.map(whole)]));
   dumbbells(card("categories").querySelector(".dumbbells"), categories);
 }
 
 async function ask() {
-  const response = await fetch(root.dataset.figures);
+  const response = await fetch(words.figures);
   if (response.redirected || !response.ok) {
     location.reload();
     return;
@@ -70,12 +88,4 @@ async function ask() {
   show(figures);
 }
 
-const again = () => redraws.forEach((redraw) => redraw());
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
-new MutationObserver(again).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-let width = root.clientWidth;
-new ResizeObserver(() => {
-  if (root.clientWidth !== width) again();
-  width = root.clientWidth;
-}).observe(root);
 ask();

@@ -1,5 +1,6 @@
 // Draws the nodes of a window as an icicle: one row a level, as wide as the masks they hold.
 import { colour } from "../colours.js";
+import { whole } from "../formats.js";
 
 export const ROW = 22;
 const GAP = 1;
@@ -7,7 +8,6 @@ const LABELLED = 46; // pixels: a narrower node has no room for its size
 const TOKENS = ["accept", "reject", "open", "split", "sunken", "line-strong", "ink", "ink-soft", "surface", "focus", "warn", "chart-1", "chart-2"];
 const FILLS = { 0: "line-strong", 1: "accept", 2: "reject", 3: "open", 4: "split", 5: "line-strong" };
 const [ACCEPT, REJECT, OPEN, SPLIT, PARTS] = [1, 2, 3, 4, 5];
-const whole = new Intl.NumberFormat(document.documentElement.lang);
 
 function colours() {
   return Object.fromEntries(TOKENS.map((name) => [name, colour(`--${name}`)]));
@@ -86,7 +86,7 @@ export class Icicle {
     }
     if (box[2] > LABELLED) {
       context.fillStyle = strength > 0.7 ? palette.surface : palette.ink;
-      const text = by === "score" ? nodes.score[i].toFixed(2) : whole.format(nodes.hi[i] - nodes.lo[i]);
+      const text = by === "score" ? nodes.score[i].toFixed(2) : whole(nodes.hi[i] - nodes.lo[i]);
       context.fillText(text, Math.max(box[0], 0) + 6, box[1] + ROW / 2);
     }
   }

@@ -1,4 +1,6 @@
 // The explorer: an icicle to look over, a panel about one node, and keys to walk from node to node.
+import { onTheme } from "../colours.js";
+import { whole } from "../formats.js";
 import { Icicle } from "./icicle.js";
 import { View } from "./view.js";
 
@@ -8,7 +10,6 @@ const box = document.getElementById("grove");
 const panel = document.getElementById("node");
 const said = document.getElementById("grove-said");
 const hover = document.getElementById("grove-hover");
-const whole = new Intl.NumberFormat(document.documentElement.lang);
 const icicle = new Icicle(box.querySelector("canvas"));
 const words = ["not asked about", "accepted", "rejected", "open", "split", "in parts"];
 let selected = shown();
@@ -108,7 +109,7 @@ box.addEventListener("pointermove", (event) => {
   if (found?.node === hovered?.node) return;
   hovered = found;
   hover.textContent = found
-    ? `Node ${found.node}: ${whole.format(found.hi - found.lo)} masks, mean score ${found.score.toFixed(3)}, ${words[found.status]}`
+    ? `Node ${found.node}: ${whole(found.hi - found.lo)} masks, mean score ${found.score.toFixed(3)}, ${words[found.status]}`
     : "\u00a0";
   draw();
 });
@@ -161,12 +162,10 @@ for (const button of document.querySelectorAll("[data-zoom]")) button.addEventLi
 
 addEventListener("popstate", () => go(location.href, { push: false }));
 
-function recolour() {
+onTheme(() => {
   icicle.recolour();
   draw();
-}
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
-new MutationObserver(recolour).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+});
 new ResizeObserver(() => {
   icicle.resize();
   view.load();
