@@ -108,7 +108,7 @@ def test_times_are_in_the_language_and_the_zone_of_the_page(signed_in, person):
     }"""
     assert page.evaluate(ticks, ["en", 6 * 3600]) == ["00:00\n25 Nov", "06:00", "12:00"]
     assert page.evaluate(ticks, ["de", 86400]) == ["25. Nov.", "26. Nov.", "27. Nov."]
-    assert page.evaluate(ticks, ["en-US", 6 * 3600])[2] == "12:00\u202fPM"
+    assert page.evaluate(ticks, ["en-US", 6 * 3600])[2].replace("\u202f", " ") == "12:00 PM"
 
 
 @pytest.mark.parametrize("chart", ["The curve", "Throughput", "Gold accuracy", "Categories", "Forecast"])

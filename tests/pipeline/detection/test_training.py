@@ -150,7 +150,7 @@ def test_a_later_round_starts_from_an_earlier_model(initial: list[AnnotatedImage
 
 
 def test_it_learns(initial: list[AnnotatedImage], tmp_path: Path) -> None:
-    longer = dataclasses.replace(OPTIONS, iterations=25)
+    longer = dataclasses.replace(OPTIONS, iterations=40)
     training = DETECTOR.fit(initial, category_ids=IDS, folder=tmp_path, options=longer)
     losses = [step.losses["total"] for step in training.history]
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
