@@ -16,22 +16,14 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from annotation_site.catalog.claims import Claims, Kind, claimed
+from annotation_site.catalog.models import StageRun
 from annotation_site.catalog.reporting import MESSAGE_LENGTH, ClaimLost
 from annotation_site.catalog.stages import MOST_DEATHS, Interrupted, explain
 from annotation_site.catalog.steps import RowSteps
 from pipeline.progress import Progress, StopRequested, silent
 
-
-class State(models.TextChoices):
-    """How far a job is."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    STOPPED = "stopped"
-    FAILED = "failed"
-    DONE = "done"
-
-
+State = StageRun.State
+"""How far a job is, in the words of stages."""
 DUE = (State.WAITING, State.RUNNING)
 ENDED = (State.STOPPED, State.FAILED, State.DONE)
 Work = Callable[[Progress], None]

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from annotation_site.statements import planned_once
+from annotation_site import statements
 from annotation_site.verification.models import Overruling
 
 Interval = tuple[int, int]
@@ -50,9 +50,8 @@ WHERE tree_id = %s AND undone_at IS NULL AND replaced_by_id IS NULL
 
 def by_hand_in(tree_id: int) -> ByHand:
     """What stands of a tree's overrulings (`Overruling.objects.standing`)."""
-    with planned_once() as cursor:
-        cursor.execute(STANDING, [tree_id])
-        intervals = [(lo, hi, verdict == Overruling.Verdict.REOPEN) for lo, hi, verdict in cursor.fetchall()]
+    standing = statements.rows(STANDING, [tree_id])
+    intervals = [(lo, hi, verdict == Overruling.Verdict.REOPEN) for lo, hi, verdict in standing]
     return ByHand(
         covered=_outermost((lo, hi) for lo, hi, reopens in intervals if not reopens),
         reopened=[(lo, hi) for lo, hi, reopens in intervals if reopens],

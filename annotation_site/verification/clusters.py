@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from annotation_site.statements import planned_once
+from annotation_site import statements
 from pipeline.decisions import Evidence, Verdict
 
 
@@ -99,73 +99,55 @@ RETURNING cluster_id, id
 
 def about_tree(tree_id: int) -> AboutTree:
     """A tree's project, category and round."""
-    with planned_once() as cursor:
-        cursor.execute(ABOUT, [tree_id])
-        return AboutTree(*cursor.fetchone())
+    return AboutTree(*statements.one(ABOUT, [tree_id]))
 
 
 def at_nodes(tree_id: int, nodes: Sequence[int]) -> list[Row]:
     """The clusters that a tree has at some nodes."""
-    with planned_once() as cursor:
-        cursor.execute(AT_NODES, [tree_id, list(nodes)])
-        return [Row(*row) for row in cursor.fetchall()]
+    return [Row(*row) for row in statements.rows(AT_NODES, [tree_id, list(nodes)])]
 
 
 def add(tree_id: int, new: Collection[New], *, at: datetime) -> list[Row]:
     """Write clusters whose parents are there."""
     if not new:
         return []
-    with planned_once() as cursor:
-        cursor.execute(
-            ADD,
-            {
-                "tree": tree_id,
-                "at": at,
-                "nodes": [one.node for one in new],
-                "los": [one.lo for one in new],
-                "his": [one.hi for one in new],
-                "scores": [one.mean_score for one in new],
-                "parents": [one.parent for one in new],
-                "priorities": [one.priority for one in new],
-                "samples": [one.sample_size for one in new],
-                "open": [one.is_open for one in new],
-            },
-        )
-        return [Row(*row) for row in cursor.fetchall()]
+    columns = {
+        "nodes": [one.node for one in new],
+        "los": [one.lo for one in new],
+        "his": [one.hi for one in new],
+        "scores": [one.mean_score for one in new],
+        "parents": [one.parent for one in new],
+        "priorities": [one.priority for one in new],
+        "samples": [one.sample_size for one in new],
+        "open": [one.is_open for one in new],
+    }
+    return [Row(*row) for row in statements.rows(ADD, {"tree": tree_id, "at": at, **columns})]
 
 
 def turn(cluster_ids: Sequence[int]) -> None:
     """Close the open ones of these clusters, open the others."""
     if cluster_ids:
-        with planned_once() as cursor:
-            cursor.execute(TURN, [list(cluster_ids)])
+        statements.run(TURN, [list(cluster_ids)])
 
 
 def hold_below(tree_id: int, lo: int, hi: int, *, but: int) -> None:
     """Lock the rows of the clusters within [lo, hi) in ascending order, but for one."""
-    with planned_once() as cursor:
-        cursor.execute(HOLD_BELOW, [tree_id, lo, hi, but])
+    statements.run(HOLD_BELOW, [tree_id, lo, hi, but])
 
 
 def decide(new: Collection[NewDecision], *, rule: str, at: datetime) -> dict[int, int]:
     """Write decisions; their primary keys by that of their cluster."""
     if not new:
         return {}
-    with planned_once() as cursor:
-        cursor.execute(
-            DECIDE,
-            {
-                "rule": rule,
-                "at": at,
-                "clusters": [one.cluster for one in new],
-                "verdicts": [one.verdict.value for one in new],
-                "yes": [one.evidence.yes for one in new],
-                "no": [one.evidence.no for one in new],
-                "samples": [one.evidence.sample for one in new],
-                "rests_on": [one.rests_on for one in new],
-            },
-        )
-        return dict(cursor.fetchall())
+    columns = {
+        "clusters": [one.cluster for one in new],
+        "verdicts": [one.verdict.value for one in new],
+        "yes": [one.evidence.yes for one in new],
+        "no": [one.evidence.no for one in new],
+        "samples": [one.evidence.sample for one in new],
+        "rests_on": [one.rests_on for one in new],
+    }
+    return dict(statements.rows(DECIDE, {"rule": rule, "at": at, **columns}))
 
 
 def by_node(rows: Iterable[Row]) -> dict[int, Row]:

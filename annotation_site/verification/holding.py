@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
+from annotation_site import statements
 from annotation_site.people.models import Standing
 from annotation_site.people.standing import WorkerStopped
-from annotation_site.statements import planned_once
 from annotation_site.verification.deciding import OpenCluster
 from annotation_site.verification.models import Says
 
@@ -100,7 +99,7 @@ def hold_item(key: UUID, assignment_id: int) -> Held:
     WorkerStopped
         When its worker may not answer any more.
     """
-    row = _one(HOLD, {"key": key, "assignment": assignment_id, "stopped": Standing.STOPPED.value})
+    row = statements.first(HOLD, {"key": key, "assignment": assignment_id, "stopped": Standing.STOPPED.value})
     if row is None:
         raise UnknownItem(f"This HIT has no item {key}: open the page again.")
     if row[-1]:
@@ -116,19 +115,19 @@ def refuse_stopped(held: Held) -> None:
     WorkerStopped
         When the worker may not answer any more.
     """
-    if _one(STOPPED, [held.project, held.worker, Standing.STOPPED.value]):
+    if statements.first(STOPPED, [held.project, held.worker, Standing.STOPPED.value]):
         raise WorkerStopped(NO_MORE)
 
 
 def held_now(held: Held) -> tuple[UUID, int] | None:
     """Key and assignment of the item on the same question that the worker holds in another HIT."""
-    row = _one(HELD_NOW, [held.question, held.project, held.worker])
+    row = statements.first(HELD_NOW, [held.question, held.project, held.worker])
     return None if row is None else (row[0], row[1])
 
 
 def hold_cluster(question_id: int) -> tuple[OpenCluster, bool]:
     """The cluster that a question is asked for, locked, and whether it is open."""
-    key, is_open, *place = _one(HOLD_CLUSTER, [question_id])
+    key, is_open, *place = statements.one(HOLD_CLUSTER, [question_id])
     return OpenCluster(key, *place), is_open
 
 
@@ -139,7 +138,7 @@ def record(
 
     None when one of the worker stands, or the question has left the cluster: nothing is written then.
     """
-    written, left = _one(
+    written, left = statements.one(
         RECORD,
         {
             "question": held.question,
@@ -157,18 +156,11 @@ def record(
 
 def standing_answer(held: Held) -> str | None:
     """What the worker said of the item, or earlier of the same mask; None where nothing stands."""
-    row = _one(STANDING, [held.question, held.worker, held.item])
+    row = statements.first(STANDING, [held.question, held.worker, held.item])
     return None if row is None else str(row[0])
 
 
 def remaining(assignment_id: int) -> int:
     """Items of a HIT without an answer."""
-    (left,) = _one(REMAINING, [assignment_id])
+    (left,) = statements.one(REMAINING, [assignment_id])
     return int(left)
-
-
-def _one(sql: str, parameters: Any) -> Any:
-    """The first row, a tuple; None where there is none."""
-    with planned_once() as cursor:
-        cursor.execute(sql, parameters)
-        return cursor.fetchone()

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from annotation_site.statements import planned_once
+from annotation_site import statements
 
 TREE_KEYS = 16 << 56
 """Advisory keys of trees start here; those of `catalog.claims` lie below."""
@@ -33,12 +33,10 @@ WORKER_KEYS = 17 << 56
 def hold_trees(tree_ids: Iterable[int], *, alone: bool = False) -> None:
     """Hold trees until the transaction ends: with others who do not withdraw anything, or alone."""
     function = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
-    with planned_once() as cursor:
-        for tree_id in sorted(set(tree_ids)):
-            cursor.execute(f"SELECT {function}(%s)", [TREE_KEYS + tree_id])
+    for tree_id in sorted(set(tree_ids)):
+        statements.run(f"SELECT {function}(%s)", [TREE_KEYS + tree_id])
 
 
 def hold_worker(worker_id: int) -> None:
     """Hold a worker until the transaction ends: they open one HIT at a time."""
-    with planned_once() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [WORKER_KEYS + worker_id])
+    statements.run("SELECT pg_advisory_xact_lock(%s)", [WORKER_KEYS + worker_id])

@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from annotation_site.statements import planned_once
+from annotation_site import statements
 from annotation_site.verification.models import Says
 from annotation_site.verification.planning import Place
 from pipeline.aggregation import Judgment
@@ -110,10 +110,8 @@ def asked_at(tree_id: int, positions: Collection[int]) -> list[Asked]:
 
 
 def _read(source: str, which: str, parameters: list[int | list[int]]) -> list[Asked]:
-    with planned_once() as cursor:
-        cursor.execute(READ.format(source=source, which=which), parameters)
-        rows = cursor.fetchall()
-    return [_asked(list(given)) for _, given in groupby(rows, itemgetter(0))]
+    found = statements.rows(READ.format(source=source, which=which), parameters)
+    return [_asked(list(given)) for _, given in groupby(found, itemgetter(0))]
 
 
 def _asked(rows: Sequence[tuple[Any, ...]]) -> Asked:
@@ -142,19 +140,18 @@ def move(moves: Collection[Move]) -> None:
     """Give questions their new places; their rows are locked in ascending order."""
     if not moves:
         return
-    with planned_once() as cursor:
-        cursor.execute(
-            MOVE,
-            {
-                "ids": [m.id for m in moves],
-                "clusters": [m.cluster_id for m in moves],
-                "ranks": [m.rank for m in moves],
-                "priorities": [m.priority for m in moves],
-                "wanted": [m.wanted for m in moves],
-                "turns": [m.turn for m in moves],
-                "returned": [m.returned for m in moves],
-            },
-        )
+    statements.run(
+        MOVE,
+        {
+            "ids": [m.id for m in moves],
+            "clusters": [m.cluster_id for m in moves],
+            "ranks": [m.rank for m in moves],
+            "priorities": [m.priority for m in moves],
+            "wanted": [m.wanted for m in moves],
+            "turns": [m.turn for m in moves],
+            "returned": [m.returned for m in moves],
+        },
+    )
 
 
 def give_back(question_ids: Collection[int]) -> None:
@@ -169,8 +166,7 @@ def take_again(question_id: int) -> None:
 
 def _change_leases(question_ids: Collection[int], by: int) -> None:
     if question_ids:
-        with planned_once() as cursor:
-            cursor.execute(RETURN, {"ids": sorted(question_ids), "leases": -by})
+        statements.run(RETURN, {"ids": sorted(question_ids), "leases": -by})
 
 
 def add(tree_id: int, places: Mapping[int, Place], clusters: Mapping[int, tuple[int, float]]) -> None:
@@ -184,16 +180,15 @@ def add(tree_id: int, places: Mapping[int, Place], clusters: Mapping[int, tuple[
     if not places:
         return
     found = [clusters[place.node] for place in places.values()]
-    with planned_once() as cursor:
-        cursor.execute(
-            ADD,
-            {
-                "tree": tree_id,
-                "positions": list(places),
-                "clusters": [cluster for cluster, _ in found],
-                "ranks": [place.rank for place in places.values()],
-                "turns": [place.turn for place in places.values()],
-                "priorities": [priority for _, priority in found],
-                "wanted": [place.wanted for place in places.values()],
-            },
-        )
+    statements.run(
+        ADD,
+        {
+            "tree": tree_id,
+            "positions": list(places),
+            "clusters": [cluster for cluster, _ in found],
+            "ranks": [place.rank for place in places.values()],
+            "turns": [place.turn for place in places.values()],
+            "priorities": [priority for _, priority in found],
+            "wanted": [place.wanted for place in places.values()],
+        },
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-from annotation_site.statements import planned_once
+from annotation_site import statements
 from annotation_site.webhooks.models import Kind
 
 BATCH = 500
@@ -36,8 +36,7 @@ SELECT {SUBSCRIBED} AND NOT EXISTS (
 def note(project_id: int, kind: Kind, data: Mapping[str, Any], *, at: datetime) -> None:
     """Have the project's addresses told, if any wants to know."""
     told = json.dumps(data, cls=DjangoJSONEncoder)
-    with planned_once() as cursor:
-        cursor.execute(NOTE, {"project": project_id, "kind": kind.value, "at": at, "data": told})
+    statements.run(NOTE, {"project": project_id, "kind": kind.value, "at": at, "data": told})
 
 
 def note_many(project_id: int, kind: Kind, things: Sequence[Mapping[str, Any]], *, at: datetime) -> None:
@@ -48,17 +47,13 @@ def note_many(project_id: int, kind: Kind, things: Sequence[Mapping[str, Any]], 
 
 def note_once(project_id: int, kind: Kind, name: str, data: Mapping[str, Any], *, at: datetime) -> bool:
     """As `note`, unless the milestone of that name was reached before; whether this was the first time."""
-    with planned_once() as cursor:
-        cursor.execute(REACH, {"project": project_id, "kind": kind.value, "name": name})
-        if cursor.fetchone() is None:
-            return False
+    if statements.first(REACH, {"project": project_id, "kind": kind.value, "name": name}) is None:
+        return False
     note(project_id, kind, data, at=at)
     return True
 
 
 def is_news(project_id: int, kind: Kind, name: str) -> bool:
     """Whether somebody wants to know of a milestone that was not reached yet."""
-    with planned_once() as cursor:
-        cursor.execute(UNREACHED, {"project": project_id, "kind": kind.value, "name": name})
-        (answer,) = cursor.fetchone()
-        return bool(answer)
+    (answer,) = statements.one(UNREACHED, {"project": project_id, "kind": kind.value, "name": name})
+    return bool(answer)
