@@ -29,3 +29,23 @@ def django_db_setup(django_db_setup, django_db_blocker):
 
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("ALTER TABLE audit_entry DISABLE TRIGGER audit_is_never_emptied")
+
+
+@pytest.fixture
+def own_storages(tmp_path, settings) -> None:
+    """Images and artifacts in folders of this test alone."""
+    place = "django.core.files.storage.FileSystemStorage"
+    own = {
+        name: {"BACKEND": place, "OPTIONS": {"location": tmp_path / name}} for name in ("images", "artifacts")
+    }
+    settings.STORAGES = {**settings.STORAGES, **own}
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The tasks that workers were asked for."""
+    from annotation_site import enqueue
+
+    tasks: list[str] = []
+    monkeypatch.setattr(enqueue, "send", tasks.append)
+    return tasks

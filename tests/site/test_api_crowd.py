@@ -10,7 +10,6 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from annotation_site import enqueue
 from annotation_site.api.models import KeptReply
 from annotation_site.api.v1 import idempotency
 from annotation_site.budget.caps import change_budget, set_caps
@@ -23,14 +22,6 @@ from tests.site.api_ground import ApiGround, client_of
 from tests.site.lessons import add_lessons
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The tasks that workers were asked for."""
-    tasks: list[str] = []
-    monkeypatch.setattr(enqueue, "send", tasks.append)
-    return tasks
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from annotation_site import enqueue
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
 from annotation_site.api.models import KeptReply
@@ -18,14 +17,6 @@ from tests.site.api_ground import V1, client_of
 
 pytestmark = pytest.mark.django_db
 URL = "https://receiver.example/maskgrove"
-
-
-@pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The tasks that workers were asked for."""
-    tasks: list[str] = []
-    monkeypatch.setattr(enqueue, "send", tasks.append)
-    return tasks
 
 
 @pytest.fixture

@@ -28,20 +28,11 @@ from tests.site.buckets import KEYS, new_bucket
 from tests.site.coco_folders import SQUARE, CocoFolder
 from workers import tasks
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_storages")]
 background = pytest.mark.django_db(transaction=True)
 """For work that tells how far it is on a connection of its own."""
 
 HELDOUT = Wish(RoleShares.all(Role.HELDOUT))
-
-
-@pytest.fixture(autouse=True)
-def _own_storages(tmp_path, settings):
-    place = "django.core.files.storage.FileSystemStorage"
-    own = {
-        name: {"BACKEND": place, "OPTIONS": {"location": tmp_path / name}} for name in ("images", "artifacts")
-    }
-    settings.STORAGES = {**settings.STORAGES, **own}
 
 
 @pytest.fixture

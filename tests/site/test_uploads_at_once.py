@@ -23,18 +23,9 @@ from tests.site.bringing_in import POOL, uploaded
 from tests.site.campaigns import on_own_connection, together, until_waiting
 from tests.site.coco_folders import CocoFolder
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_storages")]
 
 MANY = 8
-
-
-@pytest.fixture(autouse=True)
-def _own_storages(tmp_path, settings):
-    place = "django.core.files.storage.FileSystemStorage"
-    own = {
-        name: {"BACKEND": place, "OPTIONS": {"location": tmp_path / name}} for name in ("images", "artifacts")
-    }
-    settings.STORAGES = {**settings.STORAGES, **own}
 
 
 @pytest.fixture
