@@ -53,6 +53,8 @@ class FitOptions:
     start_from : a model of an earlier round to continue from instead
     ignored_overlap : share of a proposal's area in the box of an ignored mask from which it is no background
     ignored_score : ignored masks of a lower score count for nothing; those without a score all count
+    complete_share : share of each batch that completely annotated images keep beside sparse ones, at least; 0
+        shows every image equally often
     checkpoint_every : iterations between checkpoints
     hardware : see `Hardware`; never changes what is learned, only how fast
     """
@@ -66,6 +68,7 @@ class FitOptions:
     start_from: Path | None = None
     ignored_overlap: float = 0.5
     ignored_score: float = 0.0
+    complete_share: float = 0.5
     checkpoint_every: int = 100
     hardware: Hardware = field(default_factory=Hardware)
 
@@ -80,6 +83,8 @@ class FitOptions:
             raise InvalidOption(f"ignored_overlap is {self.ignored_overlap}, not above 0 and at most 1.")
         if not 0 <= self.ignored_score <= 1:
             raise InvalidOption(f"ignored_score is {self.ignored_score}, not between 0 and 1.")
+        if not 0 <= self.complete_share < 1:
+            raise InvalidOption(f"complete_share is {self.complete_share}, not between 0 and 1.")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> FitOptions:

@@ -11,12 +11,14 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.detection.detector import (
@@ -57,6 +59,7 @@ class Plan:
     adaptive: bool
     ignored_overlap: float
     ignored_score: float
+    complete_share: float
     scales: tuple[float, float]
     light: float
 
@@ -74,6 +77,7 @@ class Plan:
             adaptive=design.adaptive,
             ignored_overlap=options.ignored_overlap,
             ignored_score=options.ignored_score,
+            complete_share=options.complete_share,
             scales=design.scales,
             light=design.light,
         )
@@ -86,18 +90,28 @@ class Plan:
         along = (iteration - warm) / max(1, self.iterations - warm)
         return self.learning_rate * max(1e-3, (1 + math.cos(math.pi * along)) / 2)
 
-    def batch(self, iteration: int, images: int) -> list[int]:
-        """Rows of the images of an iteration: every image once an epoch, in an order of the seed's."""
+    def batch(self, iteration: int, complete: int, sparse: int) -> list[tuple[bool, int]]:
+        """The images of an iteration: whether sparse, and which of that many.
+
+        Complete ones take their share of all batches, at least `complete_share`; of either kind every image
+        comes once before any comes again, in an order of the seed's.
+        """
+        share = Fraction(complete, complete + sparse)
+        if complete and sparse:
+            share = max(share, Fraction(self.complete_share).limit_denominator(1000))
         first = iteration * self.batch_size
-        rows: list[int] = []
+        chosen = []
         for position in range(first, first + self.batch_size):
-            epoch, place = divmod(position, images)
-            rows.append(int(_order(self.seed, epoch, images)[place]))
-        return rows
+            before, after = math.floor(position * share), math.floor((position + 1) * share)
+            is_sparse = after == before
+            turn, images = (position - before, sparse) if is_sparse else (before, complete)
+            epoch, place = divmod(turn, images)
+            chosen.append((is_sparse, int(_order(self.seed, epoch, images, is_sparse)[place])))
+        return chosen
 
 
-def _order(seed: int, epoch: int, images: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    return np.random.default_rng([seed, 1, epoch]).permutation(images)
+def _order(seed: int, epoch: int, images: int, is_sparse: bool) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, 4 if is_sparse else 1, epoch]).permutation(images)
 
 
 @dataclass(slots=True)
@@ -109,13 +123,24 @@ class Reader:
     plan: Plan
     kept: dict[int, Sample] = field(default_factory=dict)
     bytes_kept: int = 0
+    rows: tuple[NDArray[np.int64], NDArray[np.int64]] = field(init=False)
+    """Rows of the complete images, and of the sparse ones."""
+
+    def __post_init__(self) -> None:
+        sparse = np.fromiter((image.sparse for image in self.images), bool, len(self.images))
+        self.rows = np.flatnonzero(~sparse), np.flatnonzero(sparse)
+
+    def chosen(self, iteration: int) -> list[int]:
+        """Rows of the images of an iteration."""
+        complete, sparse = map(len, self.rows)
+        return [int(self.rows[kind][place]) for kind, place in self.plan.batch(iteration, complete, sparse)]
 
     def batch(self, iteration: int) -> list[Sample | UnreadableImage]:
         """The samples of an iteration, each as the plan varies it; an error in place of a broken one."""
         rng = np.random.default_rng([self.plan.seed, 2, iteration])
         mirrors = rng.random(self.plan.batch_size) < 0.5
         found: list[Sample | UnreadableImage] = []
-        for row, mirror in zip(self.plan.batch(iteration, len(self.images)), mirrors, strict=True):
+        for row, mirror in zip(self.chosen(iteration), mirrors, strict=True):
             try:
                 sample = self._sample(row)
                 varied = jittered(sample, rng, scales=self.plan.scales, light=self.plan.light)
@@ -296,7 +321,7 @@ def _batches(reader: Reader, run: Run) -> Iterator[tuple[int, Future[list[Sample
 
 def _usable(batch: list[Sample | UnreadableImage], number: int, reader: Reader, run: Run) -> list[Sample]:
     """The samples that could be read; what was wrong with the others is noted."""
-    names = [reader.images[row].source.name for row in run.plan.batch(number, len(reader.images))]
+    names = [reader.images[row].source.name for row in reader.chosen(number)]
     for name, sample in zip(names, batch, strict=True):
         if isinstance(sample, UnreadableImage):
             run.skipped[name] = str(sample)

@@ -49,6 +49,7 @@ class DetectorOptionsBody(Body):
     max_masks = _Count(min_value=1, max_value=10_000)
     ignored_overlap = _Number(min_value=0.01, max_value=1)
     ignored_score = _Number(min_value=0, max_value=1)
+    complete_share = _Number(min_value=0, max_value=0.99)
 
 
 class ParametersBody(Body, serializers.ModelSerializer[Project]):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="pip install 'maskgrove[vision]'")
@@ -263,12 +263,30 @@ def test_mixed_precision_runs_on_a_cpu_too(initial: list[AnnotatedImage], tmp_pa
     assert np.isfinite(detection.predictions.features["attention"]).all()
 
 
-@given(images=st.integers(1, 30), batch=st.integers(1, 8), seed=st.integers(0, 5))
-def test_every_image_is_seen_once_an_epoch(images: int, batch: int, seed: int) -> None:
-    plan = dataclasses.replace(PLAN, batch_size=batch, seed=seed)
-    seen = [row for iteration in range(images * 2) for row in plan.batch(iteration, images)]
+@given(
+    complete=st.integers(0, 20), sparse=st.integers(0, 20), batch=st.integers(1, 8), seed=st.integers(0, 5)
+)
+def test_every_image_is_seen_once_an_epoch(complete: int, sparse: int, batch: int, seed: int) -> None:
+    assume(complete + sparse)
+    images = complete + sparse
+    plan = dataclasses.replace(PLAN, batch_size=batch, seed=seed, complete_share=0.0)
+    seen = [each for iteration in range(images * 2) for each in plan.batch(iteration, complete, sparse)]
+    everyone = [(False, row) for row in range(complete)] + [(True, row) for row in range(sparse)]
     for epoch in range(2 * batch):
-        assert sorted(seen[epoch * images : (epoch + 1) * images]) == list(range(images))
+        assert sorted(seen[epoch * images : (epoch + 1) * images]) == everyone
+
+
+def test_complete_images_keep_their_share_beside_many_sparse_ones() -> None:
+    plan = dataclasses.replace(PLAN, batch_size=4, complete_share=0.5)
+    for iteration in range(50):
+        batch = plan.batch(iteration, 20, 2000)
+        assert sum(not is_sparse for is_sparse, _ in batch) == 2
+    seen = [
+        row for iteration in range(20) for is_sparse, row in plan.batch(iteration, 20, 2000) if not is_sparse
+    ]
+    assert sorted(seen) == sorted([*range(20)] * 2)
+    few = [is_sparse for iteration in range(50) for is_sparse, _ in plan.batch(iteration, 300, 100)]
+    assert few.count(False) == 150
 
 
 @given(iterations=st.integers(1, 500))
