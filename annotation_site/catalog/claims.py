@@ -88,6 +88,8 @@ class Claims:
 def claimed(kind: Kind, pks: Iterable[int]) -> set[int]:
     """Those of the rows that someone holds right now."""
     keys = {_key(kind, pk): pk for pk in pks}
+    if not keys:
+        return set()
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks"

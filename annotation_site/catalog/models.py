@@ -250,6 +250,11 @@ class StageRun(models.Model):
         FAILED = "failed"
         DONE = "done"
 
+    INTERRUPTED: ClassVar = "interrupted"
+    """How programs are told that a stage is under way whose process died; a worker takes it over."""
+    is_interrupted = False
+    """As of when `catalog.stage_rows` read it; not stored."""
+
     round = models.ForeignKey(Round, models.CASCADE, related_name="stages")
     stage = models.CharField(max_length=12, choices=Stage.choices)
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
@@ -270,6 +275,11 @@ class StageRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.round}: {self.stage} {self.state}"
+
+    @property
+    def told(self) -> str:
+        """The state, as programs are told it."""
+        return self.INTERRUPTED if self.is_interrupted else self.state
 
 
 class OfferedPredictions(models.Model):

@@ -18,10 +18,10 @@ from django.utils.translation import gettext as _
 from annotation_site.budget.ledger import affordable
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Project, StageRun
-from annotation_site.catalog.stages import orphaned
 from annotation_site.dashboards.setup.steps import PREPARED
 from annotation_site.people.models import TrustPolicy
-from annotation_site.results.course import Course, Stretch
+from annotation_site.results.course import Course
+from annotation_site.results.gold import Stretch
 
 NEARLY = Decimal("0.9")
 """Of a cap that is spent or reserved: a tenth is left to decide in, a few HITs of most projects."""
@@ -62,7 +62,7 @@ class Watched:
 
     Attributes
     ----------
-    runs : the stages of the latest round
+    runs : the stages of the latest round, by `catalog.stage_rows`
     open_clusters : that people are asked about
     has_worker : whether a Celery worker answers; None where nobody has looked yet
     """
@@ -83,8 +83,6 @@ def alarms(watched: Watched) -> list[Alarm]:
 
 
 def _stages(watched: Watched) -> Iterator[Alarm]:
-    running = any(run.state == StageRun.State.RUNNING for run in watched.runs)
-    left = {run.pk for run in orphaned(watched.runs)} if running else set()
     for run in watched.runs:
         stage, command = run.get_stage_display(), f"manage.py {run.stage} {watched.project.slug}"
         page = _setup(watched, "stages") if run.stage in PREPARED else ""
@@ -100,7 +98,7 @@ def _stages(watched: Watched) -> Iterator[Alarm]:
                 open_to="admins",
                 is_grave=True,
             )
-        elif run.pk in left or (run.state == StageRun.State.RUNNING and _is_silent(run, watched.at)):
+        elif run.is_interrupted or (run.state == StageRun.State.RUNNING and _is_silent(run, watched.at)):
             yield Alarm(
                 f"stuck-{run.stage}",
                 _("Stage “%(stage)s” is stuck") % {"stage": stage},

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from annotation_site.audit.models import Entry
 from annotation_site.audit.watched import WATCHED
 from annotation_site.catalog.models import Project
+from annotation_site.dashboards.paging import page_before
 
 PAGE = 50
 LONG = 100
@@ -71,9 +72,8 @@ def entries(*, project: Project | None, who: str = "", what: str = "") -> QueryS
 
 def page_of(found: QuerySet[Entry], *, before: int | None) -> Changes:
     """Entries older than `before`, if given."""
-    older = found if before is None else found.filter(pk__lt=before)
-    rows = list(older[: PAGE + 1])
-    return Changes(told(rows[:PAGE]), rows[PAGE - 1].pk if len(rows) > PAGE else None)
+    rows, older = page_before(found, before, size=PAGE)
+    return Changes(told(rows), older)
 
 
 def all_of(found: QuerySet[Entry]) -> Iterator[Change]:

@@ -14,6 +14,7 @@ from annotation_site.catalog.jobs import State
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.storage import artifacts
 from annotation_site.dashboards.access import admins, viewers
+from annotation_site.dashboards.paging import key_in, page_before
 from annotation_site.results.export_files import ask_for_export, delete_export, stop_export
 from annotation_site.results.exporting import INCLUDE
 from annotation_site.results.formats import FORMATS
@@ -37,16 +38,15 @@ class ExportForm(forms.Form):
 @require_GET
 def exports(request: HttpRequest, project: Project) -> HttpResponse:
     """What was exported, newest first, and a form to ask for more."""
-    before = request.GET.get("before", "")
     found = ExportFile.objects.filter(project=project).select_related("asked_by")
-    rows = list((found.filter(pk__lt=int(before)) if before.isdecimal() else found)[: MOST + 1])
+    rows, older = page_before(found, key_in(request.GET.get("before", "")), size=MOST)
     for export in rows:
         export.label = FORMATS[export.format].label  # type: ignore[attr-defined]
     context = {
         "project": project,
         "section": "exports",
-        "exports": rows[:MOST],
-        "older": rows[MOST - 1].pk if len(rows) > MOST else None,
+        "exports": rows,
+        "older": older,
         "formats": FORMATS,
         "include": list(INCLUDE),
         "rounds": list(project.rounds.values_list("number", flat=True)),

@@ -14,6 +14,7 @@ from annotation_site.catalog.models import Project
 from annotation_site.dashboards.access import admins
 from annotation_site.dashboards.changes import Change, all_of, entries, page_of, whats, whos
 from annotation_site.dashboards.csv_file import csv_file
+from annotation_site.dashboards.paging import key_in
 
 COLUMNS = (
     "at", "who", "via", "request", "project", "change", "what", "row", "name", "field", "before", "after",
@@ -41,13 +42,12 @@ def _page(request: HttpRequest, project: Project | None) -> HttpResponseBase:
     found = entries(project=project, who=who, what=what)
     if request.GET.get("format") == "csv":
         return csv_file(f"{project.slug}-history" if project else "history", _rows(all_of(found)))
-    before = request.GET.get("before", "")
     asked = request.GET.copy()
     asked.pop("before", None)
     context = {
         "project": project,
         "section": "history" if project else "system",
-        "page": page_of(found, before=int(before) if before.isdecimal() and len(before) < 19 else None),
+        "page": page_of(found, before=key_in(request.GET.get("before", ""))),
         "who": who,
         "what": what,
         "whos": whos(entries(project=project)),

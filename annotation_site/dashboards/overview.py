@@ -13,15 +13,16 @@ from annotation_site import enqueue
 from annotation_site.budget.ledger import Spend, spend_of
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Project, StageRun
+from annotation_site.catalog.stage_rows import rows_of
 from annotation_site.dashboards import selectors
 from annotation_site.dashboards.alarms import Watched, alarms
 from annotation_site.dashboards.sharing import shared, shared_later
-from annotation_site.people.models import Membership
+from annotation_site.people.models import Membership, WorkRecord
 from annotation_site.preparing.estimates import estimated
 from annotation_site.preparing.models import Estimate
 from annotation_site.results.course import Course, course_of
 from annotation_site.verification.looking_ahead import DAY, Ahead, Stand, look_ahead, present_rate
-from annotation_site.verification.yields import Effort, effort_of
+from annotation_site.verification.yields import Effort
 from pipeline.metrics import SECONDS_PER_DRAWING
 
 WORKER_EVERY = 20
@@ -33,16 +34,14 @@ class Figures:
     """What is counted over all decisions and judgments of a project.
 
     Their number of rows is bounded, by the project's categories, by `results.course` and by
-    `selectors.workers`; the time that counting takes is not: it grows with decisions and judgments, which are
-    read once each.
+    `selectors.busiest`; the time that counting takes is not: it grows with decisions and judgments.
     """
 
     course: Course
     categories: list[dict[str, Any]]
     outcomes: dict[str, int]
-    effort: Effort
     spend: Spend
-    workers: list[Membership]
+    workers: list[tuple[Membership, WorkRecord]]
     at: datetime
     estimate: Estimate | None
     ahead: Ahead | None
@@ -50,24 +49,28 @@ class Figures:
     @classmethod
     def of(cls, project: Project) -> Figures:
         """Count; nothing is expected any more once nothing is left to ask."""
-        course, effort, spend, now = course_of(project), effort_of(project), spend_of(project), timezone.now()
-        outcomes = selectors.clusters_by_outcome(project)
-        is_over = effort.questions > 0 and not outcomes["open"]
-        stand = _stand(course, effort, spend, now)
+        course, spend, now = course_of(project), spend_of(project), timezone.now()
+        categories = selectors.categories(project, course)
+        outcomes = selectors.clusters_by_outcome(course, categories)
+        is_over = course.effort.questions > 0 and not outcomes["open"]
+        stand = _stand(course, spend, now)
         latest = None if is_over else project.rounds.order_by("-number").first()
         estimate, expected = estimated(latest) if latest else (None, None)
         budget = getattr(project, "budget", None)
         return cls(
             course=course,
-            categories=selectors.categories(project, course),
+            categories=categories,
             outcomes=outcomes,
-            effort=effort,
             spend=spend,
-            workers=list(selectors.workers(project)),
+            workers=selectors.busiest(project),
             at=now,
             estimate=estimate,
             ahead=look_ahead(latest, expected, budget, stand, at=now) if latest and expected else None,
         )
+
+    @property
+    def effort(self) -> Effort:
+        return self.course.effort
 
     @property
     def per_hour(self) -> float | None:
@@ -80,8 +83,8 @@ def _rate(course: Course, at: datetime) -> float | None:
     return present_rate(recent, first=course.first, at=at)
 
 
-def _stand(course: Course, effort: Effort, spend: Spend, at: datetime) -> Stand:
-    accepted = sum(became.accepted for became in course.categories.values())
+def _stand(course: Course, spend: Spend, at: datetime) -> Stand:
+    accepted, effort = sum(became.accepted for became in course.categories.values()), course.effort
     return Stand(effort.questions, effort.gold, accepted, spend.money, _rate(course, at))
 
 
@@ -136,7 +139,7 @@ class Bought:
 
 def figures_of(project: Project) -> Figures:
     """What all who look within a few seconds share."""
-    return shared(project, "figures", Figures.of)
+    return shared(project, "overview", Figures.of)
 
 
 def overview(project: Project) -> dict[str, Any]:
@@ -146,7 +149,7 @@ def overview(project: Project) -> dict[str, Any]:
     """
     figures = figures_of(project)
     round_ = selectors.latest_round(project)
-    runs = selectors.stages(round_)
+    runs = rows_of(round_)
     budget = getattr(project, "budget", None)
     watched = Watched(
         project=project,

@@ -1,33 +1,31 @@
 """What the project pages show, read from the facts.
 
 The rows that come back are bounded whatever the project's size: by its categories, by a page or a limit. What
-the database reads for them is not always: `categories`, `clusters_by_outcome`, `workers` and `project_cards`
-count decisions and judgments, each of which they look at once. `sharing` keeps tabs that stay open from
-asking for that again and again.
+the database reads for them is not always: `project_cards` counts decisions and judgments, each of which it
+looks at once. `sharing` keeps tabs that stay open from asking for that again and again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Avg, Count, Prefetch, Q, QuerySet
+from django.db.models import Count, F, Prefetch, QuerySet
 
 from annotation_site.catalog import framing
 from annotation_site.catalog.framing import Frame
 from annotation_site.catalog.models import Mask, Project, Role, Round, StageRun
+from annotation_site.catalog.stage_rows import in_order
+from annotation_site.dashboards.paging import page_before
 from annotation_site.dashboards.sharing import shared_as
-from annotation_site.people.models import Membership
+from annotation_site.people.models import Membership, WorkRecord
 from annotation_site.results.course import Became, Course
+from annotation_site.verification.keeping import up_to_date
 from annotation_site.verification.long_tail import tail_categories
-from annotation_site.verification.models import UNDONE, Cluster, Decision, Judgment, Question
-from annotation_site.verification.yields import (
-    Masks,
-    masks_by_project,
-    questions_by_category,
-    questions_by_project,
-)
+from annotation_site.verification.models import Decision, Judgment, Question
+from annotation_site.verification.yields import Masks, masks_by_project, questions_by_project
 from pipeline import masks
 from pipeline.sampling import leaf_keys, sample
 
@@ -39,25 +37,12 @@ MOST_SHOWN = 20
 
 
 def latest_round(project: Project) -> Round | None:
-    return project.rounds.prefetch_related(STAGES).order_by("-number").first()
-
-
-def stages(round_: Round | None) -> list[StageRun]:
-    """One per stage in the order of work; those not begun are unsaved rows in state waiting."""
-    known = {} if round_ is None else {run.stage: run for run in round_.stages.all()}
-    return [known.get(stage, StageRun(stage=stage)) for stage in StageRun.Stage.values]
+    return project.rounds.order_by("-number").first()
 
 
 def standing(project: Project) -> QuerySet[Decision]:
     """The decisions in force."""
     return Decision.objects.in_force().filter(tree__round__project=project)
-
-
-def clusters_by_outcome(project: Project) -> dict[str, int]:
-    """Number of clusters accepted, rejected, split and open."""
-    found: dict[str, int] = dict(standing(project).values_list("verdict").annotate(n=Count("id")))
-    found["open"] = Cluster.objects.filter(tree__round__project=project, is_open=True).count()
-    return {outcome: found.get(outcome, 0) for outcome in ("accept", "reject", "split", "open")}
 
 
 CATEGORY_ROWS = """
@@ -91,32 +76,28 @@ def categories(project: Project, course: Course) -> list[dict[str, Any]]:
         cursor.execute(CATEGORY_ROWS, {"project": project.pk})
         names = [column.name for column in cursor.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    answers, tail = questions_by_category(project), tail_categories(project)
+    tail = tail_categories(project)
     for row in rows:
         became = course.categories.get(row["id"], Became())
         row |= {name: getattr(became, name) for name in BECAME}
-        row |= {"answers": answers.get(row["id"], 0), "is_tail": row["id"] in tail}
+        row |= {"answers": course.asked.get(row["id"], 0), "is_tail": row["id"] in tail}
     return rows
 
 
-def workers(project: Project, *, limit: int = 10) -> QuerySet[Membership]:
-    """The busiest workers with the answers they gave, gold accuracy and pace."""
-    mine = Q(worker__judgments__question__project=project) & ~Q(worker__judgments__retracted_because=UNDONE)
-    gold = mine & Q(worker__judgments__question__gold__isnull=False)
-    right = gold & (
-        Q(worker__judgments__says="yes", worker__judgments__question__gold__is_correct=True)
-        | Q(worker__judgments__says="no", worker__judgments__question__gold__is_correct=False)
+def clusters_by_outcome(course: Course, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Number of clusters accepted, rejected, split and, by the rows of `categories`, open."""
+    decided = {verdict: course.verdicts.get(verdict, 0) for verdict in Decision.Verdict.values}
+    return {**decided, "open": sum(row["open_clusters"] for row in rows)}
+
+
+def busiest(project: Project, *, limit: int = 10) -> list[tuple[Membership, WorkRecord]]:
+    """The workers who answered most, with what their work amounts to."""
+    by_answers = project.members.select_related("worker").order_by(
+        F("record__answers").desc(nulls_last=True), "pk"
     )
-    return (
-        project.members.select_related("worker")
-        .annotate(
-            answers=Count("worker__judgments", filter=mine),
-            gold_answers=Count("worker__judgments", filter=gold),
-            gold_right=Count("worker__judgments", filter=right),
-            pace_ms=Avg("worker__judgments__elapsed_ms", filter=mine),
-        )
-        .order_by("-answers", "pk")[:limit]
-    )
+    members = list(by_answers[:limit])
+    records = up_to_date(members)
+    return [(member, records[member.pk]) for member in members]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +153,8 @@ def decision_page(
     )
     if verdict in Decision.Verdict.values:
         found = found.filter(verdict=verdict)
-    if before is not None:
-        found = found.filter(pk__lt=before)
-    rows = list(found[: size + 1])
-    older = rows[size - 1].pk if len(rows) > size else None
-    return DecisionPage([Evidence(decision, sampled(decision)) for decision in rows[:size]], older)
+    rows, older = page_before(found, before, size=size)
+    return DecisionPage([Evidence(decision, sampled(decision)) for decision in rows], older)
 
 
 def sampled(decision: Decision) -> list[Sampled]:
@@ -216,7 +194,7 @@ def project_cards(visible: QuerySet[Project]) -> list[dict[str, Any]]:
     return [
         {
             "project": project,
-            "stages": stages(latest.get(project.pk)),
+            "stages": in_order(latest[project.pk].stages.all() if project.pk in latest else ()),
             "accepted": decided.get(project.pk, Masks()).accepted,
             "questions": questions.get(project.pk, 0),
         }

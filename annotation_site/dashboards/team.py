@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from annotation_site.access.models import Access
 from annotation_site.catalog.models import Project
 from annotation_site.dashboards.access import admins, viewers
+from annotation_site.dashboards.paging import key_in
 from annotation_site.marketplaces import team
 from annotation_site.marketplaces.messaging import CannotWrite
 from annotation_site.people.models import JoinLink, Membership
@@ -28,8 +29,7 @@ VERBS = {"revoke": team.revoke_access, "reinstate": team.give_back_access}
 @never_cache  # It shows secrets.
 def members(request: HttpRequest, project: Project) -> HttpResponse:
     """Who answers; links and codes are shown to those who may hand them out."""
-    before = request.GET.get("before", "")
-    page = team.members_of(project, before=int(before) if before.isdecimal() else None)
+    page = team.members_of(project, before=key_in(request.GET.get("before", "")))
     may_hand_out = request.access.includes(Access.ADMIN)  # type: ignore[attr-defined]
     if may_hand_out:
         for member in page.rows:

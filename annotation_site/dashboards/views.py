@@ -16,6 +16,7 @@ from annotation_site.catalog.photos import PhotoUnreadable
 from annotation_site.dashboards import selectors, thumbnails
 from annotation_site.dashboards.access import admins, viewers
 from annotation_site.dashboards.overview import overview
+from annotation_site.dashboards.paging import key_in
 from annotation_site.results.measured import measured
 from annotation_site.verification import opening
 
@@ -53,8 +54,8 @@ def live(request: HttpRequest, found: Project) -> HttpResponse:
 def decisions(request: HttpRequest, found: Project) -> HttpResponse:
     """The decisions in force, newest first, each with the masks that it rests on."""
     verdict = request.GET.get("verdict", "")
-    before = request.GET.get("before", "")
-    page = selectors.decision_page(found, verdict=verdict, before=int(before) if before.isdecimal() else None)
+    before = key_in(request.GET.get("before", ""))
+    page = selectors.decision_page(found, verdict=verdict, before=before)
     context = {"project": found, "section": "decisions", "page": page, "verdict": verdict}
     return render(request, "dashboards/decisions.html", context)
 

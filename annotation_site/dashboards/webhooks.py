@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_POST
 from annotation_site import enqueue
 from annotation_site.catalog.models import Project
 from annotation_site.dashboards.access import admins
+from annotation_site.dashboards.paging import key_in, page_before
 from annotation_site.webhooks import delivering, webhooks
 from annotation_site.webhooks.addresses import AddressRefused
 from annotation_site.webhooks.models import Attempt, Delivery, Kind, Webhook
@@ -160,20 +161,18 @@ def _list(request: HttpRequest, project: Project, form: WebhookForm, *, status: 
 
 
 def _one(request: HttpRequest, found: Webhook, form: WebhookForm, *, status: int = 200) -> HttpResponse:
-    before, state = request.GET.get("before", ""), request.GET.get("state", "")
+    state = request.GET.get("state", "")
     deliveries = found.deliveries.defer("body")
     if state in Delivery.State.values:
         deliveries = deliveries.filter(state=state)
-    if before.isdecimal() and len(before) < 19:
-        deliveries = deliveries.filter(pk__lt=int(before))
-    rows = list(deliveries[: PAGE + 1])
+    rows, older = page_before(deliveries, key_in(request.GET.get("before", "")), size=PAGE)
     _note_last(rows)
     context = {
         "project": found.project,
         "section": "webhooks",
         "webhook": found,
-        "rows": rows[:PAGE],
-        "older": rows[PAGE - 1].pk if len(rows) > PAGE else None,
+        "rows": rows,
+        "older": older,
         "state": state,
         "states": Delivery.State.choices,
         **_form(form),

@@ -10,7 +10,6 @@ from datetime import datetime
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
-from django.db.models import Count, QuerySet
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
@@ -19,7 +18,7 @@ from annotation_site.marketplaces.messaging import mail
 from annotation_site.marketplaces.models import Contact
 from annotation_site.people import members
 from annotation_site.people.models import JoinLink, Membership, Worker, new_secret
-from annotation_site.verification.models import Judgment
+from annotation_site.verification.keeping import up_to_date
 from annotation_site.verification.trust import reinstate_worker, stop_worker
 
 LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
@@ -40,32 +39,16 @@ class Members:
 
 
 def members_of(project: Project, *, before: int | None = None, size: int = PAGE) -> Members:
-    """The members with their addresses and how many answers of each stand."""
-    found: QuerySet[Membership] = project.members.select_related("worker__contact").order_by("-pk")
+    """The members with their addresses and how many answers they gave."""
+    members = project.members.select_related("worker__contact").order_by("-pk")
     if before is not None:
-        found = found.filter(pk__lt=before)
-    rows = list(found[: size + 1])
-    answers = _answers(project, [row.worker_id for row in rows])
+        members = members.filter(pk__lt=before)
+    found = list(members[: size + 1])
+    rows = found[:size]
+    records = up_to_date(rows)
     for row in rows:
-        row.answers = answers.get(row.worker_id, 0)  # type: ignore[attr-defined]
-    return Members(rows[:size], rows[size - 1].pk if len(rows) > size else None)
-
-
-def _answers(project: Project, workers: Sequence[int]) -> dict[int, int]:
-    """Worker's primary key -> answers that count; of those who work elsewhere too, by their questions."""
-    elsewhere = set(
-        Membership.objects.filter(worker__in=workers)
-        .exclude(project=project)
-        .values_list("worker", flat=True)
-    )
-    given = Judgment.objects.counting()
-    here = given.filter(worker__in=set(workers) - elsewhere)
-    both = given.filter(worker__in=elsewhere, question__project=project)
-    return {
-        worker: n
-        for rows in (here, both)
-        for worker, n in rows.values_list("worker").annotate(n=Count("pk")).order_by()
-    }
+        row.answers = records[row.pk].answers  # type: ignore[attr-defined]
+    return Members(rows, rows[-1].pk if len(found) > size else None)
 
 
 def invite(*, project: Project, name: str, email: str = "") -> Membership:

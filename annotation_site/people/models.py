@@ -71,7 +71,10 @@ class Membership(models.Model):
 
 
 class WorkRecord(models.Model):
-    """What a member's work amounts to, as of the end of their latest HIT; derived, to list and sort by."""
+    """What a member's work amounts to, the same wherever it is told; derived, to list and sort by.
+
+    Kept when a HIT ends, and counted anew for who answered since; see `verification.keeping`.
+    """
 
     membership = models.OneToOneField(Membership, models.CASCADE, primary_key=True, related_name="record")
     answers = models.PositiveIntegerField(default=0, help_text="Given; those that stopped counting, too.")
@@ -83,6 +86,7 @@ class WorkRecord(models.Model):
     agreed = models.PositiveIntegerField(default=0)
     shared = models.PositiveIntegerField(default=0, help_text="Answers that can be compared with others'.")
     look_ms = models.FloatField(null=True, blank=True, help_text="The middle one of the latest answers.")
+    clock_ms = models.FloatField(null=True, blank=True, help_text="The same by the site's own clock.")
     last_at = models.DateTimeField(null=True, blank=True, help_text="The last answer.")
     doubt = models.TextField(
         blank=True, help_text="Why it is doubtful that the site stopped them; empty: it is not."

@@ -93,8 +93,16 @@ class PaceRecord:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """All that is known of a worker's work on a project."""
+    """All that is known of a worker's work on a project.
 
+    Attributes
+    ----------
+    answers : that they gave; also those that stopped counting, not those that they took back
+    last_at : the last of these; None before any
+    """
+
+    answers: int = 0
+    last_at: datetime | None = None
     gold: GoldRecord = field(default_factory=GoldRecord)
     agreement: AgreementRecord = field(default_factory=AgreementRecord)
     pace: PaceRecord = field(default_factory=PaceRecord)

@@ -32,7 +32,7 @@ def _doubt(member: Membership, item: GoldItem, at: datetime) -> bool:
     is_doubted = WorkRecord.objects.filter(membership=member).exclude(doubt="").exists()
     if stop is None or stop.by or is_doubted:
         return False
-    record = record_of(member, until=stop.at)
+    record = record_of(member)  # As of the stop.
     earned, _ = assess(record, policy_of(item.project_id), current=Standing.QUALIFIED)
     if earned == Standing.STOPPED:
         return False

@@ -11,10 +11,13 @@ from django.db import connection, transaction
 from django.db.models import Count, Q, QuerySet
 
 from annotation_site.catalog.models import Mask, Project
-from annotation_site.people.models import GoldItem, Standing
+from annotation_site.people.models import GoldItem, Membership, Standing
 from annotation_site.people.standing import at_least
 from annotation_site.verification.doubting import doubt_stops
-from annotation_site.verification.models import Judgment, Question, Says
+from annotation_site.verification.gold_answers import RIGHT, gold_answers
+from annotation_site.verification.keeping import keep
+from annotation_site.verification.models import Question, Says
+from annotation_site.verification.records import records_of
 
 Origin = GoldItem.Origin
 OF_POOL = (Origin.MARKED, Origin.AGREED)
@@ -50,6 +53,7 @@ class GoldUse:
     failed: int
 
 
+@transaction.atomic
 def mark_gold(*, mask: Mask, is_correct: bool, by: str) -> GoldItem:
     """Make a mask gold whose answer an admin knows; marking it again the same way changes nothing.
 
@@ -64,10 +68,11 @@ def mark_gold(*, mask: Mask, is_correct: bool, by: str) -> GoldItem:
     made.added_by = by
     GoldItem.objects.bulk_create([made], ignore_conflicts=True)
     marked = GoldItem.objects.filter(project=made.project_id, origin=Origin.MARKED, source_id=mask.pk)
-    marked.filter(retired_at__isnull=False).update(
-        is_correct=made.is_correct, iou=made.iou, added_by=by, **IN_USE
-    )
+    retired = marked.filter(retired_at__isnull=False)
+    turned = retired.update(is_correct=made.is_correct, iou=made.iou, added_by=by, **IN_USE)
     found = marked.get()
+    if turned:
+        _count_anew(found)
     if found.is_correct != is_correct:
         raise CannotMark(f"Mask {mask.pk} was marked the other way: retire gold {found.pk} first.")
     return found
@@ -83,10 +88,18 @@ def retire_gold(*, item: GoldItem, because: str, at: datetime) -> bool:
     if in_use.update(retired_at=at, retired_because=because[:200]) != 1:
         return False
     item.retired_at, item.retired_because = at, because[:200]
+    _count_anew(item)
     doubt_stops(item=item, at=at)
     return True
 
 
+def _count_anew(item: GoldItem) -> None:
+    """Keep the records of those who answered a gold item, now that it counts in another way."""
+    answered = Membership.objects.filter(project=item.project_id, worker__judgments__question__gold=item)
+    keep(records_of(set(answered.values_list("pk", flat=True))))
+
+
+@transaction.atomic
 def take_back_gold(*, item: GoldItem, by: str) -> None:
     """Ask about a retired item again, and count the answers to it again. Safe to repeat.
 
@@ -94,6 +107,7 @@ def take_back_gold(*, item: GoldItem, by: str) -> None:
     """
     GoldItem.objects.filter(pk=item.pk, retired_at__isnull=False).update(added_by=by, **IN_USE)
     item.refresh_from_db()
+    _count_anew(item)
 
 
 def review_gold(*, project: Project, at: datetime) -> GoldReview:
@@ -112,21 +126,16 @@ def review_gold(*, project: Project, at: datetime) -> GoldReview:
 
 def uses_of(project: Project) -> Iterator[GoldUse]:
     """The gold in use that proven workers answered, with how many of them answered otherwise."""
-    wrong = Q(says=Says.NO, question__gold__is_correct=True) | Q(
-        says=Says.YES, question__gold__is_correct=False
-    )
-    proven = Judgment.objects.counting().filter(
-        of_gold=True,
+    proven = gold_answers().filter(
         question__project=project,
-        question__gold__retired_at__isnull=True,
         worker__memberships__project=project,
         worker__memberships__standing=Standing.ACTIVE,
     )
-    told = proven.exclude(says=Says.UNSURE).values("question__gold").order_by()
+    votes = proven.exclude(says=Says.UNSURE).values("question__gold").order_by()
     counts = {
         row["question__gold"]: (row["n"], row["failed"])
-        for row in told.annotate(
-            n=Count("worker", distinct=True), failed=Count("worker", filter=wrong, distinct=True)
+        for row in votes.annotate(
+            n=Count("worker", distinct=True), failed=Count("worker", filter=~RIGHT, distinct=True)
         )
     }
     for item in GoldItem.objects.filter(pk__in=counts).order_by("pk").select_related("category", "image"):

@@ -25,9 +25,9 @@ theirs AS (
     SELECT worker_id, says FROM verification_judgment
     WHERE question_id = q.id AND retracted_at IS NULL OFFSET 0
   ) j
-  WHERE j.worker_id <> %(worker)s AND j.says <> 'unsure'
+  WHERE j.worker_id <> {worker} AND j.says <> 'unsure'
     AND j.worker_id = ANY (ARRAY(
-      SELECT worker_id FROM people_membership WHERE project_id = %(project)s AND standing = %(proven)s
+      SELECT worker_id FROM people_membership WHERE project_id = {project} AND standing = %(proven)s
     ))
   GROUP BY 1
 ), clear AS MATERIALIZED (
@@ -36,16 +36,18 @@ theirs AS (
   FROM theirs WHERE n >= %(fewest)s AND greatest(yes, n - yes) >= %(clear)s * n
 )
 """
-"""`clear`: where workers other than `worker` are of one mind about the clusters of `mine`.
+"""`clear`: where workers other than `{worker}` are of one mind about the clusters of `mine`.
 
-Computed once: planners that expect one row of `mine` would do it for each of them. OFFSET 0 has it go from
-clusters by their questions to the answers: planners would rather read all that proven workers ever answered.
+These are all of `{project}`. Computed once: planners that expect one row of `mine` would do it for each of
+them. OFFSET 0 has it go from clusters by their questions to the answers: planners would rather read all that
+proven workers ever answered.
 """
 
+OF_ONE = {"worker": "%(worker)s", "project": "%(project)s"}
 SETTINGS: dict[str, int | float | str] = {"fewest": FEWEST, "clear": CLEAR, "proven": Standing.ACTIVE.value}
 
 ON = f"""
-WITH mine AS (SELECT unnest(%(clusters)s::bigint[]) AS cluster_id), {OPINION}
+WITH mine AS (SELECT unnest(%(clusters)s::bigint[]) AS cluster_id), {OPINION.format(**OF_ONE)}
 SELECT cluster_id, yes, alike, n FROM clear
 """
 
@@ -56,7 +58,7 @@ WITH mine AS (
   WHERE j.worker_id = %(worker)s AND q.project_id = %(project)s AND NOT j.of_gold
     AND j.says <> 'unsure' AND j.retracted_because <> %(undone)s
   ORDER BY j.at DESC LIMIT %(latest)s
-), {OPINION}
+), {OPINION.format(**OF_ONE)}
 SELECT mine.id FROM mine LEFT JOIN clear USING (cluster_id)
 WHERE (mine.says = 'yes') <> clear.yes OR EXISTS (
   SELECT 1 FROM verification_judgment o

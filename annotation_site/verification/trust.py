@@ -10,12 +10,12 @@ from annotation_site.budget.terms import Partial
 from annotation_site.people.models import Membership, Standing
 from annotation_site.people.policies import policy_of
 from annotation_site.people.standing import assess, change_standing, hold_membership, note_worker
-from annotation_site.verification.keeping import keep_record
-from annotation_site.verification.records import gold_record, record_of
+from annotation_site.verification.keeping import keep, keep_record
+from annotation_site.verification.records import record_of
 from annotation_site.verification.releasing import release_live
 from annotation_site.verification.withdrawing import Retraction, restore_worker, retract_worker
 
-__all__ = ["gold_record", "note_worker", "reinstate_worker", "review_standing", "stop_worker"]
+__all__ = ["note_worker", "reinstate_worker", "review_standing", "stop_worker"]
 
 
 def review_standing(*, project_id: int, worker_id: int, at: datetime) -> Standing:
@@ -26,7 +26,7 @@ def review_standing(*, project_id: int, worker_id: int, at: datetime) -> Standin
     membership = Membership.objects.select_related("worker").get(project=project_id, worker=worker_id)
     policy = policy_of(project_id)
     record = record_of(membership)
-    keep_record(membership, None if membership.standing == Standing.STOPPED else record)
+    keep({membership.pk: record})
     earned, reason = assess(record, policy, current=Standing(membership.standing))
     if earned == Standing.STOPPED and membership.standing != Standing.STOPPED:
         stop_worker(membership=membership, reason=reason, at=at, retract=policy.retract_stopped)
@@ -63,9 +63,11 @@ def stop_worker(
     release_live(
         project_id=membership.project_id, worker_id=membership.worker_id, at=at, partial=Partial.SHARE
     )
-    if not retract:
-        return Retraction(0, 0)
-    return retract_worker(membership=membership, reason=reason, at=at, since=since)
+    lost = Retraction(0, 0)
+    if retract:
+        lost = retract_worker(membership=membership, reason=reason, at=at, since=since)
+    keep_record(membership)
+    return lost
 
 
 @transaction.atomic

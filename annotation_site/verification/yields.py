@@ -169,6 +169,9 @@ class Effort:
     gold: int
     seconds: float
 
+    def __add__(self, other: Effort) -> Effort:
+        return Effort(self.questions + other.questions, self.gold + other.gold, self.seconds + other.seconds)
+
     def per_mask(self, accepted: int) -> float | None:
         """Questions per accepted mask; None before the first."""
         return self.questions / accepted if accepted else None

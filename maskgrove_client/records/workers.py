@@ -19,7 +19,7 @@ class Record(TypedDict):
     gold_answered: int
     agreed: int
     shared: int
-    look_ms: float
+    look_ms: float | None
     clock_ms: float | None
 
 

@@ -15,9 +15,11 @@ from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
 from annotation_site.budget.caps import budget_of, change_budget, set_caps
 from annotation_site.catalog.models import Project, StageRun
+from annotation_site.catalog.stage_rows import rows_of
 from annotation_site.dashboards.alarms import Watched, alarms
 from annotation_site.dashboards.sharing import compute_due
-from annotation_site.results.course import Course, Stretch, course_of
+from annotation_site.results.course import Course, course_of
+from annotation_site.results.gold import Stretch
 from annotation_site.verification.opening import pause_campaign
 from pipeline.shares import estimated
 from tests.factories import NOON, ProjectFactory, RoundFactory
@@ -30,7 +32,7 @@ HOUR = timedelta(hours=1)
 
 def watched(project: Project, *, at: datetime = NOON, **what: object) -> Watched:
     values = {
-        "runs": list(StageRun.objects.filter(round__project=project)), "budget": budget_of(project),
+        "runs": rows_of(project.rounds.first()), "budget": budget_of(project),
         "course": course_of(project), "open_clusters": 1, "has_worker": None, **what,
     }  # fmt: skip
     return Watched(project=project, at=at, **values)

@@ -170,7 +170,8 @@ def test_a_worker_is_stopped_and_reinstated_with_a_reason(ground, client):
     assert send(client, "post", f"{worker}/note", text="Writes to us.").status_code == 200
     stopped = send(client, "post", f"{worker}/stop", reason="A script.").json()
     assert stopped["standing"] == "stopped"
-    assert stopped["answers"] < before / 2
+    assert stopped["answers"] == before, "They were given, though they count no more."
+    assert not Judgment.objects.counting().filter(of_gold=False).exists()
     back = send(client, "post", f"{worker}/reinstate", reason="A mistake.", restore=True).json()
     assert (back["standing"], back["answers"]) == ("qualified", before)
     assert [change["reason"] for change in back["changes"]] == ["A mistake.", "A script.", "Writes to us."]

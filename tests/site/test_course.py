@@ -12,7 +12,8 @@ from django.test import Client
 from annotation_site.catalog.models import Project
 from annotation_site.dashboards.templatetags.figures import sparkline
 from annotation_site.people.models import GoldItem
-from annotation_site.results.course import FEWEST_GOLD, HOURS, course_of
+from annotation_site.results.course import HOURS, course_of
+from annotation_site.results.gold import FEWEST as FEWEST_GOLD
 from annotation_site.verification.models import UNDONE, Assignment, Decision, Item, Judgment, Question, Says
 from annotation_site.verification.overruling import overrule
 from tests import factories

@@ -14,11 +14,12 @@ from PIL import Image
 
 from annotation_site.catalog import kept_photos, photos
 from annotation_site.pages import crops
+from annotation_site.people.models import Membership
 from annotation_site.people.standing import GoldRecord
 from annotation_site.verification.answering import record_answer
 from annotation_site.verification.claiming import claim_hit
 from annotation_site.verification.models import Assignment
-from annotation_site.verification.trust import gold_record
+from annotation_site.verification.records import record_of
 from tests.scene_campaigns import scene_campaign
 
 pytestmark = pytest.mark.django_db
@@ -122,7 +123,7 @@ def gold_answered(client, hit: Assignment, says: str, *, photo: str = "gone") ->
         client.get(f"/crops/{item.key}.jpg")
         record_answer(item_key=item.key, assignment_id=hit.pk, says=says, elapsed_ms=1, at=timezone.now())
     assert gold
-    return gold_record(project_id=hit.project_id, worker_id=hit.worker_id)
+    return record_of(Membership.objects.get(project=hit.project_id, worker=hit.worker_id)).gold
 
 
 def test_nobody_is_blamed_for_not_telling_what_they_could_not_see(client, hit):

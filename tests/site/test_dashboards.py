@@ -12,7 +12,9 @@ from django.urls import reverse
 
 from annotation_site.budget.caps import set_caps
 from annotation_site.catalog.models import Project, StageRun
+from annotation_site.catalog.stage_rows import rows_of
 from annotation_site.dashboards import selectors
+from annotation_site.dashboards.overview import Figures
 from annotation_site.results.course import BINS, course_of
 from annotation_site.verification.ground import ground_of
 from annotation_site.verification.models import (
@@ -71,7 +73,7 @@ def answered(
     item = Item.objects.create(assignment=hit, index=0, question=question, key=uuid4())
     assert subject is not None
     return Judgment.objects.create(
-        question=question, worker=worker, item=item, says=says, elapsed_ms=1400,
+        question=question, worker=worker, item=item, says=says, of_gold=gold is not None, elapsed_ms=1400,
         at=NOON + timedelta(minutes=minute),
     )  # fmt: skip
 
@@ -101,7 +103,7 @@ def test_the_first_page_lists_projects_or_says_how_to_begin(admin: Client) -> No
 def test_stages_that_have_not_begun_are_shown_waiting_in_the_order_of_work() -> None:
     round_ = factories.RoundFactory()
     StageRun.objects.create(round=round_, stage="detect", state="running", done=3, total=9)
-    shown = [(run.stage, run.state) for run in selectors.stages(round_)]
+    shown = [(run.stage, run.state) for run in rows_of(round_)]
     assert shown == [
         ("train", "waiting"), ("detect", "running"), ("cluster", "waiting"),
         ("calibrate", "waiting"), ("open", "waiting"),
@@ -123,9 +125,8 @@ def test_only_standing_decisions_count(admin: Client) -> None:
     Decision.objects.filter(pk=withdrawn.pk).update(withdrawn_at=NOON)
     row = categories(tree.round.project)[0]
     assert (row["masks"], row["accepted"], row["rejected"]) == (100, 40, 20)
-    assert selectors.clusters_by_outcome(tree.round.project) == {
-        "accept": 1, "reject": 1, "split": 0, "open": 0,
-    }  # fmt: skip
+    outcomes = Figures.of(tree.round.project).outcomes
+    assert outcomes == {"accept": 1, "reject": 1, "split": 0, "open": 0}
 
 
 def test_the_curve_runs_up_to_all_answers_and_all_accepted_masks() -> None:
@@ -156,8 +157,8 @@ def test_workers_are_listed_with_their_answers_on_this_project_alone() -> None:
     answered(project, gold=gold, says="yes", worker=worker)
     elsewhere = factories.TreeFactory()
     answered(elsewhere.round.project, factories.MaskFactory(tree=elsewhere), worker=worker)
-    (member,) = selectors.workers(project)
-    assert (member.answers, member.gold_answers, member.gold_right) == (1, 1, 0)
+    ((_, record),) = selectors.busiest(project)
+    assert (record.answers, record.gold_answered, record.gold_right) == (1, 1, 0)
 
 
 def test_a_workers_answers_hold_what_was_discarded_but_not_what_they_took_back() -> None:
@@ -167,8 +168,8 @@ def test_a_workers_answers_hold_what_was_discarded_but_not_what_they_took_back()
         judgment = answered(project, factories.MaskFactory(tree=tree), worker=worker)
         retracted_at = NOON if because else None
         Judgment.objects.filter(pk=judgment.pk).update(retracted_because=because, retracted_at=retracted_at)
-    (member,) = selectors.workers(project)
-    assert member.answers == 2
+    ((_, record),) = selectors.busiest(project)
+    assert record.answers == 2
 
 
 def test_the_budget_shows_what_the_ledger_holds_as_spent_or_reserved(admin: Client) -> None:

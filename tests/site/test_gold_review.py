@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from annotation_site.audit.models import Entry
 from annotation_site.catalog.models import Mask, Project
-from annotation_site.people.models import GoldItem, Membership, Standing
+from annotation_site.people.models import GoldItem, Membership, Standing, WorkRecord
 from annotation_site.verification.claiming import NoHit
 from annotation_site.verification.gold_review import (
     CannotMark,
@@ -22,7 +22,7 @@ from annotation_site.verification.gold_review import (
 )
 from annotation_site.verification.leases import look_after
 from annotation_site.verification.models import Item, Question, Says
-from annotation_site.verification.records import gold_record
+from annotation_site.verification.records import record_of
 from tests.factories import NOON
 from tests.site.campaigns import Person, items, masks_only, opened, project_with_clusters, truth
 
@@ -34,6 +34,10 @@ def proven(project: Project, count: int, **kwargs: object) -> list[Person]:
     people = [Person.of(project, f"Person {number}", **kwargs) for number in range(count)]
     Membership.objects.update(standing=Standing.ACTIVE)
     return people
+
+
+def kept(person: Person) -> WorkRecord:
+    return WorkRecord.objects.get(membership=person.member)
 
 
 def contrary(item: Item) -> Says:
@@ -51,14 +55,14 @@ def test_gold_that_proven_workers_fail_is_retired_with_the_reason_and_held_again
     for person in people:
         person.work()
     bad = GoldItem.objects.get(source_id=0)
-    who = {"project_id": project.pk, "worker_id": people[0].member.worker_id}
-    assert gold_record(**who).wrong == 1
+    assert record_of(people[0].member).gold.wrong == 1
     assert review_gold(project=project, at=NOON) == GoldReview(agreed=0, retired=1)
     assert review_gold(project=project, at=NOON) == GoldReview(agreed=0, retired=0)
     assert [item.pk for item in retired_gold(project)] == [bad.pk]
     bad.refresh_from_db()
     assert bad.retired_because == "4 of 4 proven workers answered otherwise"
-    assert gold_record(**who).wrong == 0
+    assert record_of(people[0].member).gold.wrong == 0
+    assert WorkRecord.objects.get(membership=people[0].member).gold_wrong == 0
     assert not [item for item in items(people[0].open()) if item.question.gold_id == bad.pk]
 
 
@@ -139,13 +143,12 @@ def test_gold_that_is_taken_back_counts_again_and_the_log_tells_who_did_it() -> 
     ada = Person.of(project, "Ada")
     ada.work()
     item = GoldItem.objects.filter(question__judgments__worker=ada.member.worker).first()
-    who = {"project_id": project.pk, "worker_id": ada.member.worker_id}
-    answered = gold_record(**who).right
+    answered = kept(ada).gold_right
     retire_gold(item=item, because="blurred", at=NOON)
-    assert gold_record(**who).right == answered - 1
+    assert kept(ada).gold_right == answered - 1
     for _ in range(2):
         take_back_gold(item=item, by="eve")
-    assert gold_record(**who).right == answered
+    assert kept(ada).gold_right == answered
     assert Entry.objects.filter(what="people.GoldItem").first().after["added_by"] == "eve"
 
 

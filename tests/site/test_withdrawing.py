@@ -14,9 +14,9 @@ from annotation_site.verification.answering import record_answer
 from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Assignment, Cluster, Decision, Judgment, Question, Says
+from annotation_site.verification.records import record_of
 from annotation_site.verification.releasing import release_live
 from annotation_site.verification.trust import (
-    gold_record,
     note_worker,
     reinstate_worker,
     review_standing,
@@ -162,7 +162,7 @@ def test_what_a_retracted_worker_said_of_gold_stays_known() -> None:
     ada = Person.of(project)
     ada.work()
     retract_worker(membership=ada.member, reason="a test", at=NOON)
-    assert gold_record(project_id=project.pk, worker_id=ada.member.worker_id).answered == 2
+    assert record_of(ada.member).gold.answered == 2
 
 
 def test_decisions_of_an_earlier_round_fall_too_but_are_not_asked_again() -> None:

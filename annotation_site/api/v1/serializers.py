@@ -103,13 +103,20 @@ def page(
     ascending: bool = False,
 ) -> Response:
     """A page of rows by primary key, the newest first unless `ascending`."""
+    shown, after = rows_of_page(rows, asked, ascending=ascending)
+    return paged_response(request, [told(row) for row in shown], after)
+
+
+def rows_of_page(
+    rows: QuerySet[Row], asked: Mapping[str, Any], *, ascending: bool = False
+) -> tuple[list[Row], str | None]:
+    """The rows of a page, and the cursor of the next one; None after the last."""
     if "cursor" in asked:
         side = "gt" if ascending else "lt"
         rows = rows.filter(**{f"pk__{side}": int(asked["cursor"])})
     found = list(rows.order_by("pk" if ascending else "-pk")[: asked["limit"] + 1])
     shown = found[: asked["limit"]]
-    after = str(shown[-1].pk) if len(found) > len(shown) else None
-    return paged_response(request, [told(row) for row in shown], after)
+    return shown, str(shown[-1].pk) if len(found) > len(shown) else None
 
 
 def paged_response(request: Request, results: Sequence[Any], after: str | None, **more: Any) -> Response:

@@ -19,12 +19,11 @@ from annotation_site.api.v1.serializers import Body, PageQuery, Whole, page, pag
 from annotation_site.api.v1.views import ProjectView
 from annotation_site.catalog.models import Round, StageRun
 from annotation_site.catalog.rounds import current_round
-from annotation_site.catalog.stages import ORDER, orphaned, start_over
+from annotation_site.catalog.stage_rows import rows_of
+from annotation_site.catalog.stages import start_over
 from annotation_site.verification.next_round import start_round
 
-INTERRUPTED = "interrupted"
-"""A stage whose process died; workers take it over."""
-STATES = [*StageRun.State.values, INTERRUPTED]
+STATES = [*StageRun.State.values, StageRun.INTERRUPTED]
 
 
 class StageSerializer(serializers.ModelSerializer[StageRun]):
@@ -153,9 +152,4 @@ class OneRound(ProjectView):
 
 
 def _stages(round_: Round) -> Any:
-    runs: dict[str, Any] = {run.stage: run for run in round_.stages.all()}
-    left = {run.pk for run in orphaned(runs.values())}
-    rows: list[Any] = [runs.get(stage) or StageRun(round=round_, stage=stage) for stage in ORDER]
-    for row in rows:
-        row.told = INTERRUPTED if row.pk in left else row.state
-    return StagesSerializer({"results": rows}).data
+    return StagesSerializer({"results": rows_of(round_, with_detail=True)}).data

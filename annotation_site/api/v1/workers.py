@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.urls import reverse as address_of
 from django.utils import timezone
@@ -17,7 +18,14 @@ from rest_framework.reverse import reverse
 from annotation_site.access.models import Access
 from annotation_site.api.problems import Problem
 from annotation_site.api.v1.schema import operation
-from annotation_site.api.v1.serializers import NOT_BLANK, Body, PageQuery, page, paged
+from annotation_site.api.v1.serializers import (
+    NOT_BLANK,
+    Body,
+    PageQuery,
+    paged,
+    paged_response,
+    rows_of_page,
+)
 from annotation_site.api.v1.views import ProjectView
 from annotation_site.dashboards.workers.facts import WorkerFacts
 from annotation_site.marketplaces import team
@@ -25,7 +33,7 @@ from annotation_site.marketplaces.messaging import Route, route_to
 from annotation_site.people.models import Membership, Standing, StandingChange
 from annotation_site.people.qualification.policy import vouch
 from annotation_site.verification import trust
-from annotation_site.verification.records import record_of
+from annotation_site.verification.keeping import up_to_date
 from annotation_site.verification.withdrawing import resting_on
 
 
@@ -39,7 +47,9 @@ class WorkerSerializer(serializers.ModelSerializer[Membership]):
 
     name = serializers.CharField(source="worker.name")
     provider = serializers.CharField(source="worker.provider")
-    answers = serializers.IntegerField(help_text="That count.")
+    answers = serializers.IntegerField(
+        source="work.answers", help_text="Given; also those that stopped counting."
+    )
 
     class Meta:
         model = Membership
@@ -61,7 +71,9 @@ class RecordTold(serializers.Serializer[Any]):
     gold_answered = serializers.IntegerField()
     agreed = serializers.IntegerField(help_text="Answers that say what proven workers mostly say there.")
     shared = serializers.IntegerField(help_text="Answers that can be compared so.")
-    look_ms = serializers.FloatField(help_text="Milliseconds a mask, the middle one of the latest answers.")
+    look_ms = serializers.FloatField(
+        allow_null=True, help_text="Milliseconds a mask, the middle one of the latest answers."
+    )
     clock_ms = serializers.FloatField(allow_null=True, help_text="The same by the site's own clock.")
 
 
@@ -138,7 +150,9 @@ class Workers(ProjectView):
         found = _members(self)
         if "standing" in asked:
             found = found.filter(standing=asked["standing"])
-        return page(request, found, asked, lambda one: WorkerSerializer(one).data)
+        shown, after = rows_of_page(found, asked)
+        told = [WorkerSerializer(one).data for one in _with_work(shown)]
+        return paged_response(request, told, after)
 
     @operation(
         "invite_worker", "workers", body=NewWorkerBody, gives=WorkerFactsSerializer, status=HTTPStatus.CREATED
@@ -219,29 +233,23 @@ class Note(ProjectView):
 
 
 def _members(view: ProjectView) -> QuerySet[Membership]:
-    given = Q(worker__judgments__retracted_at__isnull=True, worker__judgments__question__project=view.project)
-    counted = Membership.objects.filter(pk=OuterRef("pk")).annotate(
-        n=Count("worker__judgments", filter=given)
-    )
-    own = Membership.objects.filter(project=view.project).select_related("worker", "project")
-    return own.annotate(answers=Subquery(counted.values("n")))
+    return Membership.objects.filter(project=view.project).select_related("worker", "project")
 
 
 def _member(view: ProjectView, pk: int) -> Membership:
-    return get_object_or_404(Membership.objects.select_related("worker"), project=view.project, pk=pk)
+    return get_object_or_404(_members(view), pk=pk)
+
+
+def _with_work(members: Sequence[Membership]) -> Sequence[Membership]:
+    """The members, each with its record."""
+    records = up_to_date(members)
+    for member in members:
+        member.work = records[member.pk]  # type: ignore[attr-defined]
+    return members
 
 
 def _facts(view: ProjectView, pk: int) -> Any:
-    member: Any = get_object_or_404(_members(view), pk=pk)
-    found = record_of(member)
-    member.work = {
-        "gold_right": found.gold.right,
-        "gold_answered": found.gold.answered,
-        "agreed": found.agreement.agreed,
-        "shared": found.agreement.shared,
-        "look_ms": found.pace.look_ms,
-        "clock_ms": found.pace.clock_ms,
-    }
+    member: Any = _with_work([_member(view, pk)])[0]
     member.history = member.changes.order_by("-at", "-pk")[:100]
     is_admin = view.access.includes(Access.ADMIN)
     member.link = _link(view, member) if is_admin else None

@@ -10,6 +10,7 @@ from django.core.cache import cache
 
 from annotation_site.catalog.models import Project, Role, Round, StageRun, Tree
 from annotation_site.catalog.offering import offered
+from annotation_site.catalog.stage_rows import rows_of
 from annotation_site.dashboards.model.heldout import rated
 from pipeline.calibration import Calibration, clusters_of
 from pipeline.dendrogram import Dendrogram
@@ -24,16 +25,16 @@ Table = Iterator[Sequence[object]]
 
 def standing(round_: Round | None) -> dict[str, Any]:
     """How far the round is, with what was uploaded for it and what was left out of that."""
-    own = StageRun.objects.filter(round=round_)
-    runs = {run.stage: run for run in own.defer("detail")}
-    left_out = own.filter(stage=Stage.DETECT).values_list("detail__left_out", flat=True).first()
+    runs = {run.stage: run for run in rows_of(round_)}
+    detection = StageRun.objects.filter(round=round_, stage=Stage.DETECT)
+    left_out = detection.values_list("detail__left_out", flat=True).first()
     return {
         "round": round_,
-        "stages": [runs.get(stage, StageRun(stage=stage)) for stage in SHOWN],
+        "stages": [runs[stage] for stage in SHOWN],
         "offer": round_ and offered(round_),
         "left_out": left_out or [],
-        "detect": runs.get(Stage.DETECT),
-        "is_open": Stage.OPEN in runs and runs[Stage.OPEN].state == StageRun.State.DONE,
+        "detect": runs[Stage.DETECT],
+        "is_open": _is_done(runs[Stage.OPEN]),
         "version": " ".join(
             sorted(f"{run.stage} {run.finished_at}" for run in runs.values() if _is_done(run))
         ),

@@ -12,8 +12,10 @@ from annotation_site.budget.caps import budget_of
 from annotation_site.budget.ledger import spend_of
 from annotation_site.catalog.jobs import DUE
 from annotation_site.catalog.models import Project, StageRun
+from annotation_site.catalog.stage_rows import rows_of
 from annotation_site.dashboards import selectors
 from annotation_site.dashboards.access import admins
+from annotation_site.dashboards.paging import key_in, page_before
 from annotation_site.dashboards.setup.forms import ROLES, SPLIT, BudgetForm, ParametersForm
 from annotation_site.dashboards.setup.steps import PREPARED, current, steps_of
 from annotation_site.dashboards.templatetags.figures import is_spared
@@ -77,14 +79,13 @@ def _steps(project: Project, _request: HttpRequest) -> dict[str, Any]:
 def _imports(project: Project, request: HttpRequest) -> dict[str, Any]:
     before = request.GET.get("before", "")
     found = project.imports.select_related("asked_by")
-    rows = list((found.filter(pk__lt=int(before)) if before.isdecimal() else found)[: IMPORTS + 1])
-    older = rows[IMPORTS - 1].pk if len(rows) > IMPORTS else None
-    return {"project": project, "imports": rows[:IMPORTS], "older": older, "before": before}
+    rows, older = page_before(found, key_in(before), size=IMPORTS)
+    return {"project": project, "imports": rows, "older": older, "before": before}
 
 
 def _stages(project: Project, _request: HttpRequest) -> dict[str, Any]:
     round_ = selectors.latest_round(project)
-    every = selectors.stages(round_)
+    every = rows_of(round_, with_detail=True)
     runs = [run for run in every if run.stage in PREPARED]
     running = any(run.state == Run.RUNNING for run in runs)
     done = [place for place, run in enumerate(runs) if run.state == Run.DONE or is_spared(run, runs)]

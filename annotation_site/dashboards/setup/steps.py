@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from annotation_site.budget.caps import budget_of
 from annotation_site.catalog.jobs import State as Work
 from annotation_site.catalog.models import Project, StageRun
+from annotation_site.catalog.stage_rows import rows_of
 from annotation_site.dashboards import selectors
 
 DONE, OPEN, RUNNING, FAILED, OPTIONAL = "done", "open", "running", "failed", "optional"
@@ -36,7 +37,7 @@ class Step:
 
 def steps_of(project: Project, images: Mapping[str, int]) -> list[Step]:
     """All steps; `images` are their numbers by role."""
-    runs = selectors.stages(selectors.latest_round(project))
+    runs = rows_of(selectors.latest_round(project))
     return [
         _images(project, images, runs),
         Step("categories", _("Categories"), DONE, _("%(n)s categories") % {"n": project.categories.count()}),

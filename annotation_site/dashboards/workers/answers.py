@@ -13,17 +13,12 @@ from annotation_site.catalog.framing import Frame
 from annotation_site.catalog.models import Mask
 from annotation_site.people.models import GoldItem, Membership
 from annotation_site.people.policies import policy_of
+from annotation_site.verification.gold_answers import RIGHT, UNSEEN, is_right
 from annotation_site.verification.models import Decision, Judgment, Says
 from annotation_site.verification.opinions import Opinion, disagreements_of, opinions_on
 from pipeline import masks
 
 PAGE = 40
-MISSED = (
-    Q(says=Says.NO, question__gold__is_correct=True)
-    | Q(says=Says.YES, question__gold__is_correct=False)
-    | Q(says=Says.UNSURE, item__unseen_at__isnull=True)
-)
-"""Gold that was not answered right; who had no photo to see is not blamed."""
 
 
 def _disagreed(member: Membership) -> Q:
@@ -32,7 +27,7 @@ def _disagreed(member: Membership) -> Q:
 
 FILTERS: Mapping[str, Callable[[Membership], Q]] = {
     "": lambda _: Q(),
-    "missed": lambda _: Q(of_gold=True) & MISSED,
+    "missed": lambda _: Q(of_gold=True) & ~RIGHT & ~UNSEEN,
     "gold": lambda _: Q(of_gold=True),
     "disagreed": _disagreed,
     "fast": lambda member: Q(elapsed_ms__lt=policy_of(member.project_id).watch_faster_ms),
@@ -80,10 +75,7 @@ class Answered:
     @property
     def is_right(self) -> bool | None:
         """Whether gold was answered right; None for what is no gold, or could not be seen."""
-        gold = self.judgment.question.gold
-        if gold is None or (self.judgment.says == Says.UNSURE and self.judgment.item.unseen_at):
-            return None
-        return self.judgment.says == (Says.YES if gold.is_correct else Says.NO)
+        return is_right(self.judgment)
 
     @property
     def disagrees(self) -> bool:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Case, Value, When
 from scipy.stats import beta
 
-from annotation_site.dashboards.workers.answers import MISSED
 from annotation_site.people.models import Membership
 from annotation_site.people.policies import policy_of
 from annotation_site.people.standing import CONFIDENCE
-from annotation_site.verification.models import UNDONE, Judgment, Says
+from annotation_site.verification.gold_answers import RIGHT, gold_answers
+from annotation_site.verification.models import UNDONE
+from annotation_site.verification.records import judged_since
 
 POINTS = 200
 """Of a curve: more than anyone can tell apart on a phone."""
@@ -54,29 +55,32 @@ class Chart:
 
 
 def gold_chart(member: Membership) -> Chart:
-    """Share of gold answered right: of the latest ones, of all so far, and what is surely surpassed."""
-    answers = Judgment.objects.counting().filter(
-        worker=member.worker_id,
-        of_gold=True,
-        question__project=member.project_id,
-        question__gold__retired_at__isnull=True,
-    )
-    seen = answers.exclude(Q(says=Says.UNSURE, item__unseen_at__isnull=False))
-    at: list[datetime] = list(seen.order_by("at", "pk").values_list("at", flat=True))
-    missed = set(seen.filter(MISSED).values_list("pk", flat=True))
-    right = np.array([pk not in missed for pk in seen.order_by("at", "pk").values_list("pk", flat=True)])
+    """Share of gold answered right: of the latest ones, of all so far, and what is surely surpassed.
+
+    As in the record, counting begins anew with a reinstatement.
+    """
+    mine = gold_answers().filter(worker=member.worker_id, question__project=member.project_id)
+    rights = mine.annotate(is_right=Case(When(RIGHT, then=True), default=Value(False)))
+    given = list(rights.order_by("at", "pk").values_list("at", "is_right"))
     policy = policy_of(member.project_id)
     lines = [("watched", policy.watch_below), ("stopped", policy.stop_below)]
     columns = ("at", "gold answers", f"right of the latest {WINDOW}", "right of all", "at least")
-    if not len(right):
-        return Chart(columns, [], lines)
-    n = np.arange(1, len(right) + 1)
-    total = np.concatenate([[0], np.cumsum(right)])
+    since = judged_since(member)
+    before = 0 if since is None else sum(at < since for at, _ in given)
+    rows = [*_gold_rows(given[:before]), *_gold_rows(given[before:])]
+    shown = np.unique(np.linspace(0, len(rows) - 1, min(POINTS, len(rows))).round().astype(int))
+    return Chart(columns, [rows[place] for place in shown.tolist()], lines)
+
+
+def _gold_rows(given: Sequence[tuple[datetime, bool]]) -> Iterator[Row]:
+    """A row for each gold answer, of it and those before it."""
+    right = np.array([is_right for _, is_right in given], dtype=int)
+    n, total = np.arange(1, len(right) + 1), np.concatenate([[0], np.cumsum(right)])
     latest = (total[1:] - total[np.maximum(n - WINDOW, 0)]) / np.minimum(n, WINDOW)
     surpassed = np.where(total[1:] > 0, beta.ppf(1 - CONFIDENCE, total[1:], n - total[1:] + 1), 0.0)
-    shown = np.unique(np.linspace(0, len(n) - 1, min(POINTS, len(n))).round().astype(int))
     shares = np.column_stack([latest, total[1:] / n, np.nan_to_num(surpassed)]).round(4)
-    return Chart(columns, [[at[i], int(n[i]), *shares[i].tolist()] for i in shown.tolist()], lines)
+    for (at, _), count, row in zip(given, n.tolist(), shares.tolist(), strict=True):
+        yield [at, count, *row]
 
 
 def pace_chart(member: Membership) -> Chart:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 
 from django.db.models import QuerySet
@@ -13,8 +12,7 @@ from annotation_site.marketplaces.accounts import Account, account_of, is_paid_b
 from annotation_site.marketplaces.messaging import Route, route_to
 from annotation_site.marketplaces.models import Contact, Message, Payment, Submission
 from annotation_site.people.models import Membership, StandingChange, Worker, WorkRecord
-from annotation_site.verification.keeping import keep_record
-from annotation_site.verification.models import Judgment
+from annotation_site.verification.keeping import up_to_date
 
 SHOWN = 50
 """Changes, payments and messages of a page, the latest first."""
@@ -28,21 +26,8 @@ class WorkerFacts:
 
     @cached_property
     def record(self) -> WorkRecord:
-        """As it was kept; counted now where they answered since, and the list has the same from then on."""
-        kept: WorkRecord | None = getattr(self.member, "record", None)
-        if kept is not None and kept.last_at == self._last_at:
-            return kept
-        record = keep_record(self.member)
-        record.doubt = kept.doubt if kept is not None else ""
-        return record
-
-    @property
-    def _last_at(self) -> datetime | None:
-        """When they answered last."""
-        given = Judgment.objects.given().filter(
-            worker=self.member.worker_id, question__project=self.member.project_id
-        )
-        return given.order_by("-at").values_list("at", flat=True).first()
+        """What their work amounts to."""
+        return up_to_date([self.member])[self.member.pk]
 
     @cached_property
     def changes(self) -> QuerySet[StandingChange]:

@@ -16,7 +16,7 @@ from django.db.models.functions import Cast, Coalesce, Lower, NullIf
 from annotation_site.catalog.models import Project
 from annotation_site.marketplaces.accounts import Account, accounts_of
 from annotation_site.people.models import Membership, Standing, WorkRecord
-from annotation_site.verification.keeping import keep_record
+from annotation_site.verification.keeping import up_to_date
 from annotation_site.verification.models import Assignment
 
 PAGE = 50
@@ -107,7 +107,7 @@ def workers_page(project: Project, wanted: Wanted, *, size: int = PAGE) -> Worke
         last = members.filter(pk=wanted.after).values_list("key", flat=True).first()
         found = found if last is None else found.filter(_behind(last, wanted))
     order = ("-key", "-pk") if wanted.falls else ("key", "pk")
-    shown = list(found.select_related("worker", "record", "project").order_by(*order)[: size + 1])
+    shown = list(found.select_related("worker", "project").order_by(*order)[: size + 1])
     rows = _rows(project, shown[:size])
     return WorkersPage(rows, rows[-1].member.pk if len(shown) > size else None)
 
@@ -136,16 +136,11 @@ def _rows(project: Project, members: Sequence[Membership]) -> list[Row]:
     accounts = accounts_of(project, workers)
     live = Assignment.objects.live().filter(project=project, worker__in=workers)
     at_work = set(live.values_list("worker", flat=True))
+    records = up_to_date(members)
     return [
-        Row(member, record_at_hand(member), accounts[member.worker_id], member.worker_id in at_work)
+        Row(member, records[member.pk], accounts[member.worker_id], member.worker_id in at_work)
         for member in members
     ]
-
-
-def record_at_hand(member: Membership) -> WorkRecord:
-    """The kept record of a member; counted now where there is none yet."""
-    kept: WorkRecord | None = getattr(member, "record", None)
-    return kept if kept is not None else keep_record(member)
 
 
 def standings(project: Project) -> list[tuple[Standing, int]]:

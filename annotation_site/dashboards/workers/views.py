@@ -20,6 +20,7 @@ from annotation_site.catalog.photos import PhotoUnreadable
 from annotation_site.dashboards import thumbnails
 from annotation_site.dashboards.access import admins, viewers
 from annotation_site.dashboards.csv_file import csv_file
+from annotation_site.dashboards.paging import key_in
 from annotation_site.dashboards.workers import selectors
 from annotation_site.dashboards.workers.answers import FILTERS, OF_GOLD, answers_page
 from annotation_site.dashboards.workers.charts import CHARTS
@@ -100,7 +101,7 @@ def worker(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     which, before = request.GET.get("which", ""), request.GET.get("before", "")
     if which not in FILTERS or (which in OF_GOLD and not may):
         which = ""
-    page = answers_page(member, which=which, before=int(before) if before.isdecimal() else None, gold=may)
+    page = answers_page(member, which=which, before=key_in(before), gold=may)
     context = {
         "project": project, "section": "workers", "member": member, "facts": WorkerFacts(member),
         "page": page, "which": which, "may": may, "is_first": not before,
@@ -154,13 +155,13 @@ def _may(request: HttpRequest) -> bool:
 
 def _wanted(filter_: Filter, request: HttpRequest) -> Wanted:
     said = filter_.cleaned_data
-    sort, after = request.GET.get("sort", ""), request.GET.get("after", "")
+    sort = request.GET.get("sort", "")
     return Wanted(
         standing=said.get("standing", ""),
         provider=said.get("provider", ""),
         name=said.get("name", "").strip(),
         sort=sort if sort.removeprefix("-") in SORTS else DEFAULT_SORT,
-        after=int(after) if after.isdecimal() and len(after) < 19 else None,
+        after=key_in(request.GET.get("after", "")),
     )
 
 

@@ -12,7 +12,7 @@ from annotation_site.pages.crowd.population import Behaviour
 from annotation_site.people.models import Membership, Standing, StandingChange
 from annotation_site.results.reporting import report
 from annotation_site.verification.models import Decision, Judgment
-from annotation_site.verification.records import gold_record
+from annotation_site.verification.records import records_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def _caught(name: str, members: list[Membership]) -> Caught:
     given = Judgment.objects.given().filter(
         worker__in=workers, of_gold=False, question__project=members[0].project_id
     )
-    records = [gold_record(project_id=m.project_id, worker_id=m.worker_id) for m in members]
+    records = records_of([member.pk for member in members]).values()
     stops = list(StandingChange.objects.filter(membership__in=members, after=Standing.STOPPED))
     before = [
         Judgment.objects.given().filter(worker=stop.membership.worker_id, at__lte=stop.at).count()
@@ -89,8 +89,8 @@ def _caught(name: str, members: list[Membership]) -> Caught:
         standings=Counter(member.standing for member in members),
         answers=given.count(),
         counting=given.counting().count(),
-        gold_right=sum(record.right for record in records),
-        gold=sum(record.answered for record in records),
+        gold_right=sum(record.gold.right for record in records),
+        gold=sum(record.gold.answered for record in records),
         until_stopped=median(before) if before else None,
         because=sorted({reason for stop in stops for reason in _kinds(stop.reason)}),
     )
