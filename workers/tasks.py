@@ -25,7 +25,7 @@ from annotation_site.preparing import estimates, imports, uploads
 from annotation_site.preparing.models import Estimate, ImportRun
 from annotation_site.results import export_files
 from annotation_site.results.models import ExportFile
-from annotation_site.verification import finishing, leases, next_round
+from annotation_site.verification import finishing, keeping, leases, next_round
 from annotation_site.verification.carrying_on import carry_out, due, wanted_rounds
 from annotation_site.webhooks import delivering, notices
 from pipeline.linkage.partitioned import cluster_if_pending
@@ -45,6 +45,9 @@ DELIVER_WEBHOOKS = 20
 
 RECONCILE_EVERY = 60.0
 """Seconds between two looks at what marketplaces have."""
+
+KEEP_EVERY = 60.0
+"""Seconds that the records of those at work are behind, at most."""
 
 LOOK_AFTER_EVERY = 300.0
 """Seconds between two reviews of gold and of workers' skills."""
@@ -96,6 +99,12 @@ def begin_rounds() -> None:
 def sweep_leases() -> None:
     """Release the HITs whose lease has run out."""
     leases.sweep(at=timezone.now())
+
+
+@task(name="maskgrove.keep_records")
+def keep_records() -> None:
+    """Count anew the work of everybody who holds a HIT."""
+    keeping.keep_those_at_work()
 
 
 @task(name="maskgrove.look_after")
@@ -262,6 +271,7 @@ def look_around(sender: Celery, **_signal: Any) -> None:
         sender.add_periodic_task(LOOK_EVERY, repeated.s(), expires=LOOK_EVERY, queue="io")
     sender.add_periodic_task(RECONCILE_EVERY, note_finished_rounds.s(), expires=RECONCILE_EVERY, queue="io")
     sender.add_periodic_task(RECONCILE_EVERY, reconcile_marketplaces.s(), expires=RECONCILE_EVERY, queue="io")
+    sender.add_periodic_task(KEEP_EVERY, keep_records.s(), expires=KEEP_EVERY, queue="io")
     sender.add_periodic_task(LOOK_AFTER_EVERY, look_after.s(), expires=LOOK_AFTER_EVERY, queue="io")
     sender.add_periodic_task(PLAN_EVERY, plan_ahead.s(), expires=PLAN_EVERY, queue="io")
     for repeated in (prune_crops, prune_uploads, prune_webhooks):

@@ -22,7 +22,7 @@ from annotation_site.dashboards.paging import page_before
 from annotation_site.dashboards.sharing import shared_as
 from annotation_site.people.models import Membership, WorkRecord
 from annotation_site.results.course import Became, Course
-from annotation_site.verification.keeping import up_to_date
+from annotation_site.verification.keeping import kept_records
 from annotation_site.verification.long_tail import tail_categories
 from annotation_site.verification.models import Decision, Judgment, Question
 from annotation_site.verification.yields import Masks, masks_by_project, questions_by_project
@@ -96,7 +96,7 @@ def busiest(project: Project, *, limit: int = 10) -> list[tuple[Membership, Work
         F("record__answers").desc(nulls_last=True), "pk"
     )
     members = list(by_answers[:limit])
-    records = up_to_date(members)
+    records = kept_records(members)
     return [(member, records[member.pk]) for member in members]
 
 

@@ -18,7 +18,7 @@ from annotation_site.marketplaces.messaging import mail
 from annotation_site.marketplaces.models import Contact
 from annotation_site.people import members
 from annotation_site.people.models import JoinLink, Membership, Worker, new_secret
-from annotation_site.verification.keeping import up_to_date
+from annotation_site.verification.keeping import kept_records
 from annotation_site.verification.trust import reinstate_worker, stop_worker
 
 LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
@@ -45,7 +45,7 @@ def members_of(project: Project, *, before: int | None = None, size: int = PAGE)
         members = members.filter(pk__lt=before)
     found = list(members[: size + 1])
     rows = found[:size]
-    records = up_to_date(rows)
+    records = kept_records(rows)
     for row in rows:
         row.answers = records[row.pk].answers  # type: ignore[attr-defined]
     return Members(rows, rows[-1].pk if len(found) > size else None)

@@ -73,7 +73,7 @@ class Membership(models.Model):
 class WorkRecord(models.Model):
     """What a member's work amounts to, the same wherever it is told; derived, to list and sort by.
 
-    Kept when a HIT ends, and counted anew for who answered since; see `verification.keeping`.
+    As of the end of their latest HIT, or of a minute ago in one that goes on; see `verification.keeping`.
     """
 
     membership = models.OneToOneField(Membership, models.CASCADE, primary_key=True, related_name="record")

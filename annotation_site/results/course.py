@@ -89,8 +89,8 @@ class Course:
     last: datetime | None
 
 
-BIN = f"least(greatest(floor(extract(epoch FROM {{at}} - {{start}}) / {{width}}), 0), {BINS - 1})::int"
-IN_HOUR = "CASE WHEN {at} >= {since} THEN floor(extract(epoch FROM {at} - {since}) / 3600)::int END"
+BIN = f"least(greatest(floor(date_part('epoch', {{at}} - {{start}}) / {{width}}), 0), {BINS - 1})::int"
+IN_HOUR = "CASE WHEN {at} >= {since} THEN floor(date_part('epoch', {at} - {since}) / 3600)::int END"
 GIVEN_SCALE = {"start": "%(start)s::timestamptz", "width": "%(width)s", "since": "%(since)s::timestamptz"}
 
 ANSWERS = f"""
@@ -100,17 +100,19 @@ WITH given AS MATERIALIZED (
   WHERE q.project_id = %(project)s AND j.retracted_because <> %(undone)s
 ), scale AS (
   SELECT min(at) AS first, max(at) AS last,
-    greatest(extract(epoch FROM max(at) - min(at)) / {BINS - 1}, 0.001)::float8 AS width,
+    greatest(date_part('epoch', max(at) - min(at)) / {BINS - 1}, 0.001) AS width,
     date_trunc('hour', max(at), 'UTC') - interval '{HOURS - 1} hours' AS since
   FROM given
 ), told AS (
-  SELECT *, {BIN.format(at="at", start="first", width="width")} AS bin,
-    {IN_HOUR.format(at="at", since="since")} AS hour
-  FROM given CROSS JOIN scale
+  SELECT {BIN.format(at="at", start="first", width="width")} AS bin,
+    {IN_HOUR.format(at="at", since="since")} AS hour,
+    category_id, of_gold, count(*) AS answers, sum(elapsed_ms) AS ms
+  FROM given CROSS JOIN scale GROUP BY 1, 2, 3, 4
 )
 SELECT first, last, width, since, GROUPING(bin), GROUPING(hour), bin, hour, category_id, of_gold,
-  count(*), sum(elapsed_ms) / 1000.0
-FROM told GROUP BY first, last, width, since, GROUPING SETS ((bin), (hour), (category_id, of_gold))
+  sum(answers)::bigint, sum(ms) / 1000.0
+FROM told CROSS JOIN scale
+GROUP BY first, last, width, since, GROUPING SETS ((bin), (hour), (category_id, of_gold))
 """
 
 DECISIONS = f"""

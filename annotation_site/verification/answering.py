@@ -22,6 +22,7 @@ from annotation_site.verification.holding import (
     remaining,
     standing_answer,
 )
+from annotation_site.verification.keeping import keep_work
 from annotation_site.verification.locks import hold_trees, hold_worker
 from annotation_site.verification.models import UNDONE, Assignment, Item, Judgment, Says
 from annotation_site.verification.releasing import work_of
@@ -90,6 +91,8 @@ def record_answer(*, item_key: UUID, assignment_id: int, says: str, elapsed_ms: 
         finished = _extend_or_finish(held, answer.remaining, at)
     if finished:
         review_standing(project_id=held.project, worker_id=held.worker, at=at)
+    elif answer.late and not answer.repeated:
+        keep_work(project_id=held.project, workers=[held.worker])
     return answer
 
 

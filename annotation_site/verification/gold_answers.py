@@ -21,10 +21,13 @@ FROM verification_judgment j
 JOIN verification_question q ON q.id = j.question_id
 JOIN people_golditem g ON g.id = q.gold_id
 JOIN verification_item i ON i.id = j.item_id
-WHERE j.of_gold AND j.retracted_at IS NULL AND g.retired_at IS NULL
+WHERE q.gold_id IS NOT NULL AND j.of_gold AND j.retracted_at IS NULL AND g.retired_at IS NULL
   AND NOT (j.says = '{Says.UNSURE.value}' AND i.unseen_at IS NOT NULL)
 """
-"""For statements: the answers `j` to gold `g`. Those of who is stopped are among them, as gold knows them."""
+"""For statements: the answers `j` to gold `g`; a stop leaves them, as they are what is known of its worker.
+
+Planners are told that few questions are about gold.
+"""
 
 
 def gold_answers() -> JudgmentQuerySet:

@@ -11,13 +11,12 @@ from django.db import connection, transaction
 from django.db.models import Count, Q, QuerySet
 
 from annotation_site.catalog.models import Mask, Project
-from annotation_site.people.models import GoldItem, Membership, Standing
+from annotation_site.people.models import GoldItem, Standing
 from annotation_site.people.standing import at_least
 from annotation_site.verification.doubting import doubt_stops
 from annotation_site.verification.gold_answers import RIGHT, gold_answers
-from annotation_site.verification.keeping import keep
-from annotation_site.verification.models import Question, Says
-from annotation_site.verification.records import records_of
+from annotation_site.verification.keeping import keep_work
+from annotation_site.verification.models import Judgment, Question, Says
 
 Origin = GoldItem.Origin
 OF_POOL = (Origin.MARKED, Origin.AGREED)
@@ -95,8 +94,8 @@ def retire_gold(*, item: GoldItem, because: str, at: datetime) -> bool:
 
 def _count_anew(item: GoldItem) -> None:
     """Keep the records of those who answered a gold item, now that it counts in another way."""
-    answered = Membership.objects.filter(project=item.project_id, worker__judgments__question__gold=item)
-    keep(records_of(set(answered.values_list("pk", flat=True))))
+    answers = Judgment.objects.given().filter(question__gold=item).order_by()
+    keep_work(project_id=item.project_id, workers=set(answers.values_list("worker", flat=True)))
 
 
 @transaction.atomic

@@ -1,35 +1,55 @@
-"""Members' records, kept when a HIT ends so that thousands of them can be listed and sorted.
+"""Members' records, kept so that thousands of them can be listed and sorted, and no page waits for a count.
 
-Whoever tells of a member's work takes it from here, and is told the same as everybody.
+They are counted anew when a HIT ends, every minute of it, and whenever work changes outside of one: by late
+answers, a stop, a reinstatement, gold that is retired. Whoever tells of a member's work reads it here, and
+tells the same as everybody.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import F
 
 from annotation_site.people.models import Membership, WorkRecord
 from annotation_site.people.standing import Record
-from annotation_site.verification.models import Assignment, Judgment
+from annotation_site.verification.models import Assignment
 from annotation_site.verification.records import records_of
 
 COUNTED = (
     "answers", "gold_right", "gold_wrong", "gold_at_least", "agreed", "shared", "look_ms", "clock_ms",
     "last_at",
 )  # fmt: skip
+AT_ONCE = 50
+"""Members of one statement."""
 
 
-def up_to_date(members: Iterable[Membership]) -> dict[int, WorkRecord]:
-    """Primary key -> record, of some members: counted anew for those whose answers have changed since.
-
-    Those are who hold a HIT, or have answered since it ended. Four statements at most, for however many.
-    """
+def kept_records(members: Iterable[Membership]) -> dict[int, WorkRecord]:
+    """Primary key -> record, of some members; counted now where none is kept yet."""
     keys = [member.pk for member in members]
-    behind = _behind(keys)
-    if behind:
-        keep(records_of(behind))
-    return WorkRecord.objects.in_bulk(keys)
+    found: dict[int, WorkRecord] = WorkRecord.objects.in_bulk(keys)
+    return found | keep(records_of([key for key in keys if key not in found]))
+
+
+def kept_record(membership: Membership) -> WorkRecord:
+    """The same of one member."""
+    return kept_records([membership])[membership.pk]
+
+
+def keep_those_at_work() -> None:
+    """Count anew the work of everybody who holds a HIT, so that no record is older than the last time."""
+    holding = Membership.objects.filter(
+        worker__assignments__in=Assignment.objects.live(), project=F("worker__assignments__project")
+    )
+    keys = sorted(set(holding.values_list("pk", flat=True)))
+    for first in range(0, len(keys), AT_ONCE):
+        keep(records_of(keys[first : first + AT_ONCE]))
+
+
+def keep_work(*, project_id: int, workers: Collection[int]) -> None:
+    """Count the work of some workers on a project anew, where that changed outside of a HIT, and keep it."""
+    members = Membership.objects.filter(project=project_id, worker__in=workers)
+    keep(records_of(members.values_list("pk", flat=True)))
 
 
 def keep_record(membership: Membership) -> WorkRecord:
@@ -44,17 +64,6 @@ def keep(records: Mapping[int, Record]) -> dict[int, WorkRecord]:
         rows, update_conflicts=True, unique_fields=["membership"], update_fields=COUNTED
     )
     return {row.membership_id: row for row in rows}
-
-
-def _behind(keys: Collection[int]) -> list[int]:
-    """Members whose record is not kept, or not that of all their answers, or may change by an undo."""
-    given = Judgment.objects.given().filter(worker=OuterRef("worker"), question__project=OuterRef("project"))
-    holding = Assignment.objects.live().filter(worker=OuterRef("worker"), project=OuterRef("project"))
-    found = Membership.objects.filter(pk__in=keys).annotate(
-        last_at=Subquery(given.order_by("-at").values("at")[:1]), holds=Exists(holding)
-    )
-    rows = found.values_list("pk", "holds", "last_at", "record", "record__last_at")
-    return [pk for pk, holds, last_at, kept, known in rows if kept is None or holds or last_at != known]
 
 
 def _row(member: int, record: Record) -> WorkRecord:

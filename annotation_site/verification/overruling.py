@@ -20,6 +20,7 @@ from annotation_site.verification import deciding
 from annotation_site.verification.by_hand import by_hand_in
 from annotation_site.verification.fold import open_nodes
 from annotation_site.verification.ground import ground_of, leaves_of
+from annotation_site.verification.keeping import keep_work
 from annotation_site.verification.locks import hold_trees
 from annotation_site.verification.models import (
     SET_ASIDE,
@@ -97,6 +98,7 @@ def reopen(*, tree: Tree, node: int, reason: str, by: AbstractBaseUser, at: date
         withdraw(cluster, ground_of(tree.pk), f"reopened by hand: {reason}", at)
     reconsider(tree.pk, positions, because=f"a mask was reopened by hand: {reason}", at=at)
     _ask_again(tree, lo, hi, at)
+    keep_work(project_id=tree.round.project_id, workers=[assignment.worker_id for assignment in live])
     return made
 
 

@@ -28,7 +28,7 @@ from annotation_site.verification.answering import undo_answer
 from annotation_site.verification.gold_answers import GIVEN, IS_RIGHT, RIGHT, gold_answers, is_right
 from annotation_site.verification.gold_review import retire_gold
 from annotation_site.verification.hits import note_unseen
-from annotation_site.verification.keeping import keep_record, up_to_date
+from annotation_site.verification.keeping import keep_record, keep_those_at_work, kept_records
 from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Decision, Item, Judgment, Says
 from annotation_site.verification.records import record_of
@@ -261,8 +261,11 @@ def test_it_is_the_same_while_somebody_works_and_after_they_were_set_aside(
     gold, masks = gold_and_masks(ada)
     ada.answer(masks[0])
     ada.answer(gold[0])
+    assert told_alike(surfaces, ada.member) == before, "As of the latest count, wherever it is told."
+    keep_those_at_work()
     assert told_alike(surfaces, ada.member).answers == before.answers + 2
     undo_answer(item_key=masks[0].key, assignment_id=masks[0].assignment_id, at=ada.clock())
+    keep_those_at_work()
     assert told_alike(surfaces, ada.member).answers == before.answers + 1
     since = Judgment.objects.filter(worker=ada.member.worker, of_gold=False).order_by("at")[6].at
     stop_worker(membership=ada.member, reason="too sure", at=ada.clock(), by="eve", since=since)
@@ -271,17 +274,19 @@ def test_it_is_the_same_while_somebody_works_and_after_they_were_set_aside(
     reinstate_worker(membership=ada.member, reason="a talk", at=ada.clock(), by="eve")
     again, _ = gold_and_masks(ada)
     ada.answer(again[0], wrong(again[0]))
+    keep_those_at_work()
     told = told_alike(surfaces, ada.member)
     assert (told.answers, told.gold) == (before.answers + 2, (0, 1)), "They are judged anew."
 
 
-def test_bringing_records_up_to_date_takes_as_many_statements_for_many_as_for_one(project: Project) -> None:
+def test_records_are_counted_in_as_many_statements_for_many_as_for_one(project: Project) -> None:
     counts = []
     for number in range(3):
         Person.of(project, f"Person {number}").open()
         members = list(project.members.all())
         with counted_queries() as statements:
-            assert up_to_date(members).keys() == {member.pk for member in members}
+            keep_those_at_work()
+            assert kept_records(members).keys() == {member.pk for member in members}
         counts.append(len(statements))
     assert len(set(counts)) == 1
 

@@ -33,7 +33,7 @@ from annotation_site.marketplaces.messaging import Route, route_to
 from annotation_site.people.models import Membership, Standing, StandingChange
 from annotation_site.people.qualification.policy import vouch
 from annotation_site.verification import trust
-from annotation_site.verification.keeping import up_to_date
+from annotation_site.verification.keeping import kept_records
 from annotation_site.verification.withdrawing import resting_on
 
 
@@ -242,7 +242,7 @@ def _member(view: ProjectView, pk: int) -> Membership:
 
 def _with_work(members: Sequence[Membership]) -> Sequence[Membership]:
     """The members, each with its record."""
-    records = up_to_date(members)
+    records = kept_records(members)
     for member in members:
         member.work = records[member.pk]  # type: ignore[attr-defined]
     return members

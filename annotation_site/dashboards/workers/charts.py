@@ -16,6 +16,7 @@ from annotation_site.people.models import Membership
 from annotation_site.people.policies import policy_of
 from annotation_site.people.standing import CONFIDENCE
 from annotation_site.verification.gold_answers import RIGHT, gold_answers
+from annotation_site.verification.keeping import kept_record
 from annotation_site.verification.models import UNDONE
 from annotation_site.verification.records import judged_since
 
@@ -30,6 +31,7 @@ WITH mine AS (
   SELECT j.at, j.elapsed_ms, ntile(%(points)s) OVER (ORDER BY j.at, j.id) AS part
   FROM verification_judgment j JOIN verification_question q ON q.id = j.question_id
   WHERE j.worker_id = %(worker)s AND q.project_id = %(project)s AND j.retracted_because <> %(undone)s
+    AND j.at <= %(until)s
 )
 SELECT max(at), count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY elapsed_ms) / 1000.0
 FROM mine GROUP BY part ORDER BY part
@@ -59,7 +61,9 @@ def gold_chart(member: Membership) -> Chart:
 
     As in the record, counting begins anew with a reinstatement.
     """
-    mine = gold_answers().filter(worker=member.worker_id, question__project=member.project_id)
+    mine = gold_answers().filter(
+        worker=member.worker_id, question__project=member.project_id, at__lte=_until(member)
+    )
     rights = mine.annotate(is_right=Case(When(RIGHT, then=True), default=Value(False)))
     given = list(rights.order_by("at", "pk").values_list("at", "is_right"))
     policy = policy_of(member.project_id)
@@ -85,8 +89,9 @@ def _gold_rows(given: Sequence[tuple[datetime, bool]]) -> Iterator[Row]:
 
 def pace_chart(member: Membership) -> Chart:
     """The middle time of an answer, over equal numbers of answers in the order they were given."""
-    given: dict[str, str | int] = {
+    given: dict[str, str | int | datetime] = {
         "points": POINTS, "worker": member.worker_id, "project": member.project_id, "undone": UNDONE,
+        "until": _until(member),
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(PACE, given)
@@ -94,6 +99,11 @@ def pace_chart(member: Membership) -> Chart:
     policy = policy_of(member.project_id)
     lines = [("watched", policy.watch_faster_ms / 1000), ("stopped", policy.stop_faster_ms / 1000)]
     return Chart(("at", "answers", "seconds, median"), rows, lines)
+
+
+def _until(member: Membership) -> datetime:
+    """The last answer of the record, so that a chart ends with what that says."""
+    return kept_record(member).last_at or member.joined_at
 
 
 CHARTS = {"gold": gold_chart, "pace": pace_chart}

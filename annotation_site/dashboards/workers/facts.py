@@ -12,7 +12,7 @@ from annotation_site.marketplaces.accounts import Account, account_of, is_paid_b
 from annotation_site.marketplaces.messaging import Route, route_to
 from annotation_site.marketplaces.models import Contact, Message, Payment, Submission
 from annotation_site.people.models import Membership, StandingChange, Worker, WorkRecord
-from annotation_site.verification.keeping import up_to_date
+from annotation_site.verification.keeping import kept_record
 
 SHOWN = 50
 """Changes, payments and messages of a page, the latest first."""
@@ -27,7 +27,7 @@ class WorkerFacts:
     @cached_property
     def record(self) -> WorkRecord:
         """What their work amounts to."""
-        return up_to_date([self.member])[self.member.pk]
+        return kept_record(self.member)
 
     @cached_property
     def changes(self) -> QuerySet[StandingChange]:

@@ -16,7 +16,7 @@ from django.db.models.functions import Cast, Coalesce, Lower, NullIf
 from annotation_site.catalog.models import Project
 from annotation_site.marketplaces.accounts import Account, accounts_of
 from annotation_site.people.models import Membership, Standing, WorkRecord
-from annotation_site.verification.keeping import up_to_date
+from annotation_site.verification.keeping import kept_records
 from annotation_site.verification.models import Assignment
 
 PAGE = 50
@@ -136,7 +136,7 @@ def _rows(project: Project, members: Sequence[Membership]) -> list[Row]:
     accounts = accounts_of(project, workers)
     live = Assignment.objects.live().filter(project=project, worker__in=workers)
     at_work = set(live.values_list("worker", flat=True))
-    records = up_to_date(members)
+    records = kept_records(members)
     return [
         Row(member, records[member.pk], accounts[member.worker_id], member.worker_id in at_work)
         for member in members

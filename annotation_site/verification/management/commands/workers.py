@@ -13,7 +13,7 @@ from annotation_site.catalog.models import Project
 from annotation_site.catalog.rounds import UnknownProject, find_project
 from annotation_site.people.models import Membership
 from annotation_site.verification import trust
-from annotation_site.verification.keeping import up_to_date
+from annotation_site.verification.keeping import kept_record
 
 
 class Command(BaseCommand):
@@ -66,7 +66,7 @@ class Command(BaseCommand):
 
     def _list(self, members: Any) -> None:
         for member in members.select_related("worker").iterator(chunk_size=500):
-            record = up_to_date([member])[member.pk]
+            record = kept_record(member)
             self.stdout.write(
                 f"{member.pk:>6}  {member.standing:<9}  {member.worker}: "
                 f"gold {record.gold_right}/{record.gold_answered}, "
