@@ -155,14 +155,14 @@ def prune_webhooks() -> None:
 @task(name="maskgrove.reconcile_marketplaces")
 def reconcile_marketplaces() -> None:
     """Read back what marketplaces have: who handed in, who is to be approved, who may work there."""
-    reconciling.hear_all(at=timezone.now())
-    reconciling.reconcile_all(at=timezone.now())
+    reconciling.hear_all()
+    reconciling.reconcile_all()
 
 
 @task(name="maskgrove.look_at_posting")
 def look_at_posting(external_id: str) -> None:
     """Read back one posting that a marketplace sent word of."""
-    reconciling.hear([News(external_id)], at=timezone.now())
+    reconciling.hear([News(external_id)])
 
 
 @task(name="maskgrove.write_export")

@@ -99,7 +99,8 @@ def run_stage(
             check_ready(round_, stage)
         if force:
             _discard(claims, round_, stage)
-        _begin(run, at=clock())
+        if not _begin(run, at=clock()):
+            return run
         return _carry_out(claims, run, work, also=also, clock=clock)
 
 
@@ -211,7 +212,13 @@ def _discard(claims: Claims, round_: Round, stage: StageRun.Stage) -> None:
     )
 
 
-def _begin(run: StageRun, *, at: datetime) -> None:
+@transaction.atomic
+def _begin(run: StageRun, *, at: datetime) -> bool:
+    """Let it run; or end it where its process was asked to stop and died before it heard that."""
+    run.refresh_from_db(from_queryset=StageRun.objects.select_for_update(no_key=True))
+    if run.state == State.RUNNING and run.stop_requested:
+        _end(run, State.STOPPED, message="Stopped on request.", at=at)
+        return False
     StageRun.objects.filter(pk=run.pk).update(
         state=State.RUNNING,
         error="",
@@ -222,6 +229,7 @@ def _begin(run: StageRun, *, at: datetime) -> None:
         detail=_without_deaths(run) | ({"deaths": deaths} if (deaths := _deaths(run)) else {}),
     )
     run.refresh_from_db()
+    return True
 
 
 def _without_deaths(run: StageRun) -> dict[str, Any]:

@@ -1,25 +1,27 @@
 """What a marketplace has is read back and compared: who handed in, who is to be approved, who may work there.
 
-Nothing here decides by what an address or a message said. All of it may run any number of times.
+Nothing here decides by what an address or a message said. All of it may run any number of times. Marketplaces
+allow about a request a second, so that a look may take minutes: the clock is asked after each answer.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from annotation_site.budget.ledger import BudgetSpent
 from annotation_site.marketplaces.listings import end_finished
 from annotation_site.marketplaces.models import Action, Listing, Posting, Submission
-from annotation_site.marketplaces.outbox import ask
+from annotation_site.marketplaces.outbox import Clock, Made, ask
 from annotation_site.marketplaces.paying import pay_in_full
 from annotation_site.marketplaces.providers import PROVIDERS, marketplace_of
-from annotation_site.marketplaces.seam import Marketplace, MarketplaceError, News, Seen
+from annotation_site.marketplaces.seam import MarketplaceError, News, Seen
 from annotation_site.people.models import Membership, Standing
 from annotation_site.people.qualification.models import Attempt
 from annotation_site.people.qualification.policy import attempts_left
@@ -40,28 +42,28 @@ ENDED = "Work on this project has ended."
 """What a stopped worker reads at the marketplace."""
 
 logger = logging.getLogger(__name__)
-Made = Callable[[Listing], Marketplace]
 
 
-def reconcile_all(*, at: datetime, made: Made = marketplace_of) -> int:
+def reconcile_all(*, clock: Clock = timezone.now, made: Made = marketplace_of) -> int:
     """Look at every listing that may still change; how many submissions were seen changed.
 
     Listings whose projects have nothing left to ask end with it.
     """
+    at = clock()
     end_finished(at=at)
     recent = Q(state=Listing.State.PUBLISHED) | Q(state=Listing.State.ENDED, ended_at__gt=at - AFTERWARDS)
-    return sum(_guarded(listing, at, made) for listing in Listing.objects.filter(recent).order_by("pk"))
+    return sum(_guarded(listing, clock, made) for listing in Listing.objects.filter(recent).order_by("pk"))
 
 
-def _guarded(listing: Listing, at: datetime, made: Made) -> int:
+def _guarded(listing: Listing, clock: Clock, made: Made) -> int:
     try:
-        return reconcile(listing, at=at, made=made)
+        return reconcile(listing, clock=clock, made=made)
     except MarketplaceError as error:  # The next look asks again; the others' listings are looked at.
         logger.warning("%s cannot be looked at: %s", listing, error)
         return 0
 
 
-def reconcile(listing: Listing, *, at: datetime, made: Made = marketplace_of) -> int:
+def reconcile(listing: Listing, *, clock: Clock = timezone.now, made: Made = marketplace_of) -> int:
     """Bring one listing's submissions and qualifications in line with both sides; submissions changed.
 
     Raises
@@ -71,9 +73,9 @@ def reconcile(listing: Listing, *, at: datetime, made: Made = marketplace_of) ->
     """
     changed, market = 0, made(listing)
     for posting in _to_look_at(listing):
-        changed += sum(take_over(posting, seen, at=at) for seen in market.submissions(posting))
-        _give_up_late(posting, listing, at)
-    ask_for_what_is_due(listing, at=at)
+        changed += sum(take_over(posting, seen, at=clock()) for seen in market.submissions(posting))
+        _give_up_late(posting, listing, clock())
+    ask_for_what_is_due(listing, at=clock())
     return changed
 
 
@@ -90,7 +92,7 @@ def _give_up_late(posting: Posting, listing: Listing, at: datetime) -> None:
     late.update(state=State.RETURNED, ended_at=at)
 
 
-def hear(news: Iterable[News], *, at: datetime, made: Made = marketplace_of) -> int:
+def hear(news: Iterable[News], *, clock: Clock = timezone.now, made: Made = marketplace_of) -> int:
     """Act on word that a marketplace sent: take over what only it can know, look at the rest."""
     heard, looked = 0, set()
     for word in news:
@@ -99,16 +101,16 @@ def hear(news: Iterable[News], *, at: datetime, made: Made = marketplace_of) -> 
             continue
         heard += 1
         if word.state:
-            _take_word(posting, word, at)
+            _take_word(posting, word, clock())
         elif posting.pk not in looked:
             looked.add(posting.pk)
             for seen in made(posting.listing).submissions(posting):
-                take_over(posting, seen, at=at)
-            ask_for_what_is_due(posting.listing, at=at)
+                take_over(posting, seen, at=clock())
+            ask_for_what_is_due(posting.listing, at=clock())
     return heard
 
 
-def hear_all(*, at: datetime) -> int:
+def hear_all(*, clock: Clock = timezone.now) -> int:
     """Read what every provider sent word of, where it does so by a queue."""
     heard = 0
     for provider in PROVIDERS:
@@ -116,7 +118,7 @@ def hear_all(*, at: datetime) -> int:
         if listed is None:
             continue
         try:
-            heard += hear(marketplace_of(listed).news(), at=at)
+            heard += hear(marketplace_of(listed).news(), clock=clock)
         except MarketplaceError as error:
             logger.warning("The news of %s cannot be read: %s", provider, error)
     return heard

@@ -90,9 +90,9 @@ def carry_on(
 def want(round_: Round, *, until: StageRun.Stage = Stage.OPEN) -> None:
     """Let workers carry the round on up to a stage; a stage that was stopped or failed is tried again."""
     Round.objects.filter(pk=round_.pk).update(carry_on_to=until)
-    StageRun.objects.filter(round=round_, state__in=[State.STOPPED, State.FAILED]).update(
-        state=State.WAITING, error="", message=""
-    )
+    runs = StageRun.objects.filter(round=round_)
+    runs.filter(state__in=[State.STOPPED, State.FAILED]).update(state=State.WAITING, error="", message="")
+    runs.filter(state=State.RUNNING).update(stop_requested=False)  # A stop that nobody has heard yet.
 
 
 def stop(round_: Round) -> None:

@@ -55,8 +55,8 @@ def listed(project: Project, **more: object) -> Listing:
 
 def sync() -> None:
     for _ in range(2):
-        reconciling.hear_all(at=timezone.now())
-        reconciling.reconcile_all(at=timezone.now())
+        reconciling.hear_all()
+        reconciling.reconcile_all()
         outbox.deliver_due()
 
 

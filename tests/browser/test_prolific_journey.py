@@ -46,7 +46,7 @@ def listing(prolific, tmp_path) -> Listing:
 
 def sync() -> None:
     for _ in range(2):
-        reconciling.reconcile_all(at=timezone.now())
+        reconciling.reconcile_all()
         outbox.deliver_due()
 
 

@@ -145,6 +145,26 @@ def test_stopping_reaches_the_stage_that_runs(round_: Round) -> None:
     assert run.stop_requested
 
 
+def test_a_stage_stopped_after_its_process_died_waits_until_it_is_wanted(round_: Round, queued) -> None:
+    want(round_)
+    StageRun.objects.create(round=round_, stage=Stage.TRAIN, state=State.RUNNING)
+    tasks.resume_pipelines()
+    stop(round_)
+    tasks.STAGE_TASKS[Stage.TRAIN](round_.pk)
+    assert states(round_) == {"train": "stopped"}
+    want(round_)
+    assert due(round_, at=NOON) == Stage.TRAIN
+
+
+def test_a_stop_is_forgotten_once_the_stage_is_wanted_again(round_: Round) -> None:
+    run = StageRun.objects.create(round=round_, stage=Stage.TRAIN, state=State.RUNNING)
+    stop(round_)
+    want(round_)
+    run.refresh_from_db()
+    assert not run.stop_requested
+    assert due(round_, at=NOON) == Stage.TRAIN
+
+
 def test_wanting_a_pipeline_queues_one_message(round_: Round, queued) -> None:
     with transaction.atomic():
         enqueue.run_pipeline(round_.project)

@@ -179,7 +179,7 @@ def test_who_handed_in_without_work_is_approved_by_hand_alone(client, market):
     listing = published("memory")
     arrival = Arrival(posting_of(listing).external_id, "S1", "W1", market.site)
     market.hand_in(visits.arrive(listing=listing, arrival=arrival, at=NOON).submission)
-    reconciling.reconcile_all(at=NOON)
+    reconciling.reconcile_all(clock=frozen(NOON))
     admin = signed_in(client, listing)
     assert (
         "without any work" in admin.get(address(listing.project), {"on": "memory-sandbox"}).content.decode()
@@ -193,7 +193,7 @@ def test_a_bonus_is_given_once_however_often_the_form_is_sent(client, market):
     listing = published("memory")
     worked(listing, market)
     for _ in range(2):
-        reconciling.reconcile_all(at=NOON)
+        reconciling.reconcile_all(clock=frozen(NOON))
         outbox.deliver_due(clock=frozen(NOON))
     admin, url = signed_in(client, listing), address(listing.project, f"submissions/{submission().pk}/")
     for _ in range(2):

@@ -127,11 +127,11 @@ class TestPublishing:
 class TestEnding:
     def test_a_listing_ends_with_the_questions_of_its_project(self, market):
         listing = published("memory")
-        reconciling.reconcile_all(at=NOON)
+        reconciling.reconcile_all(clock=frozen(NOON))
         listing.refresh_from_db()
         assert listing.state == Listing.State.PUBLISHED
         Cluster.objects.update(is_open=False)
-        reconciling.reconcile_all(at=NOON)
+        reconciling.reconcile_all(clock=frozen(NOON))
         listing.refresh_from_db()
         assert listing.state == Listing.State.ENDED
         outbox.deliver_due(clock=frozen(NOON))
@@ -140,14 +140,14 @@ class TestEnding:
     def test_it_stays_while_a_further_round_may_begin(self, market):
         listing = published("memory", open_project(most_rounds=2))
         Cluster.objects.update(is_open=False)
-        reconciling.reconcile_all(at=NOON)
+        reconciling.reconcile_all(clock=frozen(NOON))
         listing.refresh_from_db()
         assert listing.state == Listing.State.PUBLISHED
 
     def test_it_ends_when_the_budget_is_spent(self, market):
         listing = published("memory")
         set_caps(project=listing.project, questions=0, money=None)
-        reconciling.reconcile_all(at=NOON)
+        reconciling.reconcile_all(clock=frozen(NOON))
         listing.refresh_from_db()
         assert listing.state == Listing.State.ENDED
 
@@ -157,7 +157,7 @@ class TestEnding:
         work_through(visit)
         end(listing=listing, at=NOON)
         market.hand_in(visit.submission)
-        reconciling.reconcile_all(at=LATER)
+        reconciling.reconcile_all(clock=frozen(LATER))
         outbox.deliver_due(clock=frozen(LATER))
         assert market.done["approve"] == 1
 
@@ -335,25 +335,25 @@ class TestReconciling:
         visit = come(listing)
         work_through(visit)
         market.hand_in(visit.submission)
-        assert reconciling.reconcile_all(at=NOON) == 1
+        assert reconciling.reconcile_all(clock=frozen(NOON)) == 1
         assert submission().state == Submission.State.HANDED_IN
         outbox.deliver_due(clock=frozen(NOON))
-        assert reconciling.reconcile_all(at=LATER) == 1
+        assert reconciling.reconcile_all(clock=frozen(LATER)) == 1
         assert submission().state == Submission.State.APPROVED
-        assert reconciling.reconcile_all(at=LATER) == 0
+        assert reconciling.reconcile_all(clock=frozen(LATER)) == 0
         assert (market.done["approve"], market.done["reject"]) == (1, 0)
         assert spend_of(listing.project).money == Decimal("0.60")
 
     def test_nobody_is_paid_on_the_word_of_an_address(self, market):
         visit = come(published("memory"))
         work_through(visit)
-        reconciling.reconcile_all(at=NOON)
+        reconciling.reconcile_all(clock=frozen(NOON))
         assert not Action.objects.filter(kind=Action.Kind.APPROVE).exists()
 
     def test_handed_in_without_work_waits_for_a_person(self, market):
         listing = published("memory")
         market.hand_in(come(listing).submission)
-        reconciling.reconcile_all(at=NOON)
+        reconciling.reconcile_all(clock=frozen(NOON))
         assert [one.external_id for one in reconciling.unexplained(listing)] == ["S1"]
         assert not Action.objects.filter(kind=Action.Kind.APPROVE).exists()
 
@@ -363,8 +363,8 @@ class TestReconciling:
         visits.bind(visit=visit, assignment=claim_hit(membership=visit.membership, at=NOON))
         stop_worker(membership=visit.membership, reason="a test", at=NOON)
         market.hand_in(visit.submission)
-        reconciling.reconcile_all(at=NOON)
-        reconciling.reconcile_all(at=LATER)
+        reconciling.reconcile_all(clock=frozen(NOON))
+        reconciling.reconcile_all(clock=frozen(LATER))
         assert spend_of(listing.project).money == Decimal("0.60")
 
     def test_nobody_is_approved_whom_the_budget_cannot_pay(self, market):
@@ -374,14 +374,14 @@ class TestReconciling:
         stop_worker(membership=visit.membership, reason="a test", at=NOON)
         market.hand_in(visit.submission)
         set_caps(project=listing.project, questions=None, money=Decimal("0.10"))
-        reconciling.reconcile_all(at=NOON)
+        reconciling.reconcile_all(clock=frozen(NOON))
         assert not Action.objects.filter(kind=Action.Kind.APPROVE).exists()
 
     def test_what_was_given_back_is_known_by_word_alone(self, market):
         listing = published("memory")
         visit = come(listing)
         market.words = [reconciling.News(visit.submission.posting.external_id, "S1", "returned", LATER)]
-        assert reconciling.hear(market.news(), at=LATER) == 1
+        assert reconciling.hear(market.news(), clock=frozen(LATER)) == 1
         assert submission().state == Submission.State.RETURNED
         come(listing)
         assert submission().state == Submission.State.ARRIVED
@@ -390,8 +390,31 @@ class TestReconciling:
         visit = come(published("memory"))
         before = NOON - timedelta(minutes=1)
         word = reconciling.News(visit.submission.posting.external_id, "S1", "returned", before)
-        reconciling.hear([word], at=LATER)
+        reconciling.hear([word], clock=frozen(LATER))
         assert submission().state == Submission.State.ARRIVED
+
+    def test_word_without_a_time_is_about_who_came_while_it_was_waited_for(self, market):
+        listing, clock = published("memory"), Clock(NOON - timedelta(minutes=1))
+
+        def news():
+            visit = come(listing)
+            clock.go_on(timedelta(minutes=5))
+            yield reconciling.News(visit.submission.posting.external_id, "S1", "returned")
+
+        assert reconciling.hear(news(), clock=clock) == 1
+        assert submission().state == Submission.State.RETURNED
+        assert submission().ended_at > submission().arrived_at
+
+    def test_times_are_those_of_the_answers_of_a_slow_marketplace(self, market, monkeypatch):
+        clock, known = Clock(NOON), market.submissions
+        for _ in range(2):
+            market.hand_in(come(published("memory")).submission)
+        monkeypatch.setattr(
+            market, "submissions", lambda one: clock.go_on(timedelta(minutes=5)) or known(one)
+        )
+        assert reconciling.reconcile_all(clock=clock) == 2
+        handed_in = Submission.objects.order_by("handed_in_at").values_list("handed_in_at", flat=True)
+        assert list(handed_in) == [NOON + timedelta(minutes=5), NOON + timedelta(minutes=10)]
 
     def test_submissions_of_people_who_never_came_are_left_alone(self, market):
         posting = posting_of(published("memory"))
@@ -401,21 +424,21 @@ class TestReconciling:
         listing = published("memory")
         asked = []
         monkeypatch.setattr(market, "submissions", lambda posting: asked.append(posting.pk) or [])
-        reconciling.reconcile(listing, at=NOON)
+        reconciling.reconcile(listing, clock=frozen(NOON))
         assert asked == []
         visit = come(listing)
-        reconciling.reconcile(listing, at=NOON)
+        reconciling.reconcile(listing, clock=frozen(NOON))
         assert asked == [visit.submission.posting_id]
 
     def test_a_place_that_is_not_handed_in_in_time_counts_as_given_back(self, market):
         listing = published("memory", minutes=30)
         visit = come(listing)
-        reconciling.reconcile(listing, at=NOON + timedelta(minutes=80))
+        reconciling.reconcile(listing, clock=frozen(NOON + timedelta(minutes=80)))
         assert submission().state == Submission.State.ARRIVED
-        reconciling.reconcile(listing, at=NOON + timedelta(minutes=91))
+        reconciling.reconcile(listing, clock=frozen(NOON + timedelta(minutes=91)))
         assert submission().state == Submission.State.RETURNED
         market.hand_in(visit.submission)
-        reconciling.hear([reconciling.News(visit.submission.posting.external_id)], at=LATER)
+        reconciling.hear([reconciling.News(visit.submission.posting.external_id)], clock=frozen(LATER))
         assert submission().state == Submission.State.HANDED_IN
 
     def test_what_was_handed_in_while_nobody_looked_is_not_given_up(self, market):
@@ -423,7 +446,7 @@ class TestReconciling:
         visit = come(listing)
         work_through(visit)
         market.hand_in(visit.submission)
-        reconciling.reconcile(listing, at=NOON + timedelta(days=2))
+        reconciling.reconcile(listing, clock=frozen(NOON + timedelta(days=2)))
         assert submission().state == Submission.State.HANDED_IN
 
     def test_one_marketplace_that_is_away_does_not_hold_up_another(self, market, monkeypatch):
@@ -440,7 +463,7 @@ class TestReconciling:
             return ask(posting)
 
         monkeypatch.setattr(market, "submissions", submissions)
-        assert reconciling.reconcile_all(at=NOON) == 1
+        assert reconciling.reconcile_all(clock=frozen(NOON)) == 1
 
 
 class TestQualification:
@@ -449,7 +472,7 @@ class TestQualification:
         return published("memory", wants={"testers": 9, "test_reward": "0.05"})
 
     def tell(self) -> None:
-        reconciling.reconcile_all(at=NOON)
+        reconciling.reconcile_all(clock=frozen(NOON))
         outbox.deliver_due(clock=frozen(NOON))
 
     def test_those_who_may_work_are_granted_it_once(self, market, listing):
@@ -491,9 +514,9 @@ class TestMembersOfAMarketplace:
         work_through(visit)
         market.hand_in(visit.submission)
         for _ in range(2):
-            reconciling.reconcile_all(at=NOON)
+            reconciling.reconcile_all(clock=frozen(NOON))
             outbox.deliver_due(clock=frozen(NOON))
-        reconciling.reconcile_all(at=NOON)
+        reconciling.reconcile_all(clock=frozen(NOON))
         return visit.membership
 
     def test_what_was_approved_is_paid(self, member):
@@ -548,7 +571,7 @@ class TestBonus:
         work_through(visit)
         market.hand_in(visit.submission)
         for _ in range(2):
-            reconciling.reconcile_all(at=NOON)
+            reconciling.reconcile_all(clock=frozen(NOON))
             outbox.deliver_due(clock=frozen(NOON))
         return submission()
 

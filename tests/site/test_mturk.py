@@ -66,8 +66,8 @@ def hand_in(turk: MTurkStandIn, visit: visits.Visit) -> None:
 
 
 def sync(at=NOON) -> None:
-    reconciling.hear_all(at=at)
-    reconciling.reconcile_all(at=at)
+    reconciling.hear_all(clock=frozen(at))
+    reconciling.reconcile_all(clock=frozen(at))
     outbox.deliver_due(clock=frozen(at))
 
 
@@ -243,7 +243,7 @@ class TestWork:
         visit = come(turk, listing)
         visits.bind(visit=visit, assignment=claim_hit(membership=visit.membership, at=NOON))
         turk.give_back(visit.submission.external_id)
-        reconciling.hear_all(at=NOON + timedelta(days=3650))
+        reconciling.hear_all(clock=frozen(NOON + timedelta(days=3650)))
         assert submission().state == Submission.State.RETURNED
         assert turk.messages == []
 
@@ -265,7 +265,7 @@ class TestWork:
     def test_a_message_that_nobody_understands_does_not_stay_in_the_way(self, turk, caplog):
         published("mturk")
         turk.messages = [{"Body": "?", "MessageId": "1", "ReceiptHandle": "1"}]
-        assert reconciling.hear_all(at=NOON) == 0
+        assert reconciling.hear_all(clock=frozen(NOON)) == 0
         assert turk.messages == []
         assert "not understood" in caplog.text
 

@@ -52,7 +52,7 @@ def come(prolific: ProlificStandIn, listing: Listing, participant: str = "P1") -
 
 
 def sync(at=NOON) -> None:
-    reconciling.reconcile_all(at=at)
+    reconciling.reconcile_all(clock=frozen(at))
     outbox.deliver_due(clock=frozen(at))
 
 
@@ -151,7 +151,7 @@ class TestWork:
         visit = come(prolific, listing)
         work_through(visit)
         prolific.hand_in(visit.submission.external_id, "")
-        reconciling.reconcile_all(at=NOON)
+        reconciling.reconcile_all(clock=frozen(NOON))
         prolific.submissions[visit.submission.external_id]["participant_id"] = "P2"
         outbox.deliver_due(clock=frozen(NOON))
         assert "another participant" in ACTIONS.get(kind=Action.Kind.APPROVE).error
@@ -160,7 +160,7 @@ class TestWork:
         visit = come(prolific, listing)
         work_through(visit)
         prolific.hand_in(visit.submission.external_id, "")
-        reconciling.reconcile_all(at=NOON)
+        reconciling.reconcile_all(clock=frozen(NOON))
         prolific.broken = [200, 502]
         assert outbox.deliver_due(clock=frozen(NOON)) == 0
         assert outbox.deliver_due(clock=frozen(LATER)) == 1

@@ -172,6 +172,19 @@ def test_requesting_a_stop_reaches_running_stages_only(round_: Round) -> None:
     assert (waiting.stop_requested, running.stop_requested) == (False, True)
 
 
+def test_a_stop_that_a_dead_process_did_not_hear_holds_for_who_takes_over(round_: Round) -> None:
+    StageRun.objects.create(round=round_, stage=Stage.TRAIN, state=State.RUNNING, done=4, total=9)
+    assert stages.request_stop(round_) == 1
+    run = run_stage(round_, Stage.TRAIN, lambda report: pytest.fail("It was stopped."))
+    assert (run.state, run.stop_requested, run.done) == (State.STOPPED, False, 4)
+    assert run_stage(round_, Stage.TRAIN, nothing).state == State.DONE
+
+
+def test_an_old_stop_does_not_end_a_stage_that_failed_since(round_: Round) -> None:
+    StageRun.objects.create(round=round_, stage=Stage.TRAIN, state=State.FAILED, stop_requested=True)
+    assert run_stage(round_, Stage.TRAIN, nothing).state == State.DONE
+
+
 def test_whoever_watches_may_stop_it_too(round_: Round) -> None:
     def watch(done: int, total: int, message: str = "") -> None:
         if done == 2:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.utils import timezone
 
 from annotation_site.marketplaces import outbox, reconciling
 
@@ -15,7 +14,7 @@ class Command(BaseCommand):
 
     def handle(self, **_options: Any) -> None:
         outbox.deliver_due()
-        heard = reconciling.hear_all(at=timezone.now())
-        changed = reconciling.reconcile_all(at=timezone.now())
+        heard = reconciling.hear_all()
+        changed = reconciling.reconcile_all()
         told = outbox.deliver_due()
         self.stdout.write(f"Heard {heard} news, saw {changed} submissions changed, told {told} things.")
