@@ -13,7 +13,7 @@ from datetime import datetime
 from django.db import transaction
 from scipy.stats import beta
 
-from annotation_site.people.models import Membership, Standing, StandingChange, TrustPolicy, WorkRecord
+from annotation_site.people.models import Membership, Standing, StandingChange, TrustPolicy
 
 CONFIDENCE = 0.95
 
@@ -179,7 +179,6 @@ def change_standing(*, membership: Membership, to: Standing, reason: str, at: da
     if before == to:
         return False
     Membership.objects.filter(pk=membership.pk).update(standing=to)
-    WorkRecord.objects.filter(membership=membership).exclude(doubt="").update(doubt="")
     StandingChange.objects.create(membership=membership, before=before, after=to, reason=reason, by=by, at=at)
     return True
 

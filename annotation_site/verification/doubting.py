@@ -8,31 +8,34 @@ from django.db import transaction
 
 from annotation_site.people.models import GoldItem, Membership, Standing, StandingChange, WorkRecord
 from annotation_site.people.policies import policy_of
-from annotation_site.people.standing import assess, note_worker
-from annotation_site.verification.records import record_of
+from annotation_site.people.standing import Record, assess, note_worker
+from annotation_site.verification.gold_answers import workers_of
+from annotation_site.verification.keeping import keep_work
 
 
 @transaction.atomic
 def doubt_stops(*, item: GoldItem, at: datetime) -> int:
-    """Look again at those who answered a gold item and were stopped by the site; how many stops are doubtful.
+    """Count the work anew of those who answered gold that was retired; how many stops are doubtful for it.
 
-    A stop is doubtful when their record of that moment, without what was retired since, stops nobody. That is
-    noted among the changes of their standing and shown where workers are listed. Safe to repeat.
+    A stop by the site is doubtful when their record of that moment, without what was retired since, stops
+    nobody. That is noted among the changes of their standing and shown where workers are listed. Safe to
+    repeat.
     """
-    answered = Membership.objects.filter(
-        project=item.project_id, standing=Standing.STOPPED, worker__judgments__question__gold=item
+    workers = workers_of(item)
+    members = Membership.objects.filter(
+        project=item.project_id, standing=Standing.STOPPED, worker__in=workers
     )
-    members = answered.select_related("worker").order_by("pk").distinct()
-    return sum(_doubt(member, item, at) for member in members)
+    stopped = list(members.order_by("pk").select_for_update(no_key=True))  # Before records: see `locks`.
+    records = keep_work(project_id=item.project_id, workers=workers)
+    return sum(_doubt(member, records[member.pk], item, at) for member in stopped)
 
 
-def _doubt(member: Membership, item: GoldItem, at: datetime) -> bool:
+def _doubt(member: Membership, record: Record, item: GoldItem, at: datetime) -> bool:
     stops = StandingChange.objects.filter(membership=member, after=Standing.STOPPED)
     stop = stops.exclude(before=Standing.STOPPED).order_by("-at", "-pk").first()
-    is_doubted = WorkRecord.objects.filter(membership=member).exclude(doubt="").exists()
-    if stop is None or stop.by or is_doubted:
+    kept = WorkRecord.objects.filter(membership=member)
+    if stop is None or stop.by or kept.exclude(doubt="").exists():
         return False
-    record = record_of(member)  # As of the stop.
     earned, _ = assess(record, policy_of(item.project_id), current=Standing.QUALIFIED)
     if earned == Standing.STOPPED:
         return False
@@ -42,5 +45,5 @@ def _doubt(member: Membership, item: GoldItem, at: datetime) -> bool:
         " which stops nobody."
     )
     note_worker(membership=member, text=told, at=at, by="")
-    WorkRecord.objects.update_or_create(membership=member, defaults={"doubt": told})
+    kept.update(doubt=told)
     return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from django.db.models import Q
 
+from annotation_site.people.models import GoldItem
 from annotation_site.verification.models import Judgment, JudgmentQuerySet, Says
 
 RIGHT = Q(says=Says.YES, question__gold__is_correct=True) | Q(says=Says.NO, question__gold__is_correct=False)
@@ -34,6 +35,12 @@ def gold_answers() -> JudgmentQuerySet:
     """The answers of `GIVEN`."""
     on_gold = Judgment.objects.counting().filter(of_gold=True, question__gold__retired_at__isnull=True)
     return on_gold.exclude(UNSEEN)
+
+
+def workers_of(item: GoldItem) -> set[int]:
+    """The primary keys of those who answered a gold item, used still or not."""
+    answers = Judgment.objects.given().filter(question__gold=item).order_by()
+    return set(answers.values_list("worker", flat=True))
 
 
 def is_right(judgment: Judgment) -> bool | None:

@@ -14,9 +14,9 @@ from annotation_site.catalog.models import Mask, Project
 from annotation_site.people.models import GoldItem, Standing
 from annotation_site.people.standing import at_least
 from annotation_site.verification.doubting import doubt_stops
-from annotation_site.verification.gold_answers import RIGHT, gold_answers
+from annotation_site.verification.gold_answers import RIGHT, gold_answers, workers_of
 from annotation_site.verification.keeping import keep_work
-from annotation_site.verification.models import Judgment, Question, Says
+from annotation_site.verification.models import Question, Says
 
 Origin = GoldItem.Origin
 OF_POOL = (Origin.MARKED, Origin.AGREED)
@@ -87,15 +87,13 @@ def retire_gold(*, item: GoldItem, because: str, at: datetime) -> bool:
     if in_use.update(retired_at=at, retired_because=because[:200]) != 1:
         return False
     item.retired_at, item.retired_because = at, because[:200]
-    _count_anew(item)
     doubt_stops(item=item, at=at)
     return True
 
 
 def _count_anew(item: GoldItem) -> None:
     """Keep the records of those who answered a gold item, now that it counts in another way."""
-    answers = Judgment.objects.given().filter(question__gold=item).order_by()
-    keep_work(project_id=item.project_id, workers=set(answers.values_list("worker", flat=True)))
+    keep_work(project_id=item.project_id, workers=workers_of(item))
 
 
 @transaction.atomic

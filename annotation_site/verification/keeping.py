@@ -7,8 +7,9 @@ tells the same as everybody.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 
+from django.db import transaction
 from django.db.models import F
 
 from annotation_site.people.models import Membership, WorkRecord
@@ -26,9 +27,12 @@ AT_ONCE = 50
 
 def kept_records(members: Iterable[Membership]) -> dict[int, WorkRecord]:
     """Primary key -> record, of some members; counted now where none is kept yet."""
-    keys = [member.pk for member in members]
+    keys = {member.pk for member in members}
     found: dict[int, WorkRecord] = WorkRecord.objects.in_bulk(keys)
-    return found | keep(records_of([key for key in keys if key not in found]))
+    if missing := keys - found.keys():
+        keep_records(missing)
+        found |= WorkRecord.objects.in_bulk(missing)
+    return found
 
 
 def kept_record(membership: Membership) -> WorkRecord:
@@ -43,27 +47,39 @@ def keep_those_at_work() -> None:
     )
     keys = sorted(set(holding.values_list("pk", flat=True)))
     for first in range(0, len(keys), AT_ONCE):
-        keep(records_of(keys[first : first + AT_ONCE]))
+        keep_records(keys[first : first + AT_ONCE])
 
 
-def keep_work(*, project_id: int, workers: Collection[int]) -> None:
-    """Count the work of some workers on a project anew, where that changed outside of a HIT, and keep it."""
-    members = Membership.objects.filter(project=project_id, worker__in=workers)
-    keep(records_of(members.values_list("pk", flat=True)))
+@transaction.atomic
+def keep_records(members: Iterable[int]) -> dict[int, Record]:
+    """Count the work of members anew, by primary key, and keep what that comes to.
 
-
-def keep_record(membership: Membership) -> WorkRecord:
-    """Count a member's work anew and keep that."""
-    return keep(records_of([membership.pk]))[membership.pk]
-
-
-def keep(records: Mapping[int, Record]) -> dict[int, WorkRecord]:
-    """Keep the records of members; what they are told to be from now on, by primary key."""
-    rows = [_row(member, record) for member, record in sorted(records.items())]  # One order: no deadlock.
+    The records are held before anything is counted: of several who count at the same time, the one who keeps
+    last has counted last.
+    """
+    keys = _hold(members)
+    found = records_of(keys)
     WorkRecord.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=["membership"], update_fields=COUNTED
+        [_row(member, record) for member, record in found.items()],
+        update_conflicts=True,
+        unique_fields=["membership"],
+        update_fields=COUNTED,
     )
-    return {row.membership_id: row for row in rows}
+    return found
+
+
+def keep_work(*, project_id: int, workers: Collection[int]) -> dict[int, Record]:
+    """The same of some workers on a project, whose work changed outside of a HIT."""
+    members = Membership.objects.filter(project=project_id, worker__in=workers)
+    return keep_records(members.values_list("pk", flat=True))
+
+
+def _hold(members: Iterable[int]) -> list[int]:
+    """Hold the records of members until the transaction ends, new ones, too, in the order of `locks`."""
+    keys = sorted(members)
+    WorkRecord.objects.bulk_create([WorkRecord(membership_id=key) for key in keys], ignore_conflicts=True)
+    held = WorkRecord.objects.filter(pk__in=keys).order_by("pk").select_for_update(no_key=True)
+    return list(held.values_list("pk", flat=True))
 
 
 def _row(member: int, record: Record) -> WorkRecord:

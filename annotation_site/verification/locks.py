@@ -8,7 +8,8 @@
 3. the row of one Cluster, and with an answer that splits it those below it,
 4. rows of Questions, in one statement that takes them in ascending order (in any number of statements under
    exclusive tree locks),
-5. the row of the Budget; who holds trees alone may go back to their clusters and questions with it.
+5. the row of the Budget; who holds trees alone may go back to their clusters and questions with it,
+6. the rows of WorkRecords, ascending, in one statement: who counts work anew waits for nothing more.
 
 A claim renews the Assignment that the worker holds, if any, in a transaction of its own. Then it holds the
 membership, the worker and, where there is no such Assignment, the Budget; from there on it waits for nothing:

@@ -122,11 +122,6 @@ def records_of(members: Collection[int]) -> dict[int, Record]:
         return {row[0]: _record(*row[1:]) for row in cursor.fetchall()}
 
 
-def record_of(membership: Membership) -> Record:
-    """The same of one member."""
-    return records_of([membership.pk])[membership.pk]
-
-
 def _record(
     answers: int,
     last_at: datetime | None,

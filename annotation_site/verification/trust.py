@@ -7,11 +7,10 @@ from datetime import datetime
 from django.db import transaction
 
 from annotation_site.budget.terms import Partial
-from annotation_site.people.models import Membership, Standing
+from annotation_site.people.models import Membership, Standing, WorkRecord
 from annotation_site.people.policies import policy_of
 from annotation_site.people.standing import assess, change_standing, hold_membership, note_worker
-from annotation_site.verification.keeping import keep, keep_record
-from annotation_site.verification.records import record_of
+from annotation_site.verification.keeping import keep_records
 from annotation_site.verification.releasing import release_live
 from annotation_site.verification.withdrawing import Retraction, restore_worker, retract_worker
 
@@ -25,8 +24,7 @@ def review_standing(*, project_id: int, worker_id: int, at: datetime) -> Standin
     """
     membership = Membership.objects.select_related("worker").get(project=project_id, worker=worker_id)
     policy = policy_of(project_id)
-    record = record_of(membership)
-    keep({membership.pk: record})
+    record = keep_records([membership.pk])[membership.pk]
     earned, reason = assess(record, policy, current=Standing(membership.standing))
     if earned == Standing.STOPPED and membership.standing != Standing.STOPPED:
         stop_worker(membership=membership, reason=reason, at=at, retract=policy.retract_stopped)
@@ -66,7 +64,7 @@ def stop_worker(
     lost = Retraction(0, 0)
     if retract:
         lost = retract_worker(membership=membership, reason=reason, at=at, since=since)
-    keep_record(membership)
+    keep_records([membership.pk])
     return lost
 
 
@@ -82,4 +80,5 @@ def reinstate_worker(
         change_standing(membership=membership, to=Standing.QUALIFIED, reason=reason, by=by, at=at)
     if restore:
         restore_worker(membership=membership, at=at)
-    keep_record(membership)
+    keep_records([membership.pk])
+    WorkRecord.objects.filter(membership=membership).update(doubt="")

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from annotation_site.catalog.models import Category, Image, Mask, Project, Role, Round, Tree
 from annotation_site.people.members import invite
 from annotation_site.people.models import GoldItem, Membership
+from annotation_site.people.standing import Record
 from annotation_site.verification.answering import Answer, record_answer
 from annotation_site.verification.claiming import claim_hit
 from annotation_site.verification.models import Assignment, Decision, Item, Says
 from annotation_site.verification.opening import open_campaign
+from annotation_site.verification.records import records_of
 from tests.factories import NOON, CategoryFactory, ImageFactory, ProjectFactory, RoundFactory, rectangle
 from tests.pipeline.made_trees import random_tree_of_halves
 
@@ -99,6 +101,11 @@ def add_tree(
         for position, (right, score) in enumerate(zip(correct, scores.tolist(), strict=True))
     )  # fmt: skip
     return tree
+
+
+def record_of(member: Membership) -> Record:
+    """What a member's work amounts to, counted now."""
+    return records_of([member.pk])[member.pk]
 
 
 def add_gold(project: Project, count: int) -> None:

@@ -19,8 +19,8 @@ from annotation_site.people.standing import GoldRecord
 from annotation_site.verification.answering import record_answer
 from annotation_site.verification.claiming import claim_hit
 from annotation_site.verification.models import Assignment
-from annotation_site.verification.records import record_of
 from tests.scene_campaigns import scene_campaign
+from tests.site.campaigns import record_of
 
 pytestmark = pytest.mark.django_db
 

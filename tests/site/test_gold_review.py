@@ -22,9 +22,8 @@ from annotation_site.verification.gold_review import (
 )
 from annotation_site.verification.leases import look_after
 from annotation_site.verification.models import Item, Question, Says
-from annotation_site.verification.records import record_of
 from tests.factories import NOON
-from tests.site.campaigns import Person, items, masks_only, opened, project_with_clusters, truth
+from tests.site.campaigns import Person, items, masks_only, opened, project_with_clusters, record_of, truth
 
 pytestmark = pytest.mark.django_db
 Origin = GoldItem.Origin

@@ -17,7 +17,7 @@ from django.test import Client
 
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
-from annotation_site.budget.ledger import set_caps
+from annotation_site.budget.caps import set_caps
 from annotation_site.catalog.models import Project
 from annotation_site.dashboards.workers.charts import gold_chart, pace_chart
 from annotation_site.marketplaces.accounts import account_of
@@ -28,10 +28,9 @@ from annotation_site.verification.answering import undo_answer
 from annotation_site.verification.gold_answers import GIVEN, IS_RIGHT, RIGHT, gold_answers, is_right
 from annotation_site.verification.gold_review import retire_gold
 from annotation_site.verification.hits import note_unseen
-from annotation_site.verification.keeping import keep_record, keep_those_at_work, kept_records
+from annotation_site.verification.keeping import keep_records, keep_those_at_work, kept_record, kept_records
 from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Decision, Item, Judgment, Says
-from annotation_site.verification.records import record_of
 from annotation_site.verification.trust import reinstate_worker, review_standing, stop_worker
 from tests.factories import NOON
 from tests.site.api_ground import client_of
@@ -291,6 +290,24 @@ def test_records_are_counted_in_as_many_statements_for_many_as_for_one(project: 
     assert len(set(counts)) == 1
 
 
+@pytest.mark.parametrize("place", ["page", "team", "overview", "api"])
+def test_lists_take_as_many_statements_for_many_workers_as_for_few(project: Project, place: str) -> None:
+    surfaces = Surfaces(project)
+    look = {
+        "page": lambda: surfaces.page("workers/"), "team": lambda: surfaces.page("team/"),
+        "overview": lambda: surfaces.page("live/"), "api": surfaces.json,
+    }[place]  # fmt: skip
+    counts = []
+    for number in range(3):
+        new = [Person.of(project, f"Person {number} {n}") for n in range(2)]
+        keep_records([person.member.pk for person in new])
+        look()
+        with counted_queries() as statements:
+            look()
+        counts.append(len(statements))
+    assert len(set(counts)) == 1
+
+
 def test_python_querysets_and_statements_say_the_same_of_answers_to_gold(ada: Person) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT j.id, {IS_RIGHT} {GIVEN}")
@@ -305,7 +322,8 @@ def test_python_querysets_and_statements_say_the_same_of_answers_to_gold(ada: Pe
 
 
 def test_a_record_is_kept_as_it_is_counted(ada: Person) -> None:
-    record, kept = record_of(ada.member), keep_record(ada.member)
+    record = keep_records([ada.member.pk])[ada.member.pk]
+    kept = kept_record(ada.member)
     assert (record.answers, record.last_at) == (kept.answers, kept.last_at)
     assert record.pace.clock_ms == kept.clock_ms
     assert GoldItem.objects.filter(retired_at__isnull=False).count() == 1

@@ -14,7 +14,6 @@ from annotation_site.verification.answering import record_answer
 from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Assignment, Cluster, Decision, Judgment, Question, Says
-from annotation_site.verification.records import record_of
 from annotation_site.verification.releasing import release_live
 from annotation_site.verification.trust import (
     note_worker,
@@ -32,6 +31,7 @@ from tests.site.campaigns import (
     opened,
     project_with_clusters,
     project_with_tree,
+    record_of,
     standing,
     truth,
 )
