@@ -20,6 +20,12 @@ Nodes: TypeAlias = NDArray[np.integer]
 Priorities: TypeAlias = NDArray[np.float64]
 
 
+NEEDS_TRUTH = (
+    "The strategy 'oracle' goes by the masks' true IoUs, which only simulations know (python -m "
+    "pipeline.experiments): choose 'expected_yield' for a project, or 'best_first', the paper's."
+)
+
+
 class MissingKnowledge(ValueError):
     """A strategy needs something that it was not given."""
 
@@ -91,9 +97,7 @@ def oracle(tree: Dendrogram, nodes: Nodes, known: Knowledge = NOTHING) -> Priori
         When the true IoUs are not given.
     """
     if known.iou_sum is None:
-        raise MissingKnowledge(
-            "The strategy 'oracle' needs the masks' true IoUs: give Knowledge(iou_sum=...)."
-        )
+        raise MissingKnowledge(NEEDS_TRUTH)
     lo, hi = tree.lo[nodes], tree.hi[nodes]
     return np.asarray((known.iou_sum[hi] - known.iou_sum[lo]) / (hi - lo), dtype=np.float64)
 
@@ -127,3 +131,6 @@ STRATEGIES: dict[str, Strategy] = {
     "expected_yield": expected_yield,
     "oracle": oracle,
 }
+
+OF_PROJECTS = tuple(name for name, strategy in STRATEGIES.items() if strategy is not oracle)
+"""Those that can be gone by where nobody knows the truth."""

@@ -19,7 +19,7 @@ from pipeline.decisions import RULES
 from pipeline.detection import DETECTORS
 from pipeline.linkage.methods import METHODS
 from pipeline.predictions import FEATURE_KINDS
-from pipeline.strategies import STRATEGIES
+from pipeline.strategies import NEEDS_TRUTH, OF_PROJECTS
 
 PARAMETERS = (
     "description", "instructions", "seed", "generated", "k_iou", "k_a", "k_pa", "n_s", "min_size",
@@ -31,7 +31,7 @@ PARAMETERS = (
 """What may be chosen of a project; the model's fields say what each means and its default."""
 
 CHOICES: Mapping[str, Collection[str]] = {
-    "strategy": STRATEGIES,
+    "strategy": OF_PROJECTS,
     "rule": RULES,
     "aggregation": AGGREGATIONS,
     "linkage": METHODS,
@@ -159,6 +159,8 @@ def check_choices(parameters: Mapping[str, Any]) -> None:
         raise ProjectRefused(
             f"No parameter is called {', '.join(unknown)}; there are {', '.join(PARAMETERS)}."
         )
+    if parameters.get("strategy") == "oracle":
+        raise ProjectRefused(NEEDS_TRUTH)
     for name, allowed in CHOICES.items():
         if name in parameters and parameters[name] not in allowed:
             raise ProjectRefused(f"{name} is one of {', '.join(allowed)}, not {parameters[name]!r}.")

@@ -66,6 +66,7 @@ class TestCreating:
             ("p", [CocoCategory(2**40, "a")], {}, "below 2"),
             ("p", numbered(["car"]), {"k_a": 1.5}, "k_a"),
             ("p", numbered(["car"]), {"rule": "guess"}, "rule is one of"),
+            ("p", numbered(["car"]), {"strategy": "oracle"}, "only simulations know.*expected_yield"),
             ("p", numbered(["car"]), {"colour": "red"}, "No parameter is called colour"),
         ],
     )

@@ -216,7 +216,8 @@ def test_a_strategy_that_cannot_be_planned_with_says_why(sent: list[tuple[Any, .
     tasks.plan_ahead()
     work_off(sent)
     assert known(project)[0] == "failed"
-    assert "needs the masks' true IoUs" in Estimate.objects.get().error
+    assert "which only simulations know" in Estimate.objects.get().error
+    assert "choose 'expected_yield'" in Estimate.objects.get().error
 
 
 def test_one_whose_processes_die_is_given_up(sent: list[tuple[Any, ...]]) -> None:

@@ -60,6 +60,18 @@ def test_a_cap_ends_it(project: Project, caps: tuple[int | None, Decimal | None]
     assert half.answers == 50
 
 
+@pytest.mark.parametrize("cap", [None, 5, 200])
+@pytest.mark.parametrize("answers", [10, 100_000], ids=["within the plan", "beyond it"])
+def test_it_begins_where_the_campaign_stands(project: Project, answers: int, cap: int | None) -> None:
+    if cap is not None:
+        set_caps(project=project, questions=cap, money=None)
+    ahead = seen(project, replace(BEGIN, answers=answers, gold=answers // 10, accepted=3))
+    assert ahead.curve[0] == (answers, 3, 3, 3)
+    assert [questions for questions, *_ in ahead.curve] == sorted(questions for questions, *_ in ahead.curve)
+    assert ahead.curve[-1][0] == answers + ahead.answers
+    assert (ahead.answers == 0) is (answers > (cap or 2048))
+
+
 def test_the_day_is_that_of_the_present_rate(project: Project) -> None:
     set_caps(project=project, questions=100, money=None)
     assert seen(project).at is None

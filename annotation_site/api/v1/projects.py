@@ -30,6 +30,7 @@ from annotation_site.preparing.creating import create_owned_project
 from annotation_site.verification import opening
 from annotation_site.verification.status import status
 from pipeline.metrics import SECONDS_PER_DRAWING
+from pipeline.strategies import NEEDS_TRUTH
 
 STATES = {"open": opening.resume_campaign, "paused": opening.pause_campaign}
 
@@ -55,7 +56,11 @@ class DetectorOptionsBody(Body):
 class ParametersBody(Body, serializers.ModelSerializer[Project]):
     """What may be chosen of a project."""
 
-    strategy = serializers.ChoiceField(choices=sorted(CHOICES["strategy"]), required=False)
+    strategy = serializers.ChoiceField(
+        choices=sorted(CHOICES["strategy"]),
+        required=False,
+        error_messages={"invalid_choice": f'"{{input}}" is not a valid choice. {NEEDS_TRUTH}'},
+    )
     rule = serializers.ChoiceField(choices=sorted(CHOICES["rule"]), required=False)
     aggregation = serializers.ChoiceField(choices=sorted(CHOICES["aggregation"]), required=False)
     linkage = serializers.ChoiceField(choices=sorted(CHOICES["linkage"]), required=False)

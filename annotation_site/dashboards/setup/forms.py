@@ -125,7 +125,7 @@ class ParametersForm(forms.ModelForm):  # type: ignore[type-arg]
             field.label, field.help_text = told.label, told.sentence
             field.paper = told.paper  # type: ignore[attr-defined]
             if name in CHOICES:
-                options = [(value, value) for value in CHOICES[name] if value != "oracle"]
+                options = [(value, value) for value in CHOICES[name]]
                 self.fields[name] = _choice(field, options)
         for name in ("description", "detector_options"):
             self.fields[name].widget.attrs["rows"] = 2

@@ -40,8 +40,9 @@ class Command(BaseCommand):
             f"--{field.name.replace('_', '-')}",
             dest=field.name,
             type=converter(field),
-            choices=CHOICES.get(field.name) and sorted(CHOICES[field.name]),
-            metavar=None if field.name in CHOICES else field.name.upper(),
+            metavar=f"{{{','.join(sorted(CHOICES[field.name]))}}}"
+            if field.name in CHOICES
+            else field.name.upper(),
             help=f"{field.help_text}{told}".strip().replace("%", "%%"),
         )
 
