@@ -217,6 +217,13 @@ def test_a_body_is_what_the_document_says_or_refused(client, body):
     assert Project.objects.filter(slug="facades").values().get() == before
 
 
+def test_the_strategy_of_simulations_is_refused_with_what_to_choose(client):
+    refused = send(client, "patch", HERE, {"strategy": "oracle"})
+    assert refused.status_code == 400
+    assert "which only simulations know" in refused.content.decode()
+    assert "choose 'expected_yield'" in refused.content.decode()
+
+
 def test_other_things_than_json_are_refused_as_problems(client):
     refused = client.patch(HERE, "{", "application/json")
     assert (refused.status_code, refused.json()["type"]) == (400, "parse-error")

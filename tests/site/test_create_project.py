@@ -123,6 +123,10 @@ class TestCommand:
         with pytest.raises(CommandError):
             command(*arguments)
 
+    def test_the_strategy_of_simulations_is_refused_with_what_to_choose(self):
+        with pytest.raises(CommandError, match=r"only simulations know.*choose 'expected_yield'"):
+            command("p", "--categories", "a", "--strategy", "oracle")
+
     def test_help_tells_the_defaults(self, capsys):
         with pytest.raises(SystemExit):
             call_command("create_project", "--help")

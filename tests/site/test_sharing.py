@@ -34,7 +34,7 @@ def counted(monkeypatch) -> list[int]:
     return projects
 
 
-def later(project: Project, what: str = "figures") -> None:
+def later(project: Project, what: str = "overview") -> None:
     """The seconds for which figures are new have passed."""
     cache.delete(f"maskgrove:{what}:{project.pk}:fresh")
 

@@ -119,6 +119,8 @@ def test_what_was_discarded_later_was_asked_all_the_same_and_what_was_undone_was
     assert effort_of(project) == before
     assert status(project)["campaign"]["questions"] == report(project).questions == 5
     assert sum(questions_by_category(project).values()) == before.questions - before.gold
+    course = course_of(project)
+    assert (course.effort, course.asked) == (before, questions_by_category(project))
     assert questions_by_project([project.pk]) == {project.pk: 5}
 
 

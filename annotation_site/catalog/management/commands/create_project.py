@@ -34,15 +34,13 @@ class Command(BaseCommand):
             self._add_parameter(parameters, field)
 
     def _add_parameter(self, group: Any, field: models.Field[Any, Any]) -> None:
-        default = field.get_default()
+        default, choices = field.get_default(), CHOICES.get(field.name)
         told = "" if default in (None, "", {}) else f" (default: {default})"
         group.add_argument(
             f"--{field.name.replace('_', '-')}",
             dest=field.name,
             type=converter(field),
-            metavar=f"{{{','.join(sorted(CHOICES[field.name]))}}}"
-            if field.name in CHOICES
-            else field.name.upper(),
+            metavar=f"{{{','.join(sorted(choices))}}}" if choices else field.name.upper(),
             help=f"{field.help_text}{told}".strip().replace("%", "%%"),
         )
 
