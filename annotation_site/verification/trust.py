@@ -25,11 +25,15 @@ def review_standing(*, project_id: int, worker_id: int, at: datetime) -> Standin
     membership = Membership.objects.select_related("worker").get(project=project_id, worker=worker_id)
     policy = policy_of(project_id)
     record = keep_records([membership.pk])[membership.pk]
-    earned, reason = assess(record, policy, current=Standing(membership.standing))
-    if earned == Standing.STOPPED and membership.standing != Standing.STOPPED:
-        stop_worker(membership=membership, reason=reason, at=at, retract=policy.retract_stopped)
-    elif earned != membership.standing:
-        change_standing(membership=membership, to=earned, reason=reason, at=at)
+    with transaction.atomic():
+        current = hold_membership(membership)
+        if current != membership.standing:  # Somebody decided while their work was counted.
+            return current
+        earned, reason = assess(record, policy, current=current)
+        if earned == Standing.STOPPED and current != Standing.STOPPED:
+            stop_worker(membership=membership, reason=reason, at=at, retract=policy.retract_stopped)
+        elif earned != current:
+            change_standing(membership=membership, to=earned, reason=reason, at=at)
     return earned
 
 

@@ -23,7 +23,8 @@ from annotation_site.dashboards.workers.charts import gold_chart, pace_chart
 from annotation_site.marketplaces.accounts import account_of
 from annotation_site.people.models import GoldItem, Membership, Standing, StandingChange, WorkRecord
 from annotation_site.people.policies import set_policy
-from annotation_site.people.standing import change_standing
+from annotation_site.people.standing import Record, change_standing
+from annotation_site.verification import trust
 from annotation_site.verification.answering import undo_answer
 from annotation_site.verification.gold_answers import GIVEN, IS_RIGHT, RIGHT, gold_answers, is_right
 from annotation_site.verification.gold_review import retire_gold
@@ -250,6 +251,21 @@ def test_the_reason_of_a_standing_has_the_figures_that_are_shown(project: Projec
     stop = StandingChange.objects.get(membership=spammer.member, after=Standing.STOPPED)
     right, answered = told.gold
     assert stop.reason.startswith(f"{right} of {answered} gold answers right")
+
+
+def test_a_review_leaves_what_somebody_decided_while_it_counted(project: Project, monkeypatch) -> None:
+    eve = Person.of(project, "Eve").member
+
+    def stopped_meanwhile(members: list[int]) -> dict[int, Record]:
+        stop = Membership.objects.get(pk__in=members)
+        change_standing(membership=stop, to=Standing.STOPPED, reason="a script", at=NOON, by="eve")
+        return keep_records(members)
+
+    monkeypatch.setattr(trust, "keep_records", stopped_meanwhile)
+    monkeypatch.setattr(trust, "assess", lambda record, policy, current: (Standing.ACTIVE, "proven"))
+    assert review_standing(project_id=project.pk, worker_id=eve.worker_id, at=NOON) == Standing.STOPPED
+    eve.refresh_from_db()
+    assert eve.standing == Standing.STOPPED
 
 
 def test_it_is_the_same_while_somebody_works_and_after_they_were_set_aside(
