@@ -62,12 +62,13 @@ def stop_worker(
     the judgments that stopped counting, and the decisions that were withdrawn
     """
     change_standing(membership=membership, to=Standing.STOPPED, reason=reason, by=by, at=at)
-    release_live(
-        project_id=membership.project_id, worker_id=membership.worker_id, at=at, partial=Partial.SHARE
-    )
-    lost = Retraction(0, 0)
-    if retract:
+    if retract:  # It ends the HIT, too, once it holds all trees: the budget comes after them.
         lost = retract_worker(membership=membership, reason=reason, at=at, since=since)
+    else:
+        lost = Retraction(0, 0)
+        release_live(
+            project_id=membership.project_id, worker_id=membership.worker_id, at=at, partial=Partial.SHARE
+        )
     keep_records([membership.pk])
     return lost
 

@@ -140,7 +140,8 @@ class Surfaces:
         return {place.__name__: place(member) for place in places}
 
     def page(self, rest: str = "") -> str:
-        return self.client.get(f"/projects/{self.project.slug}/{rest}").content.decode()
+        shown = self.client.get(f"/projects/{self.project.slug}/{rest}").content.decode()
+        return shown.replace("\N{NO-BREAK SPACE}", " ")
 
     def json(self, rest: str = "") -> dict:
         return self.program.get(f"/api/v1/projects/{self.project.slug}/workers{rest}").json()

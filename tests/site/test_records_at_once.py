@@ -74,7 +74,7 @@ def test_a_count_that_takes_long_is_not_kept_over_a_later_one(monkeypatch, end: 
 
 def campaign() -> Project:
     quality = [0.98, 0.02, 0.9, 0.5, 1.0, 0.3, 0.97, 0.0]
-    project = opened(project_with_clusters(quality * 2, gold=20, hit_size=16, gold_share=0.3))
+    project = opened(project_with_clusters(quality, gold=20, hit_size=12, gold_share=0.3))
     set_policy(project=project, least_gold=1000, least_shared=1000, least_timed=1000)
     return project
 
@@ -97,7 +97,7 @@ def restless(person: Person) -> None:
 
 
 def turns(person: Person) -> None:
-    for _ in range(6):
+    for _ in range(4):
         stop_worker(membership=person.member, reason="a script", at=person.clock())
         reinstate_worker(membership=person.member, reason="a talk", at=person.clock(), by="eve", restore=True)
 
@@ -115,7 +115,7 @@ def counts(times: int) -> None:
 
 def reopenings(project: Project, by: object) -> None:
     tree = project.rounds.get().trees.get()
-    for _ in range(10):
+    for _ in range(4):
         for node in tree.clusters.order_by("pk").values_list("node", flat=True):
             with suppress(CannotOverrule):
                 reopen(tree=tree, node=node, reason="look again", by=by, at=NOON)
@@ -123,9 +123,9 @@ def reopenings(project: Project, by: object) -> None:
 
 def test_whatever_happens_at_once_the_records_are_right_in_the_end() -> None:
     project, user = campaign(), User.objects.create_user("eve")
-    people = [Person.of(project, f"worker {number}") for number in range(6)]
+    people = [Person.of(project, f"worker {number}") for number in range(4)]
     jobs = [partial(restless, person) for person in people]
-    jobs += [partial(turns, people[0]), partial(turns, people[1]), partial(counts, 15), partial(counts, 15)]
+    jobs += [partial(turns, people[0]), partial(turns, people[1]), partial(counts, 10), partial(counts, 10)]
     jobs += [partial(doubts, project, 0), partial(doubts, project, 2), partial(reopenings, project, user)]
     assert [outcome for outcome in together(jobs) if outcome is not None] == []
     sweep(at=TOMORROW)
