@@ -19,6 +19,8 @@ DOES = {
     f"{P}setup/imports/<int:pk>/": "finish_upload stop_import go_on_with_import discard_import",
     f"{P}setup/imports/<int:pk>/files/<int:number>/": "send_piece",
     f"{P}state/": "set_state",
+    f"{P}archive/change/": "archive_project take_out_project",
+    f"{P}delete/": "delete_project",
     f"{P}instructions/": "change_instructions change_category",
     f"{P}instructions/test/": "change_test ask_everyone_again",
     f"{P}instructions/examples/<uuid:key>/": "change_example",

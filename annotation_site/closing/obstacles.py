@@ -1,0 +1,78 @@
+"""Why a project cannot be deleted now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from annotation_site.budget.ledger import spend_of
+from annotation_site.catalog.claims import Kind, claimed
+from annotation_site.catalog.jobs import DUE
+from annotation_site.catalog.models import DetectionShard, Project, Round, StageRun
+from annotation_site.marketplaces.models import Action, Listing, Submission
+from annotation_site.preparing.models import Estimate, ImportRun
+from annotation_site.verification.models import Assignment
+
+UNPAID = (Submission.State.ARRIVED, Submission.State.HANDED_IN)
+
+
+def obstacles(project: Project) -> list[str]:
+    """Each may be shown; empty when the project can be deleted."""
+    found = (_in_use(project), _open_work(project), _marketplaces(project), _background(project))
+    return [told for several in found for told in several]
+
+
+def _in_use(project: Project) -> Iterator[str]:
+    if project.state == Project.State.DELETING:
+        yield _("It is being deleted already.")
+    elif not project.is_archived:
+        yield _("It is in use: archive it first.")
+
+
+def _open_work(project: Project) -> Iterator[str]:
+    held = Assignment.objects.live().filter(project=project).count()
+    spend = spend_of(project)
+    if held or spend.reserved_questions or spend.reserved_money:
+        yield _(
+            "%(n)d pages of work are open, and money is reserved for them: they end with their lease, at the"
+            " latest %(minutes)d minutes after the last answer."
+        ) % {"n": held, "minutes": project.lease_minutes}
+
+
+def _marketplaces(project: Project) -> Iterator[str]:
+    if Listing.objects.filter(project=project, state=Listing.State.PUBLISHED).exists():
+        yield _("It is offered on a marketplace: end that.")
+    unpaid = Submission.objects.filter(listing__project=project, state__in=UNPAID).count()
+    if unpaid:
+        yield _("%(n)d places on marketplaces are held, or handed in and not paid yet.") % {"n": unpaid}
+    untold = Action.objects.waiting().filter(listing__project=project).count()
+    if untold:
+        yield _("%(n)d things are still to be told to marketplaces.") % {"n": untold}
+
+
+def _background(project: Project) -> Iterator[str]:
+    busy = [name for name, kind, keys in _work(project) if claimed(kind, keys)]
+    if project.exports.filter(state__in=DUE).exists():
+        busy.append(_("exports"))
+    if busy:
+        yield _("Somebody is still at work on it: %(what)s.") % {"what": ", ".join(busy)}
+
+
+def _work(project: Project) -> Iterable[tuple[str, Kind, Iterable[int]]]:
+    """What background work there may be, and by which keys it is claimed."""
+    rounds = Round.objects.filter(project=project)
+    shards = DetectionShard.objects.filter(round__in=rounds, finished_at=None)
+    return (
+        (_("stages"), Kind.STAGE, _keys(StageRun.objects.filter(round__in=rounds))),
+        (_("detection"), Kind.SHARD, _keys(shards)),
+        (_("imports"), Kind.IMPORT, [project.pk]),
+        (_("imports"), Kind.INTAKE, _keys(ImportRun.objects.filter(project=project))),
+        (_("estimates"), Kind.ESTIMATE, _keys(Estimate.objects.filter(round__in=rounds))),
+    )
+
+
+def _keys(rows: QuerySet[Any]) -> Iterable[int]:
+    return rows.values_list("pk", flat=True)
