@@ -52,6 +52,16 @@ class Maskgrove:
         found: Deletion = self._connection.get(f"deletions/{deletion}")
         return found
 
+    def stop_deletion(self, deletion: int) -> Deletion:
+        """Let whoever is at one end after the batch at hand; what is gone stays gone."""
+        found: Deletion = self._connection.send("POST", f"deletions/{deletion}/stop")
+        return found
+
+    def go_on_with_deletion(self, deletion: int) -> Deletion:
+        """Go on with one that was stopped or failed."""
+        found: Deletion = self._connection.send("POST", f"deletions/{deletion}/go-on")
+        return found
+
     def download_answers(self, deletion: int, target: str | Path) -> Path:
         """The answer log that was kept of one, as CSV."""
         return self._connection.download(f"deletions/{deletion}/answers", Path(target))

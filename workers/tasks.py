@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from annotation_site import enqueue
 from annotation_site.catalog import clustering, detecting, jobs, kept_photos
-from annotation_site.catalog.archived import ProjectArchived
+from annotation_site.catalog.archived import ProjectArchived, check_in_use
 from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import StageBusy, StageFailed, StageNotReady
@@ -252,7 +252,8 @@ def _help(round_id: int, work: Callable[[Round, Progress], int]) -> None:
     if not concurrency.is_single():
         return
     round_ = Round.objects.select_related("project").get(pk=round_id)
-    with suppress(StopRequested):
+    with suppress(StopRequested, ProjectArchived):
+        check_in_use(round_.project)
         finished = work(round_, until_shutdown)
         log.info("Helped with %s pieces of %s.", finished, round_)
 

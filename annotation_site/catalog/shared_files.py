@@ -29,9 +29,11 @@ def forget_files(images: Collection[Image]) -> None:
 
     Their rows go in the same transaction. Files that were left in their own place stay there.
     """
+    copied = [image for image in images if not Path(image.path).is_absolute()]
+    if not copied:
+        return
     hold_files(alone=True)
-    copied = {image.path for image in images if not Path(image.path).is_absolute()}
-    others = Project.objects.exclude(pk__in={image.project_id for image in images})
-    same = Image.objects.filter(project__in=others, digest__in=[image.digest for image in images])
-    for name in copied - set(same.values_list("path", flat=True)):
+    others = Project.objects.exclude(pk__in={image.project_id for image in copied})
+    same = Image.objects.filter(project__in=others, digest__in=[image.digest for image in copied])
+    for name in {image.path for image in copied} - set(same.values_list("path", flat=True)):
         storages["images"].delete(name)

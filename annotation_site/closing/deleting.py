@@ -128,8 +128,13 @@ def run_deletion(
     return deletion
 
 
+def stop(deletion: Deletion, *, at: datetime) -> None:
+    """Let whoever is at it end after the batch at hand; what is gone stays gone. Safe to repeat."""
+    jobs.request_stop(deletion, at=at)
+
+
 def go_on(deletion: Deletion) -> bool:
-    """Let workers try one again that failed; whether it is one."""
+    """Let workers go on with one that was stopped or failed; whether it is one."""
     return jobs.try_again(deletion)
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import product
 from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from annotation_site.budget.ledger import spend_of
 from annotation_site.catalog.claims import Kind, claimed
+from annotation_site.catalog.clustering import claim_number
 from annotation_site.catalog.jobs import DUE
-from annotation_site.catalog.models import DetectionShard, Project, Round, StageRun
+from annotation_site.catalog.models import DetectionShard, Project, Role, Round, StageRun
 from annotation_site.marketplaces.models import Action, Listing, Submission
 from annotation_site.preparing.models import Estimate, ImportRun
 from annotation_site.verification.models import Assignment
@@ -36,9 +39,12 @@ def _open_work(project: Project) -> Iterator[str]:
     held = Assignment.objects.live().filter(project=project).count()
     spend = spend_of(project)
     if held or spend.reserved_questions or spend.reserved_money:
-        yield _(
+        yield ngettext(
+            "One page of work is open, and money is reserved for it: it ends with its lease, at the latest"
+            " %(minutes)d minutes after the last answer.",
             "%(n)d pages of work are open, and money is reserved for them: they end with their lease, at the"
-            " latest %(minutes)d minutes after the last answer."
+            " latest %(minutes)d minutes after the last answer.",
+            held,
         ) % {"n": held, "minutes": project.lease_minutes}
 
 
@@ -47,10 +53,18 @@ def _marketplaces(project: Project) -> Iterator[str]:
         yield _("It is offered on a marketplace: end that.")
     unpaid = Submission.objects.filter(listing__project=project, state__in=UNPAID).count()
     if unpaid:
-        yield _("%(n)d places on marketplaces are held, or handed in and not paid yet.") % {"n": unpaid}
+        yield ngettext(
+            "One place on a marketplace is held, or handed in and not paid yet.",
+            "%(n)d places on marketplaces are held, or handed in and not paid yet.",
+            unpaid,
+        ) % {"n": unpaid}
     untold = Action.objects.waiting().filter(listing__project=project).count()
     if untold:
-        yield _("%(n)d things are still to be told to marketplaces.") % {"n": untold}
+        yield ngettext(
+            "One thing is still to be told to a marketplace.",
+            "%(n)d things are still to be told to marketplaces.",
+            untold,
+        ) % {"n": untold}
 
 
 def _background(project: Project) -> Iterator[str]:
@@ -68,10 +82,16 @@ def _work(project: Project) -> Iterable[tuple[str, Kind, Iterable[int]]]:
     return (
         (_("stages"), Kind.STAGE, _keys(StageRun.objects.filter(round__in=rounds))),
         (_("detection"), Kind.SHARD, _keys(shards)),
+        (_("clustering"), Kind.TREE, _trees(project, rounds)),
         (_("imports"), Kind.IMPORT, [project.pk]),
         (_("imports"), Kind.INTAKE, _keys(ImportRun.objects.filter(project=project))),
         (_("estimates"), Kind.ESTIMATE, _keys(Estimate.objects.filter(round__in=rounds))),
     )
+
+
+def _trees(project: Project, rounds: QuerySet[Round]) -> Iterable[int]:
+    places = product(_keys(rounds), _keys(project.categories.all()), Role.values)
+    return [claim_number(*place) for place in places]
 
 
 def _keys(rows: QuerySet[Any]) -> Iterable[int]:

@@ -17,8 +17,8 @@ from annotation_site import enqueue
 from annotation_site.access.models import Access
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.storage import artifacts
-from annotation_site.closing import archiving
-from annotation_site.closing.deleting import CannotDelete, NotConfirmed, ask_for_deletion, go_on, goods_of
+from annotation_site.closing import archiving, deleting
+from annotation_site.closing.deleting import CannotDelete, NotConfirmed, ask_for_deletion, goods_of
 from annotation_site.closing.models import Deletion
 from annotation_site.closing.obstacles import obstacles
 from annotation_site.closing.statements import deletions_of, rows, totals
@@ -69,13 +69,9 @@ def delete(request: HttpRequest, project: Project) -> HttpResponse:
 
 
 def _page(request: HttpRequest, project: Project, *, status: int = 200, **more: Any) -> HttpResponse:
-    context = {
-        "project": project,
-        "section": "archive",
-        "goods": goods_of(project),
-        "obstacles": obstacles(project) if project.is_archived else [],
-        **more,
-    }
+    context: dict[str, Any] = {"project": project, "section": "archive", **more}
+    if project.is_archived and request.role == Access.OWNER:  # type: ignore[attr-defined]  # project_for set it
+        context |= {"goods": goods_of(project), "obstacles": obstacles(project)}
     return render(request, "dashboards/closing/archive.html", context, status=status)
 
 
@@ -129,9 +125,11 @@ def answers(request: HttpRequest, pk: int) -> FileResponse:
 
 @login_required
 @require_POST
-def again(request: HttpRequest, pk: int) -> HttpResponse:
-    """Let workers try a deletion again that failed."""
+def change_deletion(request: HttpRequest, pk: int) -> HttpResponse:
+    """Stop a deletion, or let workers go on with one that was stopped or failed."""
     found: Deletion = get_object_or_404(deletions_of(request.user), pk=pk)
-    go_on(found)
-    enqueue.delete_project(found.pk)
+    if request.POST.get("do") == "stop":
+        deleting.stop(found, at=timezone.now())
+    elif request.POST.get("do") == "go on" and deleting.go_on(found):
+        enqueue.delete_project(found.pk)
     return redirect("dashboards:deletion", pk=pk)

@@ -37,7 +37,7 @@ urlpatterns = [
     path("deletions/<int:pk>/", archive.deletion, name="deletion"),
     path("deletions/<int:pk>/statement.csv", archive.statement, name="statement"),
     path("deletions/<int:pk>/answers.csv", archive.answers, name="kept-answers"),
-    path("deletions/<int:pk>/again/", archive.again, name="delete-again"),
+    path("deletions/<int:pk>/change/", archive.change_deletion, name="change-deletion"),
     *setup_urls.urlpatterns,
     path("projects/<slug:slug>/", views.project, name="project"),
     path("projects/<slug:slug>/live/", views.live, name="live"),

@@ -112,7 +112,7 @@ def test_a_project_is_deleted_by_its_name_and_its_statement_stays(signed_in, con
     archive(project=project, at=NOON)
     page = signed_in()
     page.goto("/projects/facades/archive/")
-    expect(page.get_by_text("1 images in the folder that was named")).to_be_visible()
+    expect(page.get_by_text("1 image in the folder that was named")).to_be_visible()
     page.get_by_label("Type Facades of Lisbon to delete it").fill("facades")
     page.get_by_role("button", name="Delete for good").click()
     expect(page.get_by_role("alert")).to_contain_text("Type the name of the project")

@@ -21,6 +21,7 @@ DOES = {
     f"{P}state/": "set_state",
     f"{P}archive/change/": "archive_project take_out_project",
     f"{P}delete/": "delete_project",
+    "deletions/<int:pk>/change/": "stop_deletion go_on_with_deletion",
     f"{P}instructions/": "change_instructions change_category",
     f"{P}instructions/test/": "change_test ask_everyone_again",
     f"{P}instructions/examples/<uuid:key>/": "change_example",

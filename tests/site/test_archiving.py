@@ -152,6 +152,14 @@ class TestBackground:
         tasks.carry_out_stage(Stage.DETECT, round_.pk)
         assert not StageRun.objects.filter(stage=Stage.DETECT).exists()
 
+    def test_nobody_begins_to_help_with_a_stage(self, project, monkeypatch):
+        helped = []
+        monkeypatch.setattr(tasks.concurrency, "CHILDREN", [1])
+        monkeypatch.setattr(tasks.detecting, "work_through_shards", lambda *_: helped.append(1))
+        put_away(project)
+        tasks.help_detect(current_round(project).pk)
+        assert helped == []
+
     @pytest.mark.django_db(transaction=True)
     def test_no_import_or_estimate_goes_on(self, project, tmp_path):
         about = {"project": project, "source": "place", "shares": {"pool": 1}, "asked_at": NOON}

@@ -1,49 +1,30 @@
-"""Deleting a project: what it needs, all of it gone, what stays, and the files that others have too."""
+"""Deleting a project: what it needs, all of it gone, and the files that others have too."""
 
 from __future__ import annotations
 
-import csv
-import io
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.storage import storages
-from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
 from annotation_site import enqueue
-from annotation_site.access.granting import grant
-from annotation_site.access.models import Access
-from annotation_site.api import tokens
-from annotation_site.api.models import ApiToken, Scope
-from annotation_site.audit.models import Entry
 from annotation_site.budget import ledger
-from annotation_site.budget.caps import set_caps
-from annotation_site.budget.models import LedgerEntry
-from annotation_site.catalog import jobs
 from annotation_site.catalog.claims import Claims, Kind
+from annotation_site.catalog.clustering import claim_number
 from annotation_site.catalog.importing import import_images
-from annotation_site.catalog.models import (
-    Image,
-    KnownObject,
-    Mask,
-    Project,
-    Replacement,
-    Role,
-    StageRun,
-)
+from annotation_site.catalog.models import Image, Mask, Project, Role, StageRun
 from annotation_site.catalog.projects import ProjectDiffers, create_project
 from annotation_site.catalog.roles import RoleShares
 from annotation_site.catalog.rounds import current_round
-from annotation_site.catalog.storage import artifacts, writing
+from annotation_site.catalog.storage import artifacts
 from annotation_site.closing import hanging
-from annotation_site.closing.archiving import archive, take_out
+from annotation_site.closing.archiving import take_out
 from annotation_site.closing.deleting import (
     CannotDelete,
     NotConfirmed,
@@ -53,21 +34,18 @@ from annotation_site.closing.deleting import (
 )
 from annotation_site.closing.models import Deletion
 from annotation_site.closing.obstacles import obstacles
-from annotation_site.marketplaces.accounts import note_payment
-from annotation_site.marketplaces.models import Action, Listing, Submission
+from annotation_site.marketplaces.models import Listing
 from annotation_site.people.models import Worker
 from annotation_site.results.export_files import ask_for_export
 from annotation_site.results.formats.choice import Choice
 from annotation_site.verification import leases
 from annotation_site.verification.answering import UnknownItem
-from annotation_site.verification.models import Judgment, Overruling
-from annotation_site.webhooks import webhooks
-from annotation_site.webhooks.models import Kind as Told
-from maskgrove_client import Maskgrove
+from annotation_site.verification.models import Judgment
 from pipeline.coco import CocoCategory
 from tests.factories import NOON, ImageFactory, PaintedImageFactory, ProjectFactory
-from tests.site.api_ground import ApiGround, bearer
+from tests.site.api_ground import ApiGround
 from tests.site.campaigns import Person, items, opened, project_with_tree
+from tests.site.deletions import asked, begun, deleted, put_away, rich_ground, settle
 from workers import tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -80,60 +58,13 @@ def _no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def ground() -> ApiGround:
-    """A campaign that is half done and paid, with something in most tables."""
-    ground = ApiGround.laid()
-    project = ground.project
-    set_caps(project=project, questions=None, money=Decimal(100), pay_per_question=Decimal("0.01"))
-    ben = Person.of(project, "Ben")
-    ben.work()
-    ledger.give_bonus(
-        project=project, money=Decimal(2), reference="b", note="x", payee=ben.member.worker_id, at=NOON
-    )
-    note_payment(membership=ben.member, money=Decimal(1), by="owner", once=uuid4(), at=NOON)
-    masks = list(Mask.objects.all()[:2])
-    KnownObject.objects.create(round=current_round(project), mask=masks[0])
-    Replacement.objects.create(mask=masks[1], earlier=masks[0], iou=0.8)
-    webhooks.add_webhook(
-        project=project, url="https://1.1.1.1/", kinds=Told.values, description="", by=None, at=NOON
-    )
-    tokens.issue(user=ground.owner, name="x", scope=Scope.READ, at=NOON, projects=[project])
-    Overruling.objects.update(replaced_by=Overruling.objects.get())
-    with writing(f"projects/{project.pk}/rounds/1/shards/pool-00000.npz") as file:
-        file.write(b"x")
-    return ground
-
-
-def settle(project: Project) -> None:
-    """Have nothing of it wait any more: no export, nothing on a marketplace."""
-    project.exports.all().delete()
-    Submission.objects.filter(listing__project=project).update(state="approved")
-    Action.objects.filter(listing__project=project).update(failed_at=None, done_at=NOON)
+    return rich_ground()
 
 
 @pytest.fixture
 def archived(ground: ApiGround) -> Project:
-    project = ground.project
-    settle(project)
-    archive(project=project, at=NOON)
-    return project
-
-
-def asked(project: Project, *, keep_answers: bool = True, by: User | None = None) -> Deletion:
-    return ask_for_deletion(project=project, name=project.name, keep_answers=keep_answers, by=by, at=NOON)
-
-
-def deleted(project: Project, **options: object) -> Deletion:
-    return run_deletion(asked(project, **options))
-
-
-def begun() -> Deletion:
-    """The only one that a test asked for; the ground has an earlier one."""
-    return Deletion.objects.exclude(slug="doors").get()
-
-
-def put_away(project: Project) -> Project:
-    archive(project=project, at=NOON)
-    return project
+    settle(ground.project)
+    return put_away(ground.project)
 
 
 class TestWhatItNeeds:
@@ -150,7 +81,7 @@ class TestWhatItNeeds:
     def test_no_page_of_work_that_is_open(self):
         project = opened(project_with_tree([True] * 64, hit_size=5))
         Person.of(project).open()
-        with pytest.raises(CannotDelete, match="1 pages of work are open"):
+        with pytest.raises(CannotDelete, match="One page of work is open"):
             asked(put_away(project))
 
     def test_nothing_live_on_a_marketplace(self, archived):
@@ -159,17 +90,20 @@ class TestWhatItNeeds:
         worker = Worker.objects.first()
         held = listing.submissions.create(posting=posting, worker=worker, external_id="s", arrived_at=NOON)
         action = listing.actions.create(kind="approve", reference="a", asked_at=NOON, due_at=NOON)
-        with pytest.raises(CannotDelete, match=r"1 places .* are held.*1 things are still to be told"):
+        with pytest.raises(CannotDelete, match=r"One place .* is held.*One thing is still to be told"):
             asked(archived)
         held.delete()
         action.delete()
         assert obstacles(archived) == []
 
-    @pytest.mark.parametrize(("kind", "what"), [(Kind.STAGE, "stages"), (Kind.IMPORT, "imports")])
+    @pytest.mark.parametrize(
+        ("kind", "what"), [(Kind.STAGE, "stages"), (Kind.IMPORT, "imports"), (Kind.TREE, "clustering")]
+    )
     def test_nobody_at_work_on_it(self, archived, kind, what):
         run = StageRun.objects.get(round=current_round(archived))
+        tree = claim_number(run.round_id, archived.categories.first().pk, Role.POOL)
         with Claims() as claims:
-            claims.take(kind, {Kind.STAGE: run.pk, Kind.IMPORT: archived.pk}[kind])
+            claims.take(kind, {Kind.STAGE: run.pk, Kind.IMPORT: archived.pk, Kind.TREE: tree}[kind])
             with pytest.raises(CannotDelete, match=f"still at work on it: {what}"):
                 asked(archived)
         assert obstacles(archived) == []
@@ -282,149 +216,6 @@ class TestWhatGoes:
         answered = Judgment.objects.count()
         assert (goods.images, goods.in_place, goods.exports) == (images - 1, 1, 0)
         assert (goods.masks, goods.answers) == (Mask.objects.count(), answered)
-
-
-class TestWhatStays:
-    def test_the_ledger_and_a_statement_of_what_was_paid_to_whom(self, ground, archived):
-        before = list(LedgerEntry.objects.order_by("pk").values())
-        spend = ledger.spend_of(archived)
-        deletion = deleted(archived, by=ground.owner)
-        assert list(LedgerEntry.objects.order_by("pk").values()) == before
-        lines = {line.name: line for line in deletion.lines.all()}
-        ben, answers = lines["Ben"], 5
-        assert (ben.questions, float(ben.earned), float(ben.paid)) == (answers, 2 + 0.01 * answers, 1.0)
-        assert lines["Ada"].questions == spend.questions - answers
-        assert sum(line.earned + line.fees for line in lines.values()) == spend.money
-        assert Entry.objects.filter(project_id=deletion.project, what="marketplaces.Payment").exists()
-
-    def test_the_answer_log_unless_one_does_without(self, archived):
-        answers = Judgment.objects.count()
-        deletion = deleted(archived)
-        with artifacts().open(deletion.answers) as file:
-            rows = list(csv.DictReader(io.TextIOWrapper(file, "utf-8")))
-        assert len(rows) == answers
-        assert {row["provider"] for row in rows} == {"link"}
-
-    def test_it_may_be_waived(self, archived):
-        assert deleted(archived, keep_answers=False).answers == ""
-
-    def test_owners_read_it_and_nobody_else(self, ground, archived):
-        deletion = deleted(archived, by=ground.owner)
-        address = f"/deletions/{deletion.pk}/"
-        for user, status in ((ground.owner, 200), (User.objects.get(username="other"), 404)):
-            client = Client()
-            client.force_login(user)
-            got = [client.get(f"{address}{part}").status_code for part in ("", "?part", "statement.csv")]
-            assert got == [status] * 3
-            assert client.get(f"{address}answers.csv").status_code == status
-            assert (deletion.name in client.get("/deletions/").content.decode()) == (status == 200)
-        client = Client()
-        client.force_login(ground.owner)
-        told = b"".join(client.get(f"{address}statement.csv")).decode()
-        assert "Ben,link" in told
-
-    def test_workers_and_what_they_did_elsewhere(self, archived):
-        other = opened(project_with_tree([True] * 64, hit_size=5))
-        worker = Worker.objects.get(name="Ben")
-        other.members.create(worker=worker, standing="qualified")
-        deleted(archived)
-        assert worker.memberships.get().project == other
-
-
-class TestGoingOn:
-    def test_one_that_somebody_is_at_is_left_alone(self, archived):
-        deletion = asked(archived)
-        with Claims() as claims:
-            claims.take(Kind.DELETION, deletion.pk)
-            assert run_deletion(deletion).state == "waiting"
-            assert not jobs.unattended(Deletion).exists()
-        tasks.delete_project(deletion.pk)
-        assert begun().state == "done"
-
-    def test_what_stays_is_written_once(self, archived, monkeypatch):
-        def broken(project, tell):
-            Judgment.objects.all().delete()
-            raise OSError("The disk is full")
-
-        deletion = asked(archived)
-        with monkeypatch.context() as patched:
-            patched.setattr(hanging, "remove", broken)
-            run_deletion(deletion)
-        assert (deletion.state, "The disk is full" in deletion.error) == ("failed", True)
-        kept = artifacts().open(deletion.answers).read()
-        lines = list(deletion.lines.values())
-        client = Client()
-        client.force_login(User.objects.create_superuser("root"))
-        assert "The disk is full" in client.get(f"/deletions/{deletion.pk}/").content.decode()
-        client.post(f"/deletions/{deletion.pk}/again/")
-        run_deletion(deletion)
-        assert deletion.state == "done"
-        assert artifacts().open(deletion.answers).read() == kept
-        assert list(deletion.lines.values()) == lines
-
-
-class TestWays:
-    def test_on_the_page_owners_type_the_name(self, ground, archived):
-        client = Client()
-        client.force_login(ground.owner)
-        page = f"/projects/{archived.slug}/archive/"
-        assert "Delete for good" in client.get(page).content.decode()
-        wrong = client.post(f"/projects/{archived.slug}/delete/", {"name": "x"})
-        assert (wrong.status_code, "Type the name" in wrong.content.decode()) == (409, True)
-        right = client.post(f"/projects/{archived.slug}/delete/", {"name": archived.name})
-        deletion = begun()
-        assert right.headers["Location"] == f"/deletions/{deletion.pk}/"
-        assert (deletion.asked_by, deletion.keeps_answers) == ("owner", True)
-
-    def test_admins_may_not(self, archived):
-        admin = User.objects.create_user("admin")
-        grant(project=archived, user=admin, access=Access.ADMIN)
-        client = Client()
-        client.force_login(admin)
-        assert "Delete for good" not in client.get(f"/projects/{archived.slug}/archive/").content.decode()
-        posted = client.post(f"/projects/{archived.slug}/delete/", {"name": archived.name})
-        assert posted.status_code == 403
-
-    def test_by_the_client(self, ground, live_server):
-        settle(ground.project)
-        with Maskgrove(live_server.url, bearer(ground.owner).removeprefix("Bearer ")) as site:
-            project = site.project(ground.project.slug)
-            with pytest.raises(Exception, match="archive it first"):
-                project.delete(name=ground.project.name)
-            project.archive()
-            project.take_out()
-            project.archive()
-            assert [one["slug"] for one in site.projects(archived=True)] == [ground.project.slug]
-            with pytest.raises(Exception, match="Type the name"):
-                project.delete(name="x")
-            asked_for = project.delete(name=ground.project.name, keep_answers=False)
-            assert (asked_for["state"], asked_for["keeps_answers"]) == ("waiting", False)
-            tasks.resume_deletions()
-            tasks.delete_project(asked_for["id"])
-            done = site.deletion(asked_for["id"])
-            assert (done["state"], next(site.deletions())) == ("done", done)
-            lines = list(site.statement(asked_for["id"]))
-            assert sum(Decimal(line["earned"]) for line in lines) == Decimal(done["totals"]["earned"])
-            assert {line["name"] for line in lines} == {"Ada", "Ben"}
-
-    def test_a_token_for_some_projects_sees_no_statement(self, ground, archived):
-        deletion = deleted(archived, by=ground.owner)
-        another = ProjectFactory()
-        grant(project=another, user=ground.owner, access=Access.OWNER)
-        for given, status in (({}, 200), ({"scope": Scope.READ}, 403), ({"projects": [another]}, 404)):
-            client = Client(headers={"Authorization": bearer(ground.owner, **given)})
-            assert client.get(f"/api/v1/deletions/{deletion.pk}").status_code == status
-        assert ApiToken.objects.filter(is_restricted=True, projects=None).exists()
-
-    def test_by_command(self, archived, monkeypatch, capsys):
-        with pytest.raises(CommandError, match="Type the name"):
-            call_command("delete_project", archived.slug, "--name", "x")
-        monkeypatch.setattr("builtins.input", lambda _: archived.name)
-        call_command("delete_project", archived.slug)
-        told = capsys.readouterr().out
-        assert f"{begun().name} is deleted." in told
-        assert "copied here" in told
-        assert not Project.objects.exists()
 
 
 REFERENCES = """

@@ -23,7 +23,7 @@ from annotation_site.api.v1.serializers import PageQuery, page, paged
 from annotation_site.api.v1.views import ApiView, ProjectView, check_scope, token_of
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.storage import artifacts
-from annotation_site.closing import archiving
+from annotation_site.closing import archiving, deleting
 from annotation_site.closing.deleting import ask_for_deletion
 from annotation_site.closing.models import Deletion, StatementLine
 from annotation_site.closing.statements import deletions_of, totals
@@ -115,7 +115,24 @@ class OneDeletion(DeletionView):
     @operation("read_deletion", "projects", gives=DeletionSerializer)
     def get(self, request: Request, deletion: int) -> Response:  # noqa: ARG002
         """How far a deletion is, and what stays."""
-        return Response(DeletionSerializer(get_object_or_404(self.found, pk=deletion)).data)
+        return _told(self, deletion)
+
+
+class StopDeletion(DeletionView):
+    @operation("stop_deletion", "projects", gives=DeletionSerializer)
+    def post(self, request: Request, deletion: int) -> Response:  # noqa: ARG002
+        """Let whoever is at it end after the batch at hand; what is gone stays gone. Safe to repeat."""
+        deleting.stop(get_object_or_404(self.found, pk=deletion), at=timezone.now())
+        return _told(self, deletion)
+
+
+class GoOn(DeletionView):
+    @operation("go_on_with_deletion", "projects", gives=DeletionSerializer)
+    def post(self, request: Request, deletion: int) -> Response:  # noqa: ARG002
+        """Go on with a deletion that was stopped or failed. Safe to repeat."""
+        if deleting.go_on(get_object_or_404(self.found, pk=deletion)):
+            enqueue.delete_project(deletion)
+        return _told(self, deletion)
 
 
 class Statement(DeletionView):
@@ -136,6 +153,10 @@ class KeptAnswers(DeletionView):
         name = found.answers.rsplit("/", 1)[-1]
         opened = artifacts().open(found.answers)
         return FileResponse(opened, as_attachment=True, filename=name, content_type="text/csv")
+
+
+def _told(view: DeletionView, deletion: int) -> Response:
+    return Response(DeletionSerializer(get_object_or_404(view.found, pk=deletion)).data)
 
 
 def delete(project: Project, said: dict[str, Any], request: Request) -> Response:

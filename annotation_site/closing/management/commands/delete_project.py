@@ -26,8 +26,8 @@ class Command(BaseCommand):
     """Parse, ask for the name; `closing.deleting` does it."""
 
     help = (
-        "Delete an archived project with all that Maskgrove made of it. There is no way back. Stopped or"
-        " killed, it goes on when it is run again, or when a worker finds it."
+        "Delete an archived project with all that Maskgrove made of it. There is no way back. Killed, it goes"
+        " on when it is run again, or when a worker finds it; stopped by Ctrl-C, when it is run again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -46,7 +46,7 @@ class Command(BaseCommand):
         with terminal_progress(f"delete {project.slug}") as progress:
             run_deletion(deletion, also=progress)
         if deletion.state != State.DONE:
-            raise CommandError(f"{deletion.error or 'A worker is at it.'} Run it again to go on.")
+            raise CommandError(f"{_why_not(deletion)} Run it again to go on.")
         self.stdout.write(self.style.SUCCESS(f"{deletion.name} is deleted."))
         self.stdout.write(f"Its closing statement is on the page /deletions/{deletion.pk}/.")
 
@@ -72,3 +72,7 @@ class Command(BaseCommand):
             f"{goods.answers:,} answers, {goods.exports:,} exports, its models and uploads. "
             f"{goods.in_place:,} images stay where they are."
         )
+
+
+def _why_not(deletion: Deletion) -> str:
+    return deletion.error or ("It was stopped." if deletion.state == State.STOPPED else "A worker is at it.")
