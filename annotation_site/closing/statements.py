@@ -68,10 +68,10 @@ def deletions_of(user: AbstractBaseUser | AnonymousUser) -> QuerySet[Deletion]:
     return Deletion.objects.filter(owners=user.pk) if user.pk else Deletion.objects.none()
 
 
-def totals(deletion: Deletion) -> dict[str, Any]:
-    """Questions and money of all lines."""
+def with_totals(deletions: QuerySet[Deletion]) -> QuerySet[Deletion]:
+    """Each with the questions and the money of all its lines, by the names that these have in a line."""
     zero = {"questions": 0, **dict.fromkeys(MONEY, Decimal(0))}
-    return deletion.lines.aggregate(**{name: Sum(name, default=none) for name, none in zero.items()})
+    return deletions.annotate(**{name: Sum(f"lines__{name}", default=none) for name, none in zero.items()})
 
 
 def rows(deletion: Deletion) -> Iterator[tuple[Any, ...]]:

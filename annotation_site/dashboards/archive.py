@@ -21,7 +21,7 @@ from annotation_site.closing import archiving, deleting
 from annotation_site.closing.deleting import CannotDelete, NotConfirmed, ask_for_deletion, goods_of
 from annotation_site.closing.models import Deletion
 from annotation_site.closing.obstacles import obstacles
-from annotation_site.closing.statements import deletions_of, rows, totals
+from annotation_site.closing.statements import deletions_of, rows, with_totals
 from annotation_site.dashboards.access import admins, needs
 from annotation_site.dashboards.csv_file import csv_file
 
@@ -90,7 +90,7 @@ def deletions(request: HttpRequest) -> HttpResponse:
 @require_GET
 def deletion(request: HttpRequest, pk: int) -> HttpResponse:
     """How far a deletion is, and what stays; `?part` gives the part that changes."""
-    found = get_object_or_404(deletions_of(request.user), pk=pk)
+    found = get_object_or_404(with_totals(deletions_of(request.user)), pk=pk)
     after = request.GET.get("after", "")
     lines = found.lines.filter(pk__gt=int(after)) if after.isdecimal() else found.lines.all()
     shown = list(lines[: MOST + 1])
@@ -98,7 +98,6 @@ def deletion(request: HttpRequest, pk: int) -> HttpResponse:
         "deletion": found,
         "lines": shown[:MOST],
         "more": shown[MOST - 1].pk if len(shown) > MOST else None,
-        "totals": totals(found),
     }
     name = "state" if "part" in request.GET else "deletion"
     return render(request, f"dashboards/closing/{name}.html", context)

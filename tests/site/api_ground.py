@@ -75,10 +75,10 @@ def told(project: Project, owner: User) -> dict[str, int]:
     return {"webhook": webhook.pk, "delivery": delivery.pk}
 
 
-def gone(owner: User) -> Deletion:
-    """Another project of theirs, which was deleted."""
+def gone(owner: User, n: int = 0) -> Deletion:
+    """The n-th of other projects of theirs, which were deleted."""
     deletion = Deletion.objects.create(
-        project=2**40, slug="doors", name="Doors", currency="USD", asked_by=owner.username, asked_at=NOON,
+        project=2**40 + n, slug="doors", name="Doors", currency="USD", asked_by=owner.username, asked_at=NOON,
         keeps_answers=False, state="done", finished_at=NOON,
     )  # fmt: skip
     deletion.owners.add(owner)

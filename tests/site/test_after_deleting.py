@@ -112,7 +112,7 @@ class TestGoingOn:
 
     @pytest.mark.parametrize("state", ["waiting", "running"])
     def test_it_is_stopped_and_goes_on(self, ground, archived, state):
-        deletion, client = asked(archived, by=ground.owner), Client()
+        deletion, client = asked(archived, keep_answers=False, by=ground.owner), Client()
         client.force_login(ground.owner)
         address = f"/deletions/{deletion.pk}/"
 

@@ -86,7 +86,7 @@ class TestWhatItNeeds:
 
     def test_nothing_live_on_a_marketplace(self, archived):
         listing = Listing.objects.get()
-        posting = listing.postings.create(number=1, places=1)
+        posting = listing.postings.create(number=2, places=1)
         worker = Worker.objects.first()
         held = listing.submissions.create(posting=posting, worker=worker, external_id="s", arrived_at=NOON)
         action = listing.actions.create(kind="approve", reference="a", asked_at=NOON, due_at=NOON)

@@ -26,7 +26,7 @@ from annotation_site.catalog.storage import artifacts
 from annotation_site.closing import archiving, deleting
 from annotation_site.closing.deleting import ask_for_deletion
 from annotation_site.closing.models import Deletion, StatementLine
-from annotation_site.closing.statements import deletions_of, totals
+from annotation_site.closing.statements import deletions_of, with_totals
 
 
 class DeletionQuery(serializers.Serializer[Any]):
@@ -62,7 +62,7 @@ class DeletionSerializer(serializers.ModelSerializer[Deletion]):
 
     @extend_schema_field(TotalsTold)
     def get_totals(self, deletion: Deletion) -> Any:
-        return TotalsTold(totals(deletion)).data
+        return TotalsTold(deletion).data
 
 
 class LineSerializer(serializers.ModelSerializer[StatementLine]):
@@ -101,7 +101,7 @@ class DeletionView(ApiView):
         check_scope(request, Access.ADMIN)
         token = token_of(request)
         reaches = token is None or not token.is_restricted
-        self.found = deletions_of(request.user) if reaches else Deletion.objects.none()
+        self.found = with_totals(deletions_of(request.user) if reaches else Deletion.objects.none())
 
 
 class Deletions(DeletionView):
@@ -165,4 +165,5 @@ def delete(project: Project, said: dict[str, Any], request: Request) -> Response
     made = ask_for_deletion(project=project, by=request.user, at=timezone.now(), **said)
     enqueue.delete_project(made.pk)
     headers = {"Location": reverse("api:deletion", args=[made.pk], request=request)}
-    return Response(DeletionSerializer(made).data, status=HTTPStatus.ACCEPTED, headers=headers)
+    told = with_totals(Deletion.objects.filter(pk=made.pk)).get()
+    return Response(DeletionSerializer(told).data, status=HTTPStatus.ACCEPTED, headers=headers)
