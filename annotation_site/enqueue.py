@@ -94,6 +94,11 @@ def make_estimate(estimate_id: int) -> None:
     send("maskgrove.make_estimate", estimate_id, queue="cpu", expires=HINT_LIFE)
 
 
+def delete_project(deletion_id: int) -> None:
+    """Let a worker carry out a deletion that waits."""
+    send("maskgrove.delete_project", deletion_id, queue="cpu", expires=HINT_LIFE)
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerProcess:
     """A Celery worker that answers: its name, queues, GPUs, and the tasks that it is at."""

@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "annotation_site.results",
     "annotation_site.preparing",
     "annotation_site.marketplaces",
+    "annotation_site.closing",
     "annotation_site.pages",
     "annotation_site.dashboards",
     "annotation_site.api",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from maskgrove_client.errors import ApiError
 from maskgrove_client.parts.images import Images
@@ -15,7 +16,7 @@ from maskgrove_client.parts.rounds import Rounds
 from maskgrove_client.parts.teaching import Teaching
 from maskgrove_client.parts.webhooks import Webhooks
 from maskgrove_client.parts.workers import Workers
-from maskgrove_client.records import Overview, Project, Status
+from maskgrove_client.records import Deletion, Overview, Project, Status
 
 
 class ProjectClient(Images, Rounds, Masks, Teaching, Workers, Marketplaces, Money, Results, People, Webhooks):
@@ -40,6 +41,26 @@ class ProjectClient(Images, Rounds, Masks, Teaching, Workers, Marketplaces, Mone
         """Keep workers out; answers under way still count."""
         found: Project = self._send("PUT", "state", state="paused")
         return found
+
+    def archive(self) -> None:
+        """Put it away: it is only read from then on, and nobody works on it."""
+        self._send("POST", "archive")
+
+    def take_out(self) -> None:
+        """Take it out of the archive again, as a draft, or paused where people were asked."""
+        self._send("DELETE", "archive")
+
+    def delete(self, *, name: str, keep_answers: bool = True) -> Deletion:
+        """Delete it for good, once it is archived; a worker does it, as `Maskgrove.deletion` tells.
+
+        Parameters
+        ----------
+        name : the project's, to confirm
+        keep_answers : keep the log of all answers with the closing statement
+        """
+        said = urlencode({"name": name, "keep_answers": keep_answers})
+        begun: Deletion = self._connection.send("DELETE", f"{self._at('')}?{said}")
+        return begun
 
     def status(self) -> Status:
         """How far it is."""

@@ -16,9 +16,12 @@ from django.utils import timezone
 
 from annotation_site import enqueue
 from annotation_site.catalog import clustering, detecting, jobs, kept_photos
+from annotation_site.catalog.archived import ProjectArchived, check_in_use
 from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import StageBusy, StageFailed, StageNotReady
+from annotation_site.closing import deleting
+from annotation_site.closing.models import Deletion
 from annotation_site.marketplaces import outbox, reconciling
 from annotation_site.marketplaces.seam import News
 from annotation_site.preparing import estimates, imports, uploads
@@ -202,6 +205,20 @@ def resume_preparing() -> None:
         enqueue.make_estimate(estimate.pk)
 
 
+@task(name="maskgrove.delete_project")
+def delete_project(deletion_id: int) -> None:
+    """Delete a project, unless it is gone or somebody is at it."""
+    if deletion := Deletion.objects.filter(pk=deletion_id).first():
+        deleting.run_deletion(deletion, also=until_shutdown)
+
+
+@task(name="maskgrove.resume_deletions")
+def resume_deletions() -> None:
+    """Queue the deletions that nobody is at."""
+    for deletion in jobs.unattended(Deletion):
+        enqueue.delete_project(deletion.pk)
+
+
 @task(name="maskgrove.prune_uploads")
 def prune_uploads() -> None:
     """Discard uploads that nobody went on with for days."""
@@ -235,7 +252,8 @@ def _help(round_id: int, work: Callable[[Round, Progress], int]) -> None:
     if not concurrency.is_single():
         return
     round_ = Round.objects.select_related("project").get(pk=round_id)
-    with suppress(StopRequested):
+    with suppress(StopRequested, ProjectArchived):
+        check_in_use(round_.project)
         finished = work(round_, until_shutdown)
         log.info("Helped with %s pieces of %s.", finished, round_)
 
@@ -245,7 +263,7 @@ def carry_out_stage(stage: StageRun.Stage, round_id: int) -> None:
     round_ = Round.objects.select_related("project").get(pk=round_id)
     try:
         carry_out(round_, stage, also=until_shutdown, **SHARING.get(stage, {}))
-    except (StageBusy, StageNotReady, StageFailed) as refusal:
+    except (StageBusy, StageNotReady, StageFailed, ProjectArchived) as refusal:
         log.warning("%s", refusal)
     else:
         run_pipeline(round_.project_id)
@@ -265,7 +283,9 @@ STAGE_TASKS = {stage: _stage_task(stage) for stage in StageRun.Stage}
 @app.on_after_finalize.connect
 def look_around(sender: Celery, **_signal: Any) -> None:
     """What beat repeats; a look that nobody was free for is dropped."""
-    for repeated in (resume_pipelines, resume_exports, resume_preparing, sweep_leases, begin_rounds):
+    for repeated in (
+        resume_pipelines, resume_exports, resume_preparing, resume_deletions, sweep_leases, begin_rounds,
+    ):  # fmt: skip
         sender.add_periodic_task(LOOK_EVERY, repeated.s(), expires=LOOK_EVERY, queue="io")
     for repeated in (deliver_actions, tell_webhooks):
         sender.add_periodic_task(LOOK_EVERY, repeated.s(), expires=LOOK_EVERY, queue="io")
@@ -284,3 +304,4 @@ def begin_where_others_ended(**_signal: Any) -> None:
     resume_pipelines.apply_async(queue="io")
     resume_exports.apply_async(queue="io")
     resume_preparing.apply_async(queue="io")
+    resume_deletions.apply_async(queue="io")

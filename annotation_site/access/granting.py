@@ -27,15 +27,16 @@ Visitor = AbstractBaseUser | AnonymousUser
 
 
 def projects_of(user: Visitor) -> QuerySet[Project]:
-    """The projects that somebody may see."""
+    """The projects that somebody may see; none that is being deleted."""
+    found = Project.objects.exclude(state=Project.State.DELETING)
     if getattr(user, "is_superuser", False):
-        return Project.objects.all()
-    return Project.objects.filter(grants__user=user.pk) if user.pk else Project.objects.none()
+        return found
+    return found.filter(grants__user=user.pk) if user.pk else found.none()
 
 
 def access_to(project: Project, user: Visitor) -> Access | None:
     """What somebody may do on a project; None when they may not know that it exists."""
-    if not getattr(user, "is_active", False):
+    if not getattr(user, "is_active", False) or project.state == Project.State.DELETING:
         return None
     if getattr(user, "is_superuser", False):
         return Access.OWNER

@@ -119,6 +119,10 @@ WATCHED = (
         "marketplaces.Message", project="membership__project", name="membership__worker__name",
         only=["membership", "by", "at"],
     ),
+    Watched(
+        "closing.Deletion", project="project", name="name",
+        only=["project", "slug", "name", "asked_by", "keeps_answers", "answers", "finished_at"],
+    ),
     Watched("results.ExportFile", project="project", name="format", on=("insert", "delete")),
     Watched(
         "webhooks.Webhook", project="project", name="url", ignore=["failures", "failing_since"],

@@ -96,7 +96,10 @@ class Budget(models.Model):
 
 
 class LedgerEntry(models.Model):
-    """One movement; a trigger keeps it. Opening a HIT reserves; its end releases that and settles."""
+    """One movement; a trigger keeps it. Opening a HIT reserves; its end releases that and settles.
+
+    It stays when its project is deleted: the database does not ask whether there still is one.
+    """
 
     class Kind(models.TextChoices):
         RESERVE = "reserve"
@@ -104,7 +107,7 @@ class LedgerEntry(models.Model):
         SETTLE = "settle"
         BONUS = "bonus"
 
-    project = models.ForeignKey(Project, models.PROTECT, related_name="ledger")
+    project = models.ForeignKey(Project, models.PROTECT, related_name="ledger", db_constraint=False)
     kind = models.CharField(max_length=8, choices=Kind.choices)
     questions = models.IntegerField()
     money = models.DecimalField(max_digits=12, decimal_places=4, help_text="Pay and fee.")

@@ -34,6 +34,7 @@ class Kind(IntEnum):
     TREE = 5
     INTAKE = 6
     ESTIMATE = 7
+    DELETION = 8
 
 
 class Claims:

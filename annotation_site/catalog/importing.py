@@ -20,6 +20,7 @@ from pathlib import Path
 from django.db import transaction
 
 from annotation_site.catalog import candidates, originals
+from annotation_site.catalog.archived import check_in_use
 from annotation_site.catalog.candidates import Candidate
 from annotation_site.catalog.claims import Claims
 from annotation_site.catalog.claims import Kind as Claim
@@ -29,6 +30,7 @@ from annotation_site.catalog.models import Annotation, Image, Project, Role
 from annotation_site.catalog.originals import MAX_PIXELS, Original, Oversized, UnusableImage
 from annotation_site.catalog.places import FolderPlace, Place
 from annotation_site.catalog.roles import RoleShares
+from annotation_site.catalog.shared_files import hold_files
 from pipeline.coco import MalformedItem
 from pipeline.coco_index import CocoIndex
 from pipeline.progress import Progress, silent
@@ -83,7 +85,7 @@ def import_images(
     ------
     ImportRefused
         When `strict` and there are problems.
-    AnnotationsNeeded, NothingToImport, ImportBusy, CocoError
+    AnnotationsNeeded, NothingToImport, ImportBusy, ProjectArchived, CocoError
         When the import cannot begin.
     """
     if not folder.is_dir():
@@ -139,6 +141,7 @@ def _alone(project: Project) -> Iterator[None]:
     with Claims() as claims:
         if not claims.take(Claim.IMPORT, project.pk):
             raise ImportBusy(f"Another import into {project.slug} is running: wait for its end.")
+        check_in_use(project)
         yield
 
 
@@ -209,12 +212,17 @@ class Importer:
     def _import(self, batch: Sequence[Candidate], report: ImportReport) -> None:
         with self.place.at_hand(batch) as here:
             pending = self._sort_out(here, report)
-            looked_at = self.threads.map(partial(_inspect, self.max_pixels), pending)
-            rows = [
-                row
-                for one, original in zip(pending, looked_at, strict=True)
-                if (row := self._row(one, original, report)) is not None
-            ]
+            self._take_in(pending, report)
+
+    @transaction.atomic
+    def _take_in(self, pending: Sequence[Pending], report: ImportReport) -> None:
+        hold_files()
+        looked_at = self.threads.map(partial(_inspect, self.max_pixels), pending)
+        rows = [
+            row
+            for one, original in zip(pending, looked_at, strict=True)
+            if (row := self._row(one, original, report)) is not None
+        ]
         _write(rows, report)
 
     def _sort_out(self, batch: Sequence[Candidate], report: ImportReport) -> list[Pending]:
@@ -305,9 +313,8 @@ class Importer:
         return originals.keep(path, digest=one.digest, suffix=original.suffix)
 
 
-@transaction.atomic
 def _write(rows: Sequence[tuple[Image, list[Annotation]]], report: ImportReport) -> None:
-    """Save a batch: its images and their annotations, or nothing."""
+    """Save a batch: its images and their annotations; the caller's transaction makes it all or nothing."""
     new = [image for image, _ in rows if image.pk is None]
     Image.objects.bulk_create(new)
     Image.objects.bulk_update((image for image, _ in rows if image not in new), ["coco_id"])

@@ -92,7 +92,8 @@ def create_project(
     ProjectRefused
         When the name, a category or a parameter is not valid.
     ProjectDiffers
-        When the name is taken by a project with other categories or parameters.
+        When the name is taken by a project with other categories or parameters, or by one that is being
+        deleted.
     """
     chosen = dict(parameters or {})
     slug = slugify(name)
@@ -103,6 +104,8 @@ def create_project(
     check_categories(categories)
     check_choices(chosen)
     existing = Project.objects.filter(slug=slug).first()
+    if existing and existing.state == Project.State.DELETING:
+        raise ProjectDiffers(f"A project {slug} is being deleted: wait for that, or choose another name.")
     if existing:
         _check_same(existing, categories, chosen)
         return Created(existing, new=False)

@@ -18,6 +18,7 @@ from django.db import Error, InterfaceError, OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from annotation_site.catalog.archived import check_in_use
 from annotation_site.catalog.claims import Claims, Kind, claimed
 from annotation_site.catalog.discarding import DISCARD
 from annotation_site.catalog.models import Round, StageRun
@@ -84,11 +85,12 @@ def run_stage(
 
     Raises
     ------
-    StageBusy, StageNotReady, RoundIsOpen
+    StageBusy, StageNotReady, RoundIsOpen, ProjectArchived
         When it cannot be carried out now; nothing was changed.
     StageFailed
         When `work` raised.
     """
+    check_in_use(round_.project)
     run, _ = StageRun.objects.get_or_create(round=round_, stage=stage)
     with Claims() as claims:
         _claim(claims, [run])

@@ -77,7 +77,9 @@ class Watched:
 
 
 def alarms(watched: Watched) -> list[Alarm]:
-    """All that stand, the grave ones first."""
+    """All that stand, the grave ones first; none of what is archived."""
+    if watched.project.is_archived:
+        return []
     found = [*_stages(watched), *_worker(watched), *_budget(watched), *_silence(watched), *_gold(watched)]
     return sorted(found, key=lambda alarm: not alarm.is_grave)
 

@@ -10,10 +10,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from annotation_site import enqueue
+from annotation_site.access.models import Access
 from annotation_site.catalog.jobs import State
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.storage import artifacts
-from annotation_site.dashboards.access import admins, viewers
+from annotation_site.dashboards.access import needs, viewers
 from annotation_site.dashboards.paging import key_in, page_before
 from annotation_site.results.export_files import ask_for_export, delete_export, stop_export
 from annotation_site.results.exporting import INCLUDE
@@ -55,7 +56,7 @@ def exports(request: HttpRequest, project: Project) -> HttpResponse:
     return render(request, name, context)
 
 
-@admins
+@needs(Access.ADMIN, while_archived=True)
 @require_POST
 def ask(request: HttpRequest, project: Project) -> HttpResponse:
     """Ask for an export; a worker writes it."""
@@ -73,7 +74,7 @@ def ask(request: HttpRequest, project: Project) -> HttpResponse:
     return redirect("dashboards:exports", slug=project.slug)
 
 
-@admins
+@needs(Access.ADMIN, while_archived=True)
 @require_POST
 def end(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Stop an export that is being written, or delete one."""

@@ -39,7 +39,8 @@ class Facts(Collector):
 
 
 def _campaigns() -> Iterator[Metric]:
-    projects = {project.pk: project.slug for project in Project.objects.all()}
+    in_use = Project.objects.exclude(state__in=Project.PUT_AWAY)
+    projects = {project.pk: project.slug for project in in_use}
     keys = list(projects)
     # As of the scrape before: a million masks' decisions are not counted while Prometheus waits.
     counted = f"metrics:{'-'.join(map(str, keys))}"
@@ -78,7 +79,8 @@ def _counted(rows: object, by: str) -> dict[int, int]:
 def _stages() -> Iterator[Metric]:
     family = GaugeMetricFamily("maskgrove_stages", "Stages of the pipeline by state.", labels=["state"])
     states = {state: Count("pk", filter=Q(state=state)) for state in StageRun.State.values}
-    for state, number in StageRun.objects.aggregate(**states).items():
+    in_use = StageRun.objects.exclude(round__project__state__in=Project.PUT_AWAY)
+    for state, number in in_use.aggregate(**states).items():
         family.add_metric([state], number)
     yield family
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import redis
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.files.storage import FileSystemStorage, storages
@@ -18,7 +19,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from annotation_site import enqueue
-from annotation_site.catalog.models import StageRun
+from annotation_site.catalog.archived import ProjectArchived
+from annotation_site.catalog.models import Project, StageRun
 
 QUEUES = ("gpu", "cpu", "io")
 RECENT = 30
@@ -78,6 +80,7 @@ def _superusers_only(request: HttpRequest) -> None:
 def gather() -> dict[str, Any]:
     """What the page shows."""
     runs = StageRun.objects.select_related("round__project").exclude(state="waiting")
+    runs = runs.exclude(round__project__state__in=Project.PUT_AWAY)
     return {
         "section": "system",
         "queues": queues(),
@@ -103,5 +106,8 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """Let workers carry a failed or stopped stage on."""
     _superusers_only(request)
     run = get_object_or_404(StageRun, pk=pk, state__in=[StageRun.State.FAILED, StageRun.State.STOPPED])
-    enqueue.run_pipeline(run.round.project)
+    try:
+        enqueue.run_pipeline(run.round.project)
+    except ProjectArchived as refusal:
+        messages.error(request, str(refusal))
     return redirect("dashboards:system")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from annotation_site.dashboards import (
+    archive,
     charts,
     exports,
     health,
@@ -32,6 +33,11 @@ urlpatterns = [
     path("system/history/", history.site_history, name="site-history"),
     path("system/stages/<int:pk>/retry/", system.retry, name="retry_stage"),
     path("invitations/<str:secret>/", people.invitation, name="invitation"),
+    path("deletions/", archive.deletions, name="deletions"),
+    path("deletions/<int:pk>/", archive.deletion, name="deletion"),
+    path("deletions/<int:pk>/statement.csv", archive.statement, name="statement"),
+    path("deletions/<int:pk>/answers.csv", archive.answers, name="kept-answers"),
+    path("deletions/<int:pk>/change/", archive.change_deletion, name="change-deletion"),
     *setup_urls.urlpatterns,
     path("projects/<slug:slug>/", views.project, name="project"),
     path("projects/<slug:slug>/live/", views.live, name="live"),
@@ -76,6 +82,9 @@ urlpatterns = [
     path("projects/<slug:slug>/exports/<int:pk>/", exports.download, name="download"),
     path("projects/<slug:slug>/exports/<int:pk>/end/", exports.end, name="end_export"),
     path("projects/<slug:slug>/history/", history.history, name="history"),
+    path("projects/<slug:slug>/archive/", archive.page, name="archive"),
+    path("projects/<slug:slug>/archive/change/", archive.change, name="change-archive"),
+    path("projects/<slug:slug>/delete/", archive.delete, name="delete"),
     path("projects/<slug:slug>/webhooks/", webhooks.listed, name="webhooks"),
     path("projects/<slug:slug>/webhooks/new/", webhooks.add, name="new-webhook"),
     path("projects/<slug:slug>/webhooks/<int:pk>/", webhooks.webhook, name="webhook"),

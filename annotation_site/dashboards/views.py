@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from annotation_site.access.granting import projects_of
 from annotation_site.catalog.models import Mask, Project
 from annotation_site.catalog.photos import PhotoUnreadable
+from annotation_site.closing.statements import deletions_of
 from annotation_site.dashboards import selectors, thumbnails
 from annotation_site.dashboards.access import admins, viewers
 from annotation_site.dashboards.overview import overview
@@ -20,6 +21,7 @@ from annotation_site.dashboards.paging import key_in
 from annotation_site.results.measured import measured
 from annotation_site.verification import opening
 
+ARCHIVED = Project.State.ARCHIVED
 STATES = {
     Project.State.OPEN.value: opening.resume_campaign,
     Project.State.PAUSED.value: opening.pause_campaign,
@@ -30,9 +32,17 @@ STATES = {
 @login_required
 @require_GET
 def projects(request: HttpRequest) -> HttpResponse:
-    """The projects that somebody may see, newest first."""
-    cards = selectors.project_cards(projects_of(request.user))
-    return render(request, "dashboards/projects.html", {"cards": cards})
+    """The projects that somebody may see, newest first: those in use, or with `?archived` the others."""
+    theirs = projects_of(request.user)
+    archived, in_use = theirs.filter(state=ARCHIVED), theirs.exclude(state=ARCHIVED)
+    shows_archived = "archived" in request.GET
+    context = {
+        "cards": selectors.project_cards(archived if shows_archived else in_use),
+        "shows_archived": shows_archived,
+        "archived": archived.count(),
+        "deletions": deletions_of(request.user).count(),
+    }
+    return render(request, "dashboards/projects.html", context)
 
 
 @viewers

@@ -15,6 +15,7 @@ STATUS = {
     "stopped": HTTPStatus.FORBIDDEN,
     "not-passed": HTTPStatus.FORBIDDEN,
     "paused": HTTPStatus.OK,
+    "ended": HTTPStatus.OK,
     "nothing-yet": HTTPStatus.OK,
     "nothing-left": HTTPStatus.OK,
     "budget-spent": HTTPStatus.OK,

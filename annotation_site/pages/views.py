@@ -61,6 +61,8 @@ def for_members(view: MemberView) -> Callable[..., HttpResponse]:
 def _let_in(view: MemberView, request: HttpRequest, membership: Membership, **rest: Any) -> HttpResponse:
     if membership.standing == Standing.STOPPED:
         return notice(request, "stopped", membership)
+    if membership.project.is_archived and work.open_assignment(membership, at=timezone.now()) is None:
+        return visiting.over(request) or notice(request, "ended", membership)
     return view(request, membership, **rest)
 
 
@@ -165,6 +167,8 @@ def join(request: HttpRequest, code: str) -> HttpResponseBase:
     known = Membership.objects.filter(project=link.project, secret=request.COOKIES.get(KNOWN_BY, "")).first()
     if known is not None:
         return redirect("pages:landing", known.secret)
+    if link.project.is_archived:
+        return notice(request, "ended")
     if request.method != "POST":
         return render(request, "pages/join.html", {"project": link.project})
     member = members.join_by_code(code=code, name=_printable(request.POST.get("name", ""))[:120])

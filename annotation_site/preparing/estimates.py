@@ -43,12 +43,13 @@ def ask_for_estimate(project: Project) -> Estimate:
 
 
 def ask_for_due() -> list[Estimate]:
-    """Estimates that projects' latest rounds lack, once they are calibrated, or whose basis has changed.
+    """Estimates that latest rounds of projects in use lack, once calibrated, or whose basis has changed.
 
     What failed or was stopped is not tried again by itself, until its basis changes.
     """
     latest = Round.objects.order_by("project_id", "-number").distinct("project_id").values("pk")
-    rounds = Round.objects.filter(pk__in=latest, calibration__isnull=False).select_related("project")
+    in_use = Round.objects.exclude(project__state__in=Project.PUT_AWAY)
+    rounds = in_use.filter(pk__in=latest, calibration__isnull=False).select_related("project")
     due = []
     for round_ in rounds.select_related("estimate").defer("estimate__plan").iterator():
         basis, found = basis_of(round_), getattr(round_, "estimate", None)

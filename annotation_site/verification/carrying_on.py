@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from django.utils import timezone
 
+from annotation_site.catalog.archived import check_in_use
 from annotation_site.catalog.calibrating import calibrate_round
 from annotation_site.catalog.clustering import cluster
 from annotation_site.catalog.detecting import detect
@@ -88,7 +89,13 @@ def carry_on(
 
 
 def want(round_: Round, *, until: StageRun.Stage = Stage.OPEN) -> None:
-    """Let workers carry the round on up to a stage; a stage that was stopped or failed is tried again."""
+    """Let workers carry the round on up to a stage; a stage that was stopped or failed is tried again.
+
+    Raises
+    ------
+    ProjectArchived
+    """
+    check_in_use(round_.project)
     Round.objects.filter(pk=round_.pk).update(carry_on_to=until)
     runs = StageRun.objects.filter(round=round_)
     runs.filter(state__in=[State.STOPPED, State.FAILED]).update(state=State.WAITING, error="", message="")

@@ -44,7 +44,7 @@ FROM verification_item i
 JOIN verification_assignment a ON a.id = i.assignment_id
 JOIN verification_question q ON q.id = i.question_id
 JOIN catalog_project p ON p.id = a.project_id
-WHERE i.key = %(key)s AND a.id = %(assignment)s FOR NO KEY UPDATE OF a
+WHERE i.key = %(key)s AND a.id = %(assignment)s AND p.state <> 'deleting' FOR NO KEY UPDATE OF a
 """
 
 STOPPED = """

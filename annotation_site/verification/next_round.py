@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from annotation_site.budget.caps import budget_of
 from annotation_site.budget.ledger import affordable
+from annotation_site.catalog.archived import check_in_use
 from annotation_site.catalog.models import Project, Round, StageRun, Tree
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import State
@@ -64,9 +65,10 @@ def start_round(
 
     Raises
     ------
-    RoundNotOver, NothingAccepted, NotWorthIt
+    RoundNotOver, NothingAccepted, NotWorthIt, ProjectArchived
     """
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    check_in_use(project)
     latest = current_round(project)
     if not _is_open(latest):
         if latest.number > 1:

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from annotation_site.budget.caps import budget_of
+from annotation_site.catalog.archived import check_in_use
 from annotation_site.catalog.models import Project, Role, Round, Tree
 from annotation_site.people.models import TrustPolicy
 from annotation_site.verification import deciding
@@ -38,10 +39,11 @@ def open_campaign(*, project: Project, at: datetime, progress: Progress = silent
     ------
     NothingToOpen
         When no round of the project has trees of pool images.
+    ProjectArchived
     InvalidThresholds, KeyError, ValueError
         When a parameter of the project is out of range or unknown.
     """
-    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    _hold(project)
     budget_of(project)
     TrustPolicy.objects.get_or_create(project=project)
     round_ = _round_to_open(project)
@@ -63,9 +65,9 @@ def open_long_tail(*, project: Project, at: datetime) -> Outcome:
 
     Raises
     ------
-    NotOpen
+    NotOpen, ProjectArchived
     """
-    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    _hold(project)
     round_ = _round_to_open(project)
     if not SearchRules.objects.filter(round=round_).update(long_tail=True):
         raise NotOpen(f"{project} was never opened: run `manage.py open {project.slug}` first.")
@@ -82,7 +84,7 @@ def pause_campaign(*, project: Project) -> None:
 
     Raises
     ------
-    NotOpen
+    NotOpen, ProjectArchived
     """
     _switch(project, State.PAUSED)
 
@@ -92,12 +94,20 @@ def resume_campaign(*, project: Project) -> None:
 
     Raises
     ------
-    NotOpen
+    NotOpen, ProjectArchived
     """
     _switch(project, State.OPEN)
 
 
+def _hold(project: Project) -> None:
+    """Hold a project's row until the transaction ends: nobody puts it away meanwhile, nor has."""
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    check_in_use(project)
+
+
+@transaction.atomic
 def _switch(project: Project, state: Project.State) -> None:
+    _hold(project)
     changed = Project.objects.filter(pk=project.pk).exclude(state=State.DRAFT).update(state=state)
     if not changed:
         raise NotOpen(f"{project} was never opened: run `manage.py open {project.slug}` first.")

@@ -13,6 +13,8 @@ from annotation_site.webhooks.models import Delivery, Kind, Webhook, new_secret
 
 MOST = 20
 """Addresses of a project."""
+ARCHIVED = "The project was archived."
+"""Why an address is told nothing, for as long as that is so."""
 BOTH_FOR = timedelta(days=1)
 """For so long after a new secret, the earlier one signs too."""
 
@@ -63,11 +65,24 @@ def _checked(url: str, kinds: Collection[str]) -> list[str]:
 
 
 @transaction.atomic
-def disable(*, webhook: Webhook, at: datetime) -> None:
+def disable(*, webhook: Webhook, at: datetime, because: str = "") -> None:
     """Tell it nothing more; what waits is given up."""
-    Webhook.objects.filter(pk=webhook.pk, disabled_at=None).update(disabled_at=at, disabled_because="")
+    enabled = Webhook.objects.filter(pk=webhook.pk, disabled_at=None)
+    enabled.update(disabled_at=at, disabled_because=because)
     waiting = webhook.deliveries.filter(state=Delivery.State.WAITING)
     waiting.update(state=Delivery.State.FAILED, ended_at=at)
+
+
+def silence(project: Any, *, at: datetime) -> None:
+    """Tell none of a project's addresses anything, since it is archived."""
+    for webhook in Webhook.objects.enabled().filter(project=project).only("pk"):
+        disable(webhook=webhook, at=at, because=ARCHIVED)
+
+
+def end_silence(project: Any) -> None:
+    """Tell those again that `silence` silenced."""
+    for webhook in Webhook.objects.filter(project=project, disabled_because=ARCHIVED).only("pk"):
+        enable(webhook=webhook)
 
 
 def enable(*, webhook: Webhook) -> None:

@@ -3,6 +3,7 @@
 Decimals are text, times are text in ISO 8601.
 """
 
+from maskgrove_client.records.closing import Deletion, StatementLine, Totals
 from maskgrove_client.records.images import Image, Import, Upload, UploadedFile
 from maskgrove_client.records.marketplaces import Action, Listing, Progress, Submission
 from maskgrove_client.records.masks import Cluster, Judgment, Mask, MaskFacts, Rle
@@ -70,6 +71,7 @@ __all__ = [
     "Code",
     "Dataset",
     "Decision",
+    "Deletion",
     "Delivery",
     "DeliveryFacts",
     "Entry",
@@ -111,10 +113,12 @@ __all__ = [
     "SignedWebhook",
     "Stage",
     "StageTold",
+    "StatementLine",
     "Status",
     "Stretch",
     "Submission",
     "Token",
+    "Totals",
     "Tree",
     "Upload",
     "UploadedFile",

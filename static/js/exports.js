@@ -1,4 +1,4 @@
-// The exports of a project: how far each is.
+// The exports of a project, or a deletion: how far each is.
 import { keepLive } from "./live.js";
 
 keepLive(document.getElementById("live"));

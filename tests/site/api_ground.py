@@ -15,6 +15,7 @@ from annotation_site.api import tokens
 from annotation_site.api.models import Scope
 from annotation_site.catalog.models import Mask, Project, Role, StageRun, Tree
 from annotation_site.catalog.roles import RoleShares
+from annotation_site.closing.models import Deletion
 from annotation_site.marketplaces import team
 from annotation_site.marketplaces.models import Listing
 from annotation_site.people.models import GoldItem, Worker
@@ -74,6 +75,18 @@ def told(project: Project, owner: User) -> dict[str, int]:
     return {"webhook": webhook.pk, "delivery": delivery.pk}
 
 
+def gone(owner: User, n: int = 0) -> Deletion:
+    """The n-th of other projects of theirs, which were deleted."""
+    deletion = Deletion.objects.create(
+        project=2**40 + n, slug="doors", name="Doors", currency="USD", asked_by=owner.username, asked_at=NOON,
+        keeps_answers=False, state="done", finished_at=NOON,
+    )  # fmt: skip
+    deletion.owners.add(owner)
+    money = {"earned": "1.20", "fees": "0.24", "paid": "1.20", "declined": 0}
+    deletion.lines.create(worker=1, name="Ada", provider="link", questions=12, **money)
+    return deletion
+
+
 @dataclass
 class ApiGround:
     """A campaign that is half done, with its owner."""
@@ -123,6 +136,7 @@ class ApiGround:
             "example": LessonFactory(image=mask.image, category=tree.category, is_example=True).pk,
             **offered(project, ada.member.worker),
             **told(project, owner),
+            "deletion": gone(owner).pk,
         }
         return cls(project, owner, places)
 

@@ -15,6 +15,7 @@ from annotation_site.access.granting import grant, invite
 from annotation_site.access.models import Access
 from annotation_site.catalog.models import Role
 from annotation_site.catalog.roles import RoleShares
+from annotation_site.closing.models import Deletion
 from annotation_site.marketplaces import team
 from annotation_site.marketplaces.models import Message, Payment
 from annotation_site.preparing.imports import Wish, begin_upload
@@ -25,7 +26,7 @@ from annotation_site.verification.overruling import overrule
 from annotation_site.webhooks.delivering import send_test
 from annotation_site.webhooks.webhooks import add_webhook
 from tests.factories import NOON, CategoryFactory, ImageFactory, LessonFactory, ProjectFactory
-from tests.site.api_ground import V1, ApiGround, last_leaf
+from tests.site.api_ground import V1, ApiGround, gone, last_leaf
 from tests.site.campaigns import Person, counted_queries
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +48,7 @@ def ground() -> ApiGround:
         add_to_the_project(ground, n)
         add_to_the_crowd(ground, n)
         add_what_others_are_told(ground, n)
+        add_to_what_stays(ground, n)
     return ground
 
 
@@ -94,6 +96,12 @@ def add_what_others_are_told(ground: ApiGround, n: int) -> None:
     url = f"https://receiver.example/{n}"
     add_webhook(project=project, url=url, kinds=webhook.kinds, description="", by=ground.owner, at=NOON)
     send_test(webhook, at=NOON + timedelta(seconds=n))
+
+
+def add_to_what_stays(ground: ApiGround, n: int) -> None:
+    gone(ground.owner, 1 + n)
+    for deletion in Deletion.objects.all():
+        deletion.lines.create(worker=2 + n, questions=1, earned=1, fees=0, paid=0, declined=0)
 
 
 def queries(client: Client, url: str, limit: int) -> tuple[int, int]:

@@ -137,6 +137,8 @@ class DatasetSerializer(serializers.Serializer[Any]):
 
 
 class Exports(ProjectView):
+    while_archived = ("POST",)
+
     @operation("list_exports", "exports", query=PageQuery, gives=paged(ExportSerializer))
     def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002
         """List what was exported, the newest first."""
@@ -165,6 +167,8 @@ class Exports(ProjectView):
 
 
 class OneExport(ProjectView):
+    while_archived = ("DELETE",)
+
     @operation("read_export", "exports", gives=ExportSerializer)
     def get(self, request: Request, slug: str, export: int) -> Response:  # noqa: ARG002
         """How far an export is."""
@@ -178,6 +182,8 @@ class OneExport(ProjectView):
 
 
 class StopExport(ProjectView):
+    while_archived = ("POST",)
+
     @operation("stop_export", "exports", gives=ExportSerializer)
     def post(self, request: Request, slug: str, export: int) -> Response:  # noqa: ARG002
         """Let whoever writes it end; nothing of it is kept. Safe to repeat."""

@@ -8,16 +8,19 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import User
+from django.db.models import Q
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from annotation_site.access.models import Access
 from annotation_site.api import tokens
 from annotation_site.api.models import Scope
 from annotation_site.api.problems import Problem
 from annotation_site.api.v1.categories import MOST_CATEGORIES, CategoryBody, given_categories
+from annotation_site.api.v1.closing import DeletionQuery, DeletionSerializer, delete
 from annotation_site.api.v1.schema import operation
 from annotation_site.api.v1.serializers import Body, PageQuery, page, paged
 from annotation_site.api.v1.views import ApiView, ProjectView, token_of
@@ -198,12 +201,20 @@ class Me(ApiView):
         return Response(MeSerializer({**told, "token": token_of(request)}).data)
 
 
+class ProjectsQuery(PageQuery):
+    """Which projects."""
+
+    archived = serializers.BooleanField(default=False, help_text="Those that are archived, instead.")
+
+
 class Projects(ApiView):
-    @operation("list_projects", "projects", query=PageQuery, gives=paged(ProjectSerializer))
+    @operation("list_projects", "projects", query=ProjectsQuery, gives=paged(ProjectSerializer))
     def get(self, request: Request) -> Response:
         """List the projects that you may see, the newest first."""
-        found = tokens.projects_for(request.user, token_of(request))
-        return page(request, found, self.query(PageQuery), lambda one: ProjectSerializer(one).data)
+        asked, found = self.query(ProjectsQuery), tokens.projects_for(request.user, token_of(request))
+        archived = Q(state=Project.State.ARCHIVED)
+        found = found.filter(archived if asked["archived"] else ~archived)
+        return page(request, found, asked, lambda one: ProjectSerializer(one).data)
 
     @operation(
         "create_project", "projects", body=NewProjectBody, gives=ProjectSerializer, status=HTTPStatus.CREATED
@@ -228,6 +239,9 @@ class Projects(ApiView):
 
 
 class OneProject(ProjectView):
+    needs: ClassVar = {"DELETE": Access.OWNER}
+    while_archived = ("DELETE",)
+
     @operation("read_project", "projects", gives=ProjectSerializer)
     def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002
         """Read a project and its parameters."""
@@ -241,6 +255,17 @@ class OneProject(ProjectView):
         with self.matching(self._told):
             changed = change_parameters(project=self.project, values=said, options=options)
         return Response(ProjectSerializer(changed).data)
+
+    @operation(
+        "delete_project",
+        "projects",
+        query=DeletionQuery,
+        gives=DeletionSerializer,
+        status=HTTPStatus.ACCEPTED,
+    )
+    def delete(self, request: Request, slug: str) -> Response:  # noqa: ARG002
+        """Delete an archived project; a worker does it. There is no way back. Owners alone may."""
+        return delete(self.project, self.query(DeletionQuery), request)
 
     def _told(self) -> Any:
         return ProjectSerializer(Project.objects.get(pk=self.project.pk)).data

@@ -21,6 +21,7 @@ from annotation_site.catalog.offering import OfferRefused
 from annotation_site.catalog.projects import ProjectDiffers, ProjectRefused
 from annotation_site.catalog.roles import InvalidShares
 from annotation_site.catalog.stages import StageError
+from annotation_site.closing.deleting import CannotDelete, NotConfirmed
 from annotation_site.marketplaces.accounts import PaymentRefused
 from annotation_site.marketplaces.by_hand import SubmissionRefused
 from annotation_site.marketplaces.listings import ListingRefused
@@ -77,6 +78,8 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     ImportBusy: CONFLICT,
     BudgetError: CONFLICT,
     LastOwner: CONFLICT,
+    CannotDelete: CONFLICT,
+    NotConfirmed: UNFIT,
     StageError: CONFLICT,
     NotOpen: CONFLICT,
     NoNextRound: CONFLICT,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
@@ -35,6 +35,7 @@ from annotation_site.api.v1 import idempotency
 from annotation_site.api.v1.authentication import BearerToken
 from annotation_site.api.v1.idempotency import AnsweredBefore
 from annotation_site.api.v1.refusals import refusal
+from annotation_site.catalog.archived import ProjectArchived
 from annotation_site.catalog.models import Project
 from annotation_site.limits import MINUTE, is_too_often
 
@@ -161,6 +162,8 @@ class ProjectView(ApiView):
 
     needs: ClassVar[Mapping[str, Access]] = {}
     """Method -> the least access; else viewers read, and admins write."""
+    while_archived: ClassVar[Collection[str]] = ()
+    """Methods by which an archived project is changed, too; all others only read it."""
     project: Project
     access: Access
 
@@ -169,6 +172,8 @@ class ProjectView(ApiView):
         self.project, self.access = project_for(
             request, places["slug"], self.needs.get(str(request.method), least)
         )
+        if self.project.is_archived and request.method not in (*SAFE, *self.while_archived):
+            raise ProjectArchived(self.project)
 
     @contextmanager
     def matching(self, tell: Callable[[], Mapping[str, Any]], *rows: QuerySet[Any]) -> Iterator[None]:

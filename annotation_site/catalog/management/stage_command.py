@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from annotation_site.catalog.management.changing import project_to_change
 from annotation_site.catalog.models import Round, StageRun
 from annotation_site.catalog.progress import terminal_progress
-from annotation_site.catalog.rounds import UnknownProject, current_round, find_project
+from annotation_site.catalog.rounds import UnknownProject, current_round
 from annotation_site.catalog.stages import StageError, State, Work, run_stage
 
 STOPPED_BY_CTRL_C = 130
@@ -33,7 +34,7 @@ class StageCommand(BaseCommand):
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
         try:
-            round_ = current_round(find_project(options["project"]))
+            round_ = current_round(project_to_change(options["project"]))
             work = self.work(round_, options)
             with terminal_progress(f"{self.stage} {round_.project.slug}") as progress:
                 run = run_stage(round_, self.stage, work, force=options["force"], also=progress)

@@ -20,6 +20,11 @@ class Project(models.Model):
         DRAFT = "draft"
         OPEN = "open"
         PAUSED = "paused"
+        ARCHIVED = "archived"
+        DELETING = "deleting", "being deleted"
+
+    PUT_AWAY = (State.ARCHIVED, State.DELETING)
+    """States in which a project is only read."""
 
     slug = models.SlugField(max_length=80, unique=True)
     name = models.CharField(max_length=120)
@@ -88,6 +93,11 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_archived(self) -> bool:
+        """Put away: it is read, and neither changed nor worked on."""
+        return self.state in self.PUT_AWAY
 
 
 class Category(models.Model):

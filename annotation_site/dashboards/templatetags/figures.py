@@ -63,7 +63,7 @@ TONES = {
     "reject": "reject", "failed": "reject", "stopped": "reject",
     "split": "split",
     "open": "open", "running": "open", "published": "open",
-    "paused": "warn", "probation": "warn",
+    "paused": "warn", "probation": "warn", "archived": "warn",
 }  # fmt: skip
 
 

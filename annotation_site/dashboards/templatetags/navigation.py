@@ -59,6 +59,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[Page, ...]], ...] = (
             Page("people", "people", _("People")),
             Page("history", "history", _("History"), Access.ADMIN),
             Page("webhooks", "webhooks", _("Webhooks"), Access.ADMIN),
+            Page("archive", "archive", _("Archive"), Access.ADMIN),
         ),
     ),
 )
@@ -79,7 +80,7 @@ def project_pages(context: template.Context) -> dict[str, Any]:
     """The menu: beside a project's page where there is room, behind a button where there is not."""
     project: Project | None = context.get("project") or None
     section: str = context.get("section") or ""
-    access = getattr(context.get("request"), "access", Access.VIEWER)
+    access = getattr(context.get("request"), "role", Access.VIEWER)
     groups = (
         [] if project is None else [(name, _links(project, pages, access, section)) for name, pages in GROUPS]
     )

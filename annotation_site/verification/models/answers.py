@@ -150,5 +150,7 @@ class Judgment(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["worker", "at"], name="judgments_by_worker"),
+            # Without it, each item of a project that is deleted would have all judgments looked through.
+            models.Index(fields=["item"], name="judgments_by_item"),
             models.Index(fields=["worker"], condition=Q(of_gold=True), name="gold_answers"),
         ]

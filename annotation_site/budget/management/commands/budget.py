@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation_site.budget.caps import BudgetError, budget_fields, budget_of, change_budget
 from annotation_site.budget.ledger import spend_of
+from annotation_site.catalog.management.changing import project_to_change
 from annotation_site.catalog.management.field_options import add_options, given
 from annotation_site.catalog.rounds import UnknownProject, find_project
 
@@ -24,8 +25,8 @@ class Command(BaseCommand):
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
         try:
-            project = find_project(options["project"])
             values = given(options, budget_fields()) | dict.fromkeys(options["no_cap"])
+            project = (project_to_change if values else find_project)(options["project"])
             if values:
                 change_budget(project=project, **values)
         except (UnknownProject, BudgetError) as refusal:

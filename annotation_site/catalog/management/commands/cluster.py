@@ -8,10 +8,11 @@ from django.core.management.base import CommandError, CommandParser
 
 from annotation_site.catalog.clustering import cluster, work_through_trees
 from annotation_site.catalog.gathering import FeaturesMissing
+from annotation_site.catalog.management.changing import project_to_change
 from annotation_site.catalog.management.stage_command import StageCommand
 from annotation_site.catalog.models import Round
 from annotation_site.catalog.progress import terminal_progress
-from annotation_site.catalog.rounds import UnknownProject, current_round, find_project
+from annotation_site.catalog.rounds import UnknownProject, current_round
 from annotation_site.catalog.stages import Stage, Work
 from pipeline.progress import StopRequested
 
@@ -39,7 +40,7 @@ class Command(StageCommand):
         if not options["join"]:
             return super().handle(**options)
         try:
-            round_ = current_round(find_project(options["project"]))
+            round_ = current_round(project_to_change(options["project"]))
             with terminal_progress(f"cluster {round_.project.slug}") as progress:
                 finished = work_through_trees(round_, progress)
         except (UnknownProject, FeaturesMissing) as refusal:

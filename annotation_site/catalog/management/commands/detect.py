@@ -8,10 +8,11 @@ from django.core.management.base import CommandError, CommandParser
 
 from annotation_site.catalog.detecting import NoModel, NothingToDetect, detect, work_through_shards
 from annotation_site.catalog.detector_options import OptionsDiffer
+from annotation_site.catalog.management.changing import project_to_change
 from annotation_site.catalog.management.stage_command import HARDWARE, StageCommand, add_hardware, chosen
 from annotation_site.catalog.models import Round
 from annotation_site.catalog.progress import terminal_progress
-from annotation_site.catalog.rounds import UnknownProject, current_round, find_project
+from annotation_site.catalog.rounds import UnknownProject, current_round
 from annotation_site.catalog.shards import SHARD_IMAGES
 from annotation_site.catalog.stages import Stage, Work
 from pipeline.detection import DetectionError, InvalidOption
@@ -49,7 +50,7 @@ class Command(StageCommand):
             return super().handle(**options)
         given = chosen(options, "max_masks", "features", *HARDWARE)
         try:
-            round_ = current_round(find_project(options["project"]))
+            round_ = current_round(project_to_change(options["project"]))
             if not round_.shards.exists():
                 raise NothingToDetect("There is nothing to help with: nobody began to detect yet.")
             with terminal_progress(f"detect {round_.project.slug}") as progress:

@@ -9,12 +9,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation_site.catalog.import_report import ImportRefused, ImportReport
 from annotation_site.catalog.importing import AnnotationsNeeded, ImportBusy, NothingToImport, import_images
+from annotation_site.catalog.management.changing import project_to_change
 from annotation_site.catalog.models import Role
 from annotation_site.catalog.originals import MAX_PIXELS
 from annotation_site.catalog.problem_log import problem_log
 from annotation_site.catalog.progress import terminal_progress
 from annotation_site.catalog.roles import InvalidShares, RoleShares
-from annotation_site.catalog.rounds import UnknownProject, find_project
+from annotation_site.catalog.rounds import UnknownProject
 from pipeline.coco import CocoError
 from pipeline.progress import StopRequested
 
@@ -60,7 +61,7 @@ class Command(BaseCommand):
         role, split = options["role"], options["split"]
         with problem_log(options["problems"]) as listener, terminal_progress("Import") as progress:
             return import_images(
-                project=find_project(options["project"]),
+                project=project_to_change(options["project"]),
                 folder=options["folder"],
                 roles=RoleShares.all(Role(role)) if role else RoleShares.parse(split, seed=options["seed"]),
                 annotations=options["annotations"],

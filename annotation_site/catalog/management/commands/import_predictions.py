@@ -13,11 +13,12 @@ from annotation_site.catalog.foreign_features import (
     computed_features,
 )
 from annotation_site.catalog.foreign_predictions import OtherPredictions, Outcome, import_predictions
+from annotation_site.catalog.management.changing import project_to_change
 from annotation_site.catalog.models import StageRun
 from annotation_site.catalog.problem_log import problem_log
 from annotation_site.catalog.progress import terminal_progress
 from annotation_site.catalog.reporting import StageError
-from annotation_site.catalog.rounds import UnknownProject, find_project
+from annotation_site.catalog.rounds import UnknownProject
 from pipeline.coco import CocoError
 from pipeline.detection.crop_features import CROP_FEATURES, CropFeaturesUnavailable
 
@@ -65,7 +66,7 @@ class Command(BaseCommand):
         given = options["features"]
         with problem_log(options["problems"]) as listener, terminal_progress("Predictions") as progress:
             return import_predictions(
-                project=find_project(options["project"]),
+                project=project_to_change(options["project"]),
                 results=options["results"],
                 features=GivenFeatures(given) if given else computed_features(options["computed_by"]),
                 images=options["images"],

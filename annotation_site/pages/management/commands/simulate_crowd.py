@@ -11,9 +11,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
 from annotation_site.budget.caps import budget_of
+from annotation_site.catalog.management.changing import project_to_change
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.progress import terminal_progress
-from annotation_site.catalog.rounds import UnknownProject, find_project
+from annotation_site.catalog.rounds import UnknownProject
 from annotation_site.pages.crowd.caught import caught, told, worth_of
 from annotation_site.pages.crowd.crowd import Tally, recruit, run_crowd
 from annotation_site.pages.crowd.own_site import own_site
@@ -53,7 +54,7 @@ class Command(BaseCommand):
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
         try:
-            project = find_project(options["project"])
+            project = project_to_change(options["project"])
             check_ground_truth(project)
             recruited = recruit(project, self._population(options))
             tallies = self._run(project, recruited, options)

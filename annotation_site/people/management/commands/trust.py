@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from annotation_site.catalog.management.changing import project_to_change
 from annotation_site.catalog.management.field_options import add_options, given
 from annotation_site.catalog.rounds import UnknownProject, find_project
 from annotation_site.people.policies import PolicyRefused, policy_fields, set_policy
@@ -22,8 +23,9 @@ class Command(BaseCommand):
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
         try:
-            project = find_project(options["project"])
-            policy = set_policy(project=project, **given(options, policy_fields()))
+            values = given(options, policy_fields())
+            project = (project_to_change if values else find_project)(options["project"])
+            policy = set_policy(project=project, **values)
         except (UnknownProject, PolicyRefused) as refusal:
             raise CommandError(str(refusal)) from refusal
         for field in policy_fields():

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Count
 from django.utils import timezone
 
+from annotation_site.catalog.management.changing import project_to_change
 from annotation_site.catalog.models import Mask, Project
 from annotation_site.catalog.rounds import UnknownProject, find_project
 from annotation_site.people.models import GoldItem
@@ -20,6 +21,8 @@ from annotation_site.verification.gold_review import (
     take_back_gold,
     uses_of,
 )
+
+MARKS = ("correct", "wrong", "retire")
 
 
 class Command(BaseCommand):
@@ -46,7 +49,8 @@ class Command(BaseCommand):
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
         try:
-            project = find_project(options["project"])
+            acts = options["review"] or any(options[name] is not None for name in MARKS)
+            project = (project_to_change if acts else find_project)(options["project"])
             self._act(project, options)
         except (UnknownProject, CannotMark) as refusal:
             raise CommandError(str(refusal)) from refusal

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from annotation_site.catalog.rounds import UnknownProject, find_project
+from annotation_site.catalog.management.changing import project_to_change
+from annotation_site.catalog.rounds import UnknownProject
 from annotation_site.verification.opening import NotOpen, pause_campaign
 
 
@@ -20,7 +21,7 @@ class Command(BaseCommand):
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
         try:
-            project = find_project(options["project"])
+            project = project_to_change(options["project"])
             pause_campaign(project=project)
         except (UnknownProject, NotOpen) as refusal:
             raise CommandError(str(refusal)) from refusal

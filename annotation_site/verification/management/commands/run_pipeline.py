@@ -7,9 +7,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation_site import enqueue
+from annotation_site.catalog.management.changing import project_to_change
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.catalog.progress import terminal_progress
-from annotation_site.catalog.rounds import UnknownProject, current_round, find_project
+from annotation_site.catalog.rounds import UnknownProject, current_round
 from annotation_site.catalog.stages import ORDER, StageError, State
 from annotation_site.verification.carrying_on import carry_on
 
@@ -38,7 +39,7 @@ class Command(BaseCommand):
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
         try:
-            project = find_project(options["project"])
+            project = project_to_change(options["project"])
             until = StageRun.Stage(options["until"])
             if options["workers"]:
                 enqueue.run_pipeline(project, until=until)

@@ -7,9 +7,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation_site import enqueue
+from annotation_site.catalog.management.changing import project_to_change
 from annotation_site.catalog.models import Round, StageRun
 from annotation_site.catalog.progress import terminal_progress
-from annotation_site.catalog.rounds import UnknownProject, find_project
+from annotation_site.catalog.rounds import UnknownProject
 from annotation_site.catalog.stages import ORDER, StageError, State
 from annotation_site.verification.carrying_on import carry_on
 from annotation_site.verification.next_round import NoNextRound, start_round
@@ -50,7 +51,7 @@ class Command(BaseCommand):
             if given[name] is not None and not 0 <= given[name] <= 1:
                 raise CommandError(f"--{name.replace('_', '-')} is between 0 and 1, not {given[name]}.")
         try:
-            project = find_project(options["project"])
+            project = project_to_change(options["project"])
             round_ = start_round(project=project, **given)
             self._say_begun(round_)
             if options["workers"]:

@@ -9,11 +9,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from annotation_site.catalog.management.changing import project_to_change
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.rounds import UnknownProject, find_project
 from annotation_site.people.models import Membership
 from annotation_site.verification import trust
 from annotation_site.verification.keeping import kept_record
+
+ACTIONS = ("stop", "reinstate", "note")
 
 
 class Command(BaseCommand):
@@ -41,10 +44,11 @@ class Command(BaseCommand):
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
         try:
-            project = find_project(options["project"])
+            acts = any(options[action] is not None for action in ACTIONS)
+            project = (project_to_change if acts else find_project)(options["project"])
         except UnknownProject as unknown:
             raise CommandError(str(unknown)) from unknown
-        for action in ("stop", "reinstate", "note"):
+        for action in ACTIONS:
             if options[action] is not None:
                 member = _member(project, options[action])
                 getattr(self, f"_{action}")(member, options)

@@ -1,0 +1,1 @@
+"""Putting projects away, and deleting them; what stays of those that are deleted."""
