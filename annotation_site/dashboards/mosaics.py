@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-
-from django.db.models import Prefetch
 
 from annotation_site.catalog import framing
 from annotation_site.catalog.framing import Frame
 from annotation_site.catalog.models import Mask
-from annotation_site.verification.models import Judgment, Question
+from annotation_site.verification.models import Judgment
 from pipeline import masks
 
 
@@ -38,22 +36,25 @@ class Tile:
         return "" if not different else different.pop() if len(different) == 1 else "both"
 
 
-def tiles(tree_id: int, positions: Collection[int]) -> list[Tile]:
-    """The masks at some leaves of a tree, in the given order."""
+def tiles(
+    tree_id: int, positions: Collection[int], says: Mapping[int, Sequence[str]] | None = None
+) -> list[Tile]:
+    """The masks at some leaves of a tree, in the given order; `says` where it is known already."""
     found = {
         mask.position: mask
         for mask in Mask.objects.filter(tree=tree_id, position__in=list(positions)).select_related("image")
     }
-    says = answers_at(tree_id, positions)
-    return [Tile(found[position], says.get(position, ())) for position in positions if position in found]
+    said = answers_at(tree_id, positions) if says is None else says
+    return [Tile(found[position], said.get(position, ())) for position in positions if position in found]
 
 
 def answers_at(tree_id: int, positions: Collection[int]) -> dict[int, list[str]]:
     """Position -> the answers that count, of those leaves that have any."""
-    counting = Prefetch("judgments", queryset=Judgment.objects.counting().order_by("pk"), to_attr="counting")
-    asked = Question.objects.filter(tree=tree_id, position__in=list(positions)).prefetch_related(counting)
-    return {
-        question.position: [judgment.says for judgment in question.counting]
-        for question in asked
-        if question.position is not None and question.counting
-    }
+    answers = Judgment.objects.counting().filter(
+        question__tree=tree_id, question__position__in=list(positions)
+    )
+    found: dict[int, list[str]] = {}
+    for position, says in answers.order_by("pk").values_list("question__position", "says"):
+        assert position is not None  # A question of a tree has a leaf.
+        found.setdefault(position, []).append(says)
+    return found

@@ -14,19 +14,17 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count, F, Prefetch, QuerySet
 
-from annotation_site.catalog import framing
-from annotation_site.catalog.framing import Frame
-from annotation_site.catalog.models import Mask, Project, Role, Round, StageRun
+from annotation_site.catalog.models import Project, Role, Round, StageRun
 from annotation_site.catalog.stage_rows import in_order
+from annotation_site.dashboards.mosaics import Tile, answers_at, tiles
 from annotation_site.dashboards.paging import page_before
 from annotation_site.dashboards.sharing import shared_as
 from annotation_site.people.models import Membership, WorkRecord
 from annotation_site.results.course import Became, Course
 from annotation_site.verification.keeping import kept_records
 from annotation_site.verification.long_tail import tail_categories
-from annotation_site.verification.models import Decision, Judgment, Question
+from annotation_site.verification.models import Decision
 from annotation_site.verification.yields import Masks, masks_by_project, questions_by_project
-from pipeline import masks
 from pipeline.sampling import leaf_keys, sample
 
 STAGES = Prefetch("stages", StageRun.objects.defer("detail"))
@@ -101,39 +99,18 @@ def busiest(project: Project, *, limit: int = 10) -> list[tuple[Membership, Work
 
 
 @dataclass(frozen=True, slots=True)
-class Sampled:
-    """An answered mask of a cluster, with what people said."""
-
-    mask: Mask
-    says: list[str]
-
-    @property
-    def frame(self) -> Frame:
-        """The part of the photo that is shown."""
-        return framing.around(self.mask.box, width=self.mask.image.width, height=self.mask.image.height)
-
-    @property
-    def outline(self) -> str:
-        """SVG path data in pixels of the photo."""
-        return masks.outline(self.mask.rle)
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
-    """A decision and the answered masks of its cluster, in the order of asking."""
+    """A decision and the answered masks of its cluster's own sample, in the order of asking.
+
+    Attributes
+    ----------
+    shown : the first of them
+    more : how many others there are; the cluster's own page shows them
+    """
 
     decision: Decision
-    sampled: list[Sampled]
-
-    @property
-    def shown(self) -> list[Sampled]:
-        """Those that a list of decisions has room for."""
-        return self.sampled[:MOST_SHOWN]
-
-    @property
-    def more(self) -> int:
-        """How many others there are; the cluster's own page shows them."""
-        return max(0, len(self.sampled) - MOST_SHOWN)
+    shown: list[Tile]
+    more: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,25 +131,18 @@ def decision_page(
     if verdict in Decision.Verdict.values:
         found = found.filter(verdict=verdict)
     rows, older = page_before(found, before, size=size)
-    return DecisionPage([Evidence(decision, sampled(decision)) for decision in rows], older)
+    return DecisionPage([evidence(decision, most=MOST_SHOWN) for decision in rows], older)
 
 
-def sampled(decision: Decision) -> list[Sampled]:
-    """The answered masks of a cluster's own sample, in the order of asking; not those asked below it."""
+def evidence(decision: Decision, *, most: int | None = None) -> Evidence:
+    """What a decision rests on: the first `most` answered masks, or all; none that were asked below it."""
     tree, cluster = decision.tree, decision.cluster
     keys = leaf_keys(cluster.size, seed=tree.seed, first=cluster.lo)
     asked = (cluster.lo + sample(keys, 0, cluster.size, decision.sample)).tolist()
-    answers = Judgment.objects.counting()
-    questions = (
-        Question.objects.filter(tree=tree.pk, position__in=asked)
-        .select_related("mask__image")
-        .prefetch_related(Prefetch("judgments", queryset=answers, to_attr="standing"))
-    )
-    return [
-        Sampled(question.mask, [judgment.says for judgment in question.standing])
-        for question in sorted(questions, key=lambda question: asked.index(question.position))
-        if question.mask is not None and question.standing
-    ]
+    says = answers_at(tree.pk, asked)
+    answered = [position for position in asked if position in says]
+    shown = answered[:most]
+    return Evidence(decision, tiles(tree.pk, shown, says), len(answered) - len(shown))
 
 
 def image_counts(project: Project) -> dict[str, int]:

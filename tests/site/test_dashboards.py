@@ -201,7 +201,7 @@ def test_a_decision_shows_the_masks_it_rests_on_and_none_of_its_neighbours(admin
     inside = answered(tree.round.project, factories.MaskFactory(tree=tree, position=3), says="no")
     answered(tree.round.project, factories.MaskFactory(tree=tree, position=12))
     decision = decided(tree, 0, 10, "accept")
-    assert [mask.mask.pk for mask in selectors.sampled(decision)] == [inside.question.mask_id]
+    assert [mask.mask.pk for mask in selectors.evidence(decision).shown] == [inside.question.mask_id]
     page = admin.get(reverse("dashboards:decisions", args=[tree.round.project.slug])).content.decode()
     assert "says-no" in page
     assert page.count("outline-line") == 1
@@ -213,7 +213,7 @@ def test_a_decision_shows_its_own_sample_in_the_order_of_asking_and_no_masks_ask
     while Cluster.objects.filter(is_open=True).exists():
         ada.work()
     for decision in selectors.standing(project).select_related("tree", "cluster"):
-        shown = [mask.mask.position for mask in selectors.sampled(decision)]
+        shown = [mask.mask.position for mask in selectors.evidence(decision).shown]
         sample = ground_of(decision.tree_id).sample(decision.cluster.node).tolist()
         assert shown == [position for position in sample if position in shown]
         assert len(shown) >= decision.yes + decision.no

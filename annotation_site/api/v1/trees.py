@@ -285,7 +285,7 @@ class OneDecision(ProjectView):
         """A decision with the answered masks of its sample; also one that was withdrawn."""
         own = Decision.objects.select_related("cluster", "tree").defer("tree__packed")
         found = get_object_or_404(own, pk=decision, tree__round__project=self.project)
-        found.sampled = selectors.sampled(found)  # type: ignore[attr-defined]
+        found.sampled = selectors.evidence(found).shown  # type: ignore[attr-defined]
         return Response(EvidenceSerializer(found).data)
 
 
