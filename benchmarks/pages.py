@@ -254,6 +254,8 @@ def main() -> None:
     django.setup()
     settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
     settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if not name.startswith("whitenoise")]
+    import annotation_site.wsgi  # noqa: F401  # As the site begins: its memory is laid out alike.
+
     logging.getLogger("django.request").setLevel(logging.ERROR)  # 404 and 405 are no pages to look at.
     run(options, var)
 

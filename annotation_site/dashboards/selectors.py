@@ -30,7 +30,7 @@ from pipeline.sampling import leaf_keys, sample
 STAGES = Prefetch("stages", StageRun.objects.defer("detail"))
 """What stages leave to look at may be large, as the course of a training."""
 
-MOST_SHOWN = 12
+MOST_SHOWN = 10
 """Masks of a decision in a list of decisions."""
 
 

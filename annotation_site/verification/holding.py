@@ -65,8 +65,8 @@ WHERE id = (SELECT cluster_id FROM verification_question WHERE id = %s) FOR NO K
 RECORD = """
 WITH written AS (
   INSERT INTO verification_judgment
-    (question_id, worker_id, item_id, says, of_gold, elapsed_ms, at, retracted_because)
-  SELECT q.id, %(worker)s, %(item)s, %(says)s, q.gold_id IS NOT NULL, %(elapsed_ms)s, %(at)s, ''
+    (question_id, tree_id, worker_id, item_id, says, of_gold, elapsed_ms, at, retracted_because)
+  SELECT q.id, q.tree_id, %(worker)s, %(item)s, %(says)s, q.gold_id IS NOT NULL, %(elapsed_ms)s, %(at)s, ''
   FROM verification_question q
   WHERE q.id = %(question)s AND q.cluster_id IS NOT DISTINCT FROM %(cluster)s
   ON CONFLICT DO NOTHING RETURNING item_id

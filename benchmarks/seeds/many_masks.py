@@ -206,7 +206,7 @@ QUESTIONS = (
 ITEMS = "verification_item (assignment_id, index, question_id, key)"
 JUDGMENTS = (
     "verification_judgment"
-    " (question_id, worker_id, item_id, says, of_gold, elapsed_ms, at, retracted_because)"
+    " (question_id, tree_id, worker_id, item_id, says, of_gold, elapsed_ms, at, retracted_because)"
 )
 
 
@@ -241,7 +241,7 @@ def judge(
     copy(
         JUDGMENTS,
         (
-            (question, hit.worker_id, items[question], "yes" if yes else "no", False, 1400,
+            (question, tree.pk, hit.worker_id, items[question], "yes" if yes else "no", False, 1400,
              NOON + timedelta(seconds=at), "")
             for (hit, _, question, yes), at in zip(given, moments, strict=True)
         ),

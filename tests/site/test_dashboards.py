@@ -73,7 +73,8 @@ def answered(
     item = Item.objects.create(assignment=hit, index=0, question=question, key=uuid4())
     assert subject is not None
     return Judgment.objects.create(
-        question=question, worker=worker, item=item, says=says, of_gold=gold is not None, elapsed_ms=1400,
+        question=question, tree=question.tree, worker=worker, item=item, says=says, elapsed_ms=1400,
+        of_gold=gold is not None,
         at=NOON + timedelta(minutes=minute),
     )  # fmt: skip
 

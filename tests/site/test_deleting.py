@@ -221,7 +221,8 @@ class TestWhatGoes:
 REFERENCES = """
 SELECT c.conrelid::regclass::text, a.attname::text, c.confrelid::regclass::text, EXISTS (
   SELECT 1 FROM pg_index i JOIN pg_class k ON k.oid = i.indexrelid JOIN pg_am m ON m.oid = k.relam
-  WHERE i.indrelid = c.conrelid AND i.indkey[0] = c.conkey[1] AND i.indpred IS NULL AND m.amname = 'btree')
+  WHERE i.indrelid = c.conrelid AND i.indkey[0] = c.conkey[1] AND m.amname = 'btree' AND (
+    i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', a.attname)))
 FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
 WHERE c.contype = 'f'
 """

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
-from annotation_site.catalog.models import Project
+from annotation_site.catalog.models import Project, Tree
 from annotation_site.people.models import Worker
 from annotation_site.verification.models.questions import Question
 
@@ -129,6 +129,10 @@ class Judgment(models.Model):
     question = models.ForeignKey(Question, models.CASCADE, related_name="judgments")
     worker = models.ForeignKey(Worker, models.CASCADE, related_name="judgments", db_index=False)
     item = models.ForeignKey(Item, models.CASCADE, related_name="judgments", db_index=False)
+    tree = models.ForeignKey(
+        Tree, models.CASCADE, null=True, blank=True, related_name="judgments", db_index=False,
+        help_text="The question's; none for gold.",
+    )  # fmt: skip
     says = models.CharField(max_length=6, choices=Says.choices)
     of_gold = models.BooleanField(default=False, help_text="The right answer was known.")
     elapsed_ms = models.PositiveIntegerField(help_text="Time the mask was visible and in focus.")
@@ -153,4 +157,6 @@ class Judgment(models.Model):
             # Without it, each item of a project that is deleted would have all judgments looked through.
             models.Index(fields=["item"], name="judgments_by_item"),
             models.Index(fields=["worker"], condition=Q(of_gold=True), name="gold_answers"),
+            # A tree has many questions that nobody has answered yet.
+            models.Index(fields=["tree"], condition=Q(tree__isnull=False), name="answers_of_tree"),
         ]
