@@ -22,8 +22,9 @@ from pipeline.detection.detector import (
 from pipeline.detection.device import Machine
 from pipeline.detection.network import Design, DetectionNetwork
 from pipeline.detection.options import FitOptions, PredictOptions
+from pipeline.detection.plan import Plan
 from pipeline.detection.predictor import MaskPredictor
-from pipeline.detection.training import Plan, Run, load, save, train, write_history
+from pipeline.detection.training import Run, load, save, train, write_history
 from pipeline.detection.weights import load_fitting
 from pipeline.predictions import FEATURE_KINDS
 from pipeline.progress import Progress, silent

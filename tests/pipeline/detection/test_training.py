@@ -35,7 +35,8 @@ from pipeline.detection.loading import (  # noqa: E402
     read_sample,
 )
 from pipeline.detection.network_detector import NetworkDetector  # noqa: E402
-from pipeline.detection.training import Plan, Reader, load, save  # noqa: E402
+from pipeline.detection.plan import Plan  # noqa: E402
+from pipeline.detection.training import Reader, load, save  # noqa: E402
 from pipeline.pictures import UnreadableImage  # noqa: E402
 from pipeline.progress import StopRequested  # noqa: E402
 
