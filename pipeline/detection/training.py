@@ -1,4 +1,4 @@
-"""The training loop: batches, learning rate, checkpoints, resume.
+"""The training loop: batches, checkpoints, resume.
 
 Everything random follows from the seed and the number of the iteration, so a run that was interrupted goes on
 exactly as if it had not been.
