@@ -30,7 +30,7 @@ from pipeline.sampling import leaf_keys, sample
 STAGES = Prefetch("stages", StageRun.objects.defer("detail"))
 """What stages leave to look at may be large, as the course of a training."""
 
-MOST_SHOWN = 10
+MOST_SHOWN = 12
 """Masks of a decision in a list of decisions."""
 
 
@@ -122,7 +122,7 @@ class DecisionPage:
 
 
 def decision_page(
-    project: Project, *, verdict: str = "", before: int | None = None, size: int = 10
+    project: Project, *, verdict: str = "", before: int | None = None, size: int = 8
 ) -> DecisionPage:
     """The newest decisions in force, older than `before` if given, of one verdict if named."""
     found = (
