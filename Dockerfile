@@ -7,7 +7,8 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
     OMP_WAIT_POLICY=passive \
-    MASKGROVE_VAR=/var/lib/maskgrove
+    MASKGROVE_VAR=/var/lib/maskgrove \
+    TMPDIR=/var/lib/maskgrove
 RUN groupadd --system --gid 10001 maskgrove \
  && useradd --system --uid 10001 --gid maskgrove --home-dir /var/lib/maskgrove --create-home maskgrove
 WORKDIR /app
@@ -22,7 +23,7 @@ RUN mkdir pipeline annotation_site workers \
  && rm -r pipeline annotation_site workers
 COPY --chown=root:root . .
 # Static files belong to the image: collected once here, served by WhiteNoise.
-RUN STATIC_ROOT=/app/collected SECRET_KEY=only-for-this-step DATABASE_URL=postgres://unused REDIS_URL=redis://unused \
+RUN TMPDIR=/tmp STATIC_ROOT=/app/collected SECRET_KEY=only-for-this-step DATABASE_URL=postgres://unused REDIS_URL=redis://unused \
     python manage.py collectstatic --no-input
 ENV STATIC_ROOT=/app/collected
 USER maskgrove
@@ -30,4 +31,4 @@ VOLUME /var/lib/maskgrove
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s \
     CMD ["python", "-c", "import httpx; httpx.get('http://127.0.0.1:8000/healthz', headers={'Host': 'localhost'}).raise_for_status()"]
-CMD ["gunicorn", "annotation_site.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--workers", "5", "--threads", "4", "--keep-alive", "75", "--no-control-socket"]
+CMD ["gunicorn", "annotation_site.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--workers", "5", "--threads", "4", "--keep-alive", "75", "--no-control-socket", "--worker-tmp-dir", "/tmp"]

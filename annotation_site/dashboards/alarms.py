@@ -130,7 +130,7 @@ def _worker(watched: Watched) -> Iterator[Alarm]:
             "no-worker",
             _("No Celery worker is alive"),
             _("Stages, exports, marketplaces and expired HITs wait until one is. Start one:"),
-            command="celery --app workers worker --beat",
+            command="celery --app workers worker --beat --queues cpu,gpu,io",
             page=reverse("dashboards:system"),
             link=_("System"),
             open_to="superusers",

@@ -15,9 +15,9 @@ HERE = Path("var/experiments")
 
 
 def data_folder() -> Path:
-    """Where real data lies: MASKGROVE_DATA, or ../shared/data beside the project."""
+    """Where real data lies: MASKGROVE_DATA, or var/data of the project."""
     project = Path(__file__).resolve().parents[2]
-    return Path(os.environ.get("MASKGROVE_DATA", project.parent / "shared" / "data"))
+    return Path(os.environ.get("MASKGROVE_DATA", project / "var" / "data"))
 
 
 @dataclass(frozen=True, slots=True)

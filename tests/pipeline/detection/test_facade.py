@@ -19,7 +19,7 @@ from pipeline.pictures import pixels, read_upright
 from .scene_images import annotated_from
 
 ROOT = Path(__file__).resolve().parents[3]
-FACADE = Path(os.environ.get("MASKGROVE_DATA", ROOT.parent / "shared" / "data")) / "facade"
+FACADE = Path(os.environ.get("MASKGROVE_DATA", ROOT / "var" / "data")) / "facade"
 IMAGES = 6
 
 pytestmark = pytest.mark.skipif(
