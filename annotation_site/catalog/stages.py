@@ -101,6 +101,7 @@ def run_stage(
             check_ready(round_, stage)
         if force:
             _discard(claims, round_, stage)
+        check_in_use(round_.project)  # It may have been archived while this waited.
         if not _begin(run, at=clock()):
             return run
         return _carry_out(claims, run, work, also=also, clock=clock)

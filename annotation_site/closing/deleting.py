@@ -1,4 +1,4 @@
-"""Deleting a project: asked for by its name, refused while anything is owed or under way, done by a worker.
+"""Deleting a project: asked for by its name, refused while a place is held or work goes on, by a worker.
 
 What is removed goes in an order in which a process may die at any moment: first what stays is written, then
 files go, which rows still name, then rows, batch by batch, then the project's own. Whoever goes on begins at

@@ -11,7 +11,7 @@ from graphlib import TopologicalSorter
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, models, transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from annotation_site.budget.models import LedgerEntry
 from annotation_site.catalog.models import Image, Project
@@ -68,8 +68,8 @@ def remove(project: Project, tell: Progress) -> None:
 def _remove_batch(model: type[models.Model], keys: list[Any]) -> None:
     every: models.Manager[Any] = model._base_manager
     for field in _references(model):
-        if field.model is model:  # A row may refer to one that goes before it.
-            every.filter(**{f"{field.name}__in": keys}).update(**{field.name: None})
+        if field.model is model:  # A row may refer to one that goes first; with none it may stand again.
+            every.filter(**{f"{field.name}__in": keys}).update(**{field.name: F("pk")})
     if model is Image:
         forget_files(list(every.filter(pk__in=keys)))
     every.filter(pk__in=keys)._raw_delete(DEFAULT_DB_ALIAS)

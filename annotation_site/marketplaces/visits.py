@@ -139,6 +139,14 @@ def arrive(*, listing: Listing, arrival: Arrival, at: datetime) -> Visit:
     return visit
 
 
+def is_held(listing: Listing, arrival: Arrival) -> bool:
+    """Whether somebody who comes holds their place here already."""
+    held = Submission.objects.filter(
+        listing=listing, external_id=arrival.submission_id, state=Submission.State.ARRIVED
+    )
+    return held.exists()
+
+
 def _take_again(submission: Submission, posting: Posting, at: datetime) -> None:
     """A place that they gave back, and took once more."""
     submission.state, submission.posting, submission.arrived_at = Submission.State.ARRIVED, posting, at

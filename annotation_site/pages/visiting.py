@@ -53,6 +53,8 @@ def _arrive(request: HttpRequest, listing: Listing) -> HttpResponse:
         arrival = visits.read_arrival(listing, request.GET)
         if arrival.is_preview:
             return _preview(request, listing)
+        if listing.project.is_archived and not visits.is_held(listing, arrival):
+            return notice(request, "ended")
         visit = visits.arrive(listing=listing, arrival=arrival, at=timezone.now())
     except NotAnArrival as error:
         context = {"kind": "not-an-arrival", "reason": str(error)}

@@ -10,7 +10,7 @@ from annotation_site.people.models import GoldItem, Membership, Standing, Standi
 from annotation_site.people.policies import policy_of
 from annotation_site.people.standing import Record, assess, note_worker
 from annotation_site.verification.gold_answers import workers_of
-from annotation_site.verification.keeping import keep_work
+from annotation_site.verification.keeping import keep_records, keep_work
 
 
 @transaction.atomic
@@ -26,7 +26,8 @@ def doubt_stops(*, item: GoldItem, at: datetime) -> int:
         project=item.project_id, standing=Standing.STOPPED, worker__in=workers
     )
     stopped = list(members.order_by("pk").select_for_update(no_key=True))  # Before records: see `locks`.
-    records = keep_work(project_id=item.project_id, workers=workers)
+    records = keep_records(member.pk for member in stopped)
+    keep_work(project_id=item.project_id, workers=workers)
     return sum(_doubt(member, records[member.pk], item, at) for member in stopped)
 
 

@@ -8,6 +8,7 @@ tells the same as everybody.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from functools import partial
 
 from django.db import transaction
 from django.db.models import F
@@ -21,8 +22,8 @@ COUNTED = (
     "answers", "gold_right", "gold_wrong", "gold_at_least", "agreed", "shared", "look_ms", "clock_ms",
     "last_at",
 )  # fmt: skip
-AT_ONCE = 50
-"""Members of one statement."""
+AT_ONCE = 5
+"""Members who are counted in one transaction: a HIT that ends meanwhile waits for its own."""
 
 
 def kept_records(members: Iterable[Membership]) -> dict[int, WorkRecord]:
@@ -45,7 +46,12 @@ def keep_those_at_work() -> None:
     holding = Membership.objects.filter(
         worker__assignments__in=Assignment.objects.live(), project=F("worker__assignments__project")
     )
-    keys = sorted(set(holding.values_list("pk", flat=True)))
+    keep_in_turns(set(holding.values_list("pk", flat=True)))
+
+
+def keep_in_turns(members: Iterable[int]) -> None:
+    """Count the work of any number of members anew, a few in each transaction."""
+    keys = sorted(members)
     for first in range(0, len(keys), AT_ONCE):
         keep_records(keys[first : first + AT_ONCE])
 
@@ -68,10 +74,10 @@ def keep_records(members: Iterable[int]) -> dict[int, Record]:
     return found
 
 
-def keep_work(*, project_id: int, workers: Collection[int]) -> dict[int, Record]:
-    """The same of some workers on a project, whose work changed outside of a HIT."""
+def keep_work(*, project_id: int, workers: Collection[int]) -> None:
+    """The same of some workers on a project, whose work changed outside of a HIT, once that is committed."""
     members = Membership.objects.filter(project=project_id, worker__in=workers)
-    return keep_records(members.values_list("pk", flat=True))
+    transaction.on_commit(partial(keep_in_turns, list(members.values_list("pk", flat=True))))
 
 
 def _hold(members: Iterable[int]) -> list[int]:

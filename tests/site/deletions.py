@@ -19,7 +19,8 @@ from annotation_site.closing.deleting import ask_for_deletion, run_deletion
 from annotation_site.closing.models import Deletion
 from annotation_site.marketplaces.accounts import note_payment
 from annotation_site.marketplaces.models import Action, Submission
-from annotation_site.verification.models import Overruling
+from annotation_site.verification.models import Cluster, Overruling
+from annotation_site.verification.overruling import overrule
 from annotation_site.webhooks import webhooks
 from annotation_site.webhooks.models import Kind as Told
 from tests.factories import NOON
@@ -46,6 +47,11 @@ def rich_ground() -> ApiGround:
     )
     tokens.issue(user=ground.owner, name="x", scope=Scope.READ, at=NOON, projects=[project])
     Overruling.objects.update(replaced_by=Overruling.objects.get())
+    cluster = Cluster.objects.filter(tree__round__project=project).earliest("pk")
+    for verdict in ("accept", "reject"):  # The second replaces the first.
+        overrule(
+            tree=cluster.tree, node=cluster.node, verdict=verdict, reason="seen", by=ground.owner, at=NOON
+        )
     with writing(f"projects/{project.pk}/rounds/1/shards/pool-00000.npz") as file:
         file.write(b"x")
     return ground

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from importlib import import_module
 from uuid import uuid4
 
 import pytest
+from django.apps import apps
 from django.db import connection
 
 from annotation_site.budget.models import Budget, LedgerEntry
@@ -66,6 +68,23 @@ def test_postgres_keeps_the_plans_of_what_every_answer_sends() -> None:
         "INSERT INTO verification_judgment",
     ):
         assert told in kept
+
+
+def test_answers_know_their_tree_whoever_writes_them() -> None:
+    project = opened(project_with_tree(ALL_RIGHT))
+    until_decided(Person.of(project))
+    (tree,) = Judgment.objects.values_list("tree", flat=True).distinct()
+    assert tree == Cluster.objects.earliest("pk").tree_id
+    Judgment.objects.update(tree=None)
+    import_module("annotation_site.verification.migrations.0012_answers_of_tree").tell_trees(apps, None)
+    assert not Judgment.objects.exclude(tree=tree).exists()
+    one = Judgment.objects.earliest("pk")
+    Judgment.objects.filter(pk=one.pk).update(retracted_at=NOON)
+    again = Judgment.objects.create(  # As the version before did.
+        question=one.question, worker=one.worker, item=one.item, says="yes", elapsed_ms=1, at=NOON
+    )
+    again.refresh_from_db()
+    assert again.tree_id == tree
 
 
 def test_a_cluster_of_wrong_masks_is_rejected() -> None:

@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from annotation_site import enqueue
@@ -28,6 +29,7 @@ from annotation_site.dashboards.metrics import Facts
 from annotation_site.dashboards.overview import overview
 from annotation_site.marketplaces import listings
 from annotation_site.marketplaces.in_memory import InMemory
+from annotation_site.marketplaces.models import Submission
 from annotation_site.marketplaces.providers import PROVIDERS
 from annotation_site.preparing import estimates
 from annotation_site.preparing.models import Estimate, ImportRun
@@ -43,7 +45,7 @@ from annotation_site.webhooks.noting import note
 from tests.factories import NOON, ProjectFactory
 from tests.site.api_ground import ApiGround
 from tests.site.campaigns import Person, items, opened, project_with_tree
-from tests.site.offers import open_project, published
+from tests.site.offers import open_project, posting_of, published
 from workers import tasks
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +117,20 @@ class TestWorkers:
         assert leases.sweep(at=NOON + timedelta(hours=1)) == 1
         spend = ledger.spend_of(project)
         assert (spend.questions, float(spend.money), spend.reserved_questions) == (1, 0.1, 0)
+
+    def test_nobody_takes_a_place_any_more_and_who_holds_one_may_come_back(self, client, monkeypatch):
+        monkeypatch.setitem(PROVIDERS, "memory", lambda environment: InMemory())
+        project = open_project()
+        listing = published("memory", project)
+        arrive = reverse("pages:arrive", args=["memory", listing.key])
+        posting = posting_of(listing).external_id
+        mine = {"worker": "ada", "posting": posting, "submission": "s1"}
+        assert client.get(arrive, mine).status_code == FOUND
+        put_away(project)
+        assert client.get(arrive, mine).status_code == FOUND
+        late = client.get(arrive, {**mine, "worker": "ben", "submission": "s2"})
+        assert late.headers["X-Notice"] == "ended"
+        assert Submission.objects.filter(listing=listing).count() == 1
 
     def test_its_listings_end(self, monkeypatch):
         monkeypatch.setitem(PROVIDERS, "memory", lambda environment: InMemory())
@@ -260,7 +276,8 @@ class TestReading:
             ("train",), ("detect", "--join"), ("cluster", "--join"), ("calibrate",), ("open",), ("pause",),
             ("run_pipeline", "--workers"), ("start_round",), ("budget", "--questions", "9"),
             ("trust", "--stop-below", "0.1"), ("gold", "--review"), ("workers", "--note", "1"),
-            ("simulate_crowd",), ("import_images", ".", "--role", "pool"), ("import_predictions", "x.json"),
+            ("gold", "--take-back", "1"), ("usefulness",), ("simulate_crowd",),
+            ("import_images", ".", "--role", "pool"), ("import_predictions", "x.json"),
         ],
         ids=lambda command: command[0],
     )  # fmt: skip

@@ -48,14 +48,17 @@ def on_bad_gold(item: Item) -> Says:
     return contrary(item) if item.question.gold and item.question.gold.source_id == 0 else truth(item)
 
 
-def test_gold_that_proven_workers_fail_is_retired_with_the_reason_and_held_against_nobody() -> None:
+def test_gold_that_proven_workers_fail_is_retired_with_the_reason_and_held_against_nobody(
+    django_capture_on_commit_callbacks,
+) -> None:
     project = opened(project_with_clusters([0.9] * 30, gold=4, hit_size=20, gold_share=0.2))
     people = proven(project, 4, says=on_bad_gold)
     for person in people:
         person.work()
     bad = GoldItem.objects.get(source_id=0)
     assert record_of(people[0].member).gold.wrong == 1
-    assert review_gold(project=project, at=NOON) == GoldReview(agreed=0, retired=1)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert review_gold(project=project, at=NOON) == GoldReview(agreed=0, retired=1)
     assert review_gold(project=project, at=NOON) == GoldReview(agreed=0, retired=0)
     assert [item.pk for item in retired_gold(project)] == [bad.pk]
     bad.refresh_from_db()
@@ -137,16 +140,20 @@ def test_marking_a_mask_twice_is_once_and_the_other_way_is_refused() -> None:
     assert (turned.pk, turned.is_correct, turned.retired_at) == (first.pk, False, None)
 
 
-def test_gold_that_is_taken_back_counts_again_and_the_log_tells_who_did_it() -> None:
+def test_gold_that_is_taken_back_counts_again_and_the_log_tells_who_did_it(
+    django_capture_on_commit_callbacks,
+) -> None:
     project = opened(project_with_clusters([0.9] * 30, gold=4, hit_size=20, gold_share=0.2))
     ada = Person.of(project, "Ada")
     ada.work()
     item = GoldItem.objects.filter(question__judgments__worker=ada.member.worker).first()
     answered = kept(ada).gold_right
-    retire_gold(item=item, because="blurred", at=NOON)
+    with django_capture_on_commit_callbacks(execute=True):
+        retire_gold(item=item, because="blurred", at=NOON)
     assert kept(ada).gold_right == answered - 1
-    for _ in range(2):
-        take_back_gold(item=item, by="eve")
+    with django_capture_on_commit_callbacks(execute=True):
+        for _ in range(2):
+            take_back_gold(item=item, by="eve")
     assert kept(ada).gold_right == answered
     assert Entry.objects.filter(what="people.GoldItem").first().after["added_by"] == "eve"
 

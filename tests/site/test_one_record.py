@@ -68,7 +68,7 @@ def gold_and_masks(person: Person) -> tuple[list[Item], list[Item]]:
 
 
 @pytest.fixture
-def ada(project: Project) -> Person:
+def ada(project: Project, django_capture_on_commit_callbacks) -> Person:
     """Who did everything that can be done with an answer.
 
     Of eight gold answers in a HIT one is right after it was undone, one wrong, one "cannot tell", one "cannot
@@ -88,9 +88,10 @@ def ada(project: Project) -> Person:
         ada.answer(item)
     ada.clock.now += HOUR
     assert sweep(at=ada.clock()) == 1
-    for item in masks[-2:]:
-        assert ada.answer(item).late
-    retire_gold(item=gold[4].question.gold, because="blurred", at=ada.clock())
+    with django_capture_on_commit_callbacks(execute=True):
+        for item in masks[-2:]:
+            assert ada.answer(item).late
+        retire_gold(item=gold[4].question.gold, because="blurred", at=ada.clock())
     return ada
 
 

@@ -1,11 +1,24 @@
-"""Judgments know their tree, so that a tree's answers are found without looking through its questions."""
+"""Judgments know their tree, so that a tree's answers are found without looking through its questions.
+
+People answer meanwhile, and processes of the version before write judgments without it for a while: the
+database fills it in.
+"""
 
 import django.db.models.deletion
 from django.db import migrations, models
 
-TELL = """
-UPDATE verification_judgment j SET tree_id = q.tree_id
-FROM verification_question q WHERE q.id = j.question_id AND q.tree_id IS NOT NULL
+FILL = """
+CREATE FUNCTION verification_judgment_tree() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  SELECT q.tree_id INTO NEW.tree_id FROM verification_question q WHERE q.id = NEW.question_id;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER judgments_know_their_tree BEFORE INSERT ON verification_judgment
+FOR EACH ROW WHEN (NEW.tree_id IS NULL AND NOT NEW.of_gold) EXECUTE FUNCTION verification_judgment_tree();
+"""
+FORGET = """
+DROP TRIGGER judgments_know_their_tree ON verification_judgment;
+DROP FUNCTION verification_judgment_tree();
 """
 
 
@@ -29,12 +42,5 @@ class Migration(migrations.Migration):
                 to="catalog.tree",
             ),
         ),
-        migrations.RunSQL(TELL, migrations.RunSQL.noop),
-        migrations.RunSQL("SET CONSTRAINTS ALL IMMEDIATE", migrations.RunSQL.noop),
-        migrations.AddIndex(
-            model_name="judgment",
-            index=models.Index(
-                condition=models.Q(("tree__isnull", False)), fields=["tree"], name="answers_of_tree"
-            ),
-        ),
+        migrations.RunSQL(FILL, FORGET),
     ]

@@ -15,9 +15,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.table import Table
 
+from annotation_site.catalog.management.changing import project_to_change
 from annotation_site.catalog.management.stage_command import HARDWARE, add_hardware, chosen
 from annotation_site.catalog.progress import terminal_progress
-from annotation_site.catalog.rounds import UnknownProject, current_round, find_project
+from annotation_site.catalog.rounds import UnknownProject, current_round
 from annotation_site.results.usefulness import Arm, NothingToCompare, compare_usefulness
 from annotation_site.verification.next_round import NoNextRound, start_round
 from pipeline.coco import replacing
@@ -54,7 +55,7 @@ class Command(BaseCommand):
         if options["seeds"] < 1:
             raise CommandError(f"--seeds is {options['seeds']}: each set needs at least 1 training.")
         try:
-            project = find_project(options["project"])
+            project = project_to_change(options["project"])
             round_ = current_round(project)
             if not round_.known.exists():
                 round_ = start_round(project=project, now=True)

@@ -22,7 +22,7 @@ from annotation_site.verification.gold_review import (
     uses_of,
 )
 
-MARKS = ("correct", "wrong", "retire")
+MARKS = ("correct", "wrong", "retire", "take_back")
 
 
 class Command(BaseCommand):
