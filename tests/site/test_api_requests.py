@@ -121,6 +121,13 @@ def test_a_write_with_a_key_is_done_once(client):
     assert Invitation.objects.count() == 2
 
 
+@pytest.mark.parametrize("key", ["a b", " a", "é", "x" * 101])
+def test_a_key_is_as_the_document_says(client, key):
+    refused = send(client, "post", f"{HERE}/invitations", INVITED, Idempotency_Key=key)
+    assert refused.status_code == 400
+    assert "no space" in refused.json()["detail"]
+
+
 def test_a_refusal_is_repeated_as_well(client):
     taken = {"name": "Facades", "categories": [{"name": "other"}]}
     first = send(client, "post", f"{V1}/projects", taken, Idempotency_Key="a")

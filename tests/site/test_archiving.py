@@ -216,7 +216,7 @@ class TestBackground:
 
     def test_it_raises_no_alarm(self, project):
         StageRun.objects.create(round=current_round(project), stage=Stage.TRAIN, state="failed", error="x")
-        assert [alarm.key for alarm in overview(project)["alarms"]] == ["failed-train"]
+        assert "failed-train" in {alarm.key for alarm in overview(project)["alarms"]}
         put_away(project)
         assert overview(project)["alarms"] == []
         told = {sample.labels.get("project") for family in Facts().collect() for sample in family.samples}

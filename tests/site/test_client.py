@@ -261,6 +261,7 @@ CALLED = {
     "UploadedFile": "FileTold", "Forecast": "ForecastTold", "Share": "ShareTold", "Bought": "BoughtTold",
     "Ahead": "AheadTold", "Alarm": "AlarmTold", "Hour": "HourTold", "Stretch": "StretchTold",
     "CategoryShare": "CategoryTold", "Attempt": "AttemptTold", "QualificationTest": "Test",
+    "StatementLine": "Line", "Totals": "TotalsTold",
 }  # fmt: skip
 """Records whose schema has another name."""
 RECORDS = [one for _, one in inspect.getmembers(records, inspect.isclass) if hasattr(one, "__total__")]

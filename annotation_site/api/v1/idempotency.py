@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -52,8 +53,8 @@ def begin(request: Request, *, at: datetime) -> KeptReply | None:
     key = request.headers.get(HEADER)
     if key is None or request.user.pk is None:
         return None
-    if not (0 < len(key) <= LONGEST and key.isascii() and key.isprintable()):
-        detail = f"An {HEADER} has 1 to {LONGEST} printable ASCII letters."
+    if not re.fullmatch(rf"[!-~]{{1,{LONGEST}}}", key):
+        detail = f"An {HEADER} has 1 to {LONGEST} printable ASCII letters, and no space."
         raise Problem(HTTPStatus.BAD_REQUEST, "idempotency-key-invalid", detail)
     KeptReply.objects.filter(begun_at__lt=at - KEPT).delete()
     fingerprint = _fingerprint(request)
