@@ -18,10 +18,10 @@ from django.db import Error, InterfaceError, OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from annotation_site.catalog.archived import check_in_use
+from annotation_site.catalog.archived import ProjectArchived, check_in_use
 from annotation_site.catalog.claims import Claims, Kind, claimed
 from annotation_site.catalog.discarding import DISCARD
-from annotation_site.catalog.models import Round, StageRun
+from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.reporting import ClaimLost, Reporter
 from annotation_site.catalog.reporting import StageError as StageError
 from annotation_site.webhooks.models import Kind as Told
@@ -101,7 +101,6 @@ def run_stage(
             check_ready(round_, stage)
         if force:
             _discard(claims, round_, stage)
-        check_in_use(round_.project)  # It may have been archived while this waited.
         if not _begin(run, at=clock()):
             return run
         return _carry_out(claims, run, work, also=also, clock=clock)
@@ -218,6 +217,9 @@ def _discard(claims: Claims, round_: Round, stage: StageRun.Stage) -> None:
 @transaction.atomic
 def _begin(run: StageRun, *, at: datetime) -> bool:
     """Let it run; or end it where its process was asked to stop and died before it heard that."""
+    project = Project.objects.select_for_update(no_key=True).get(pk=run.round.project_id)
+    if project.is_archived:  # Since this waited. Who archives it holds it, and stops running stages.
+        raise ProjectArchived(project)
     run.refresh_from_db(from_queryset=StageRun.objects.select_for_update(no_key=True))
     if run.state == State.RUNNING and run.stop_requested:
         _end(run, State.STOPPED, message="Stopped on request.", at=at)

@@ -168,6 +168,13 @@ class TestBackground:
         tasks.carry_out_stage(Stage.DETECT, round_.pk)
         assert not StageRun.objects.filter(stage=Stage.DETECT).exists()
 
+    def test_a_stage_that_waited_meanwhile_does_not_begin(self, project, monkeypatch):
+        round_ = current_round(project)
+        monkeypatch.setattr("annotation_site.catalog.stages._claim", lambda claims, runs: put_away(project))
+        with pytest.raises(ProjectArchived):
+            run_stage(round_, Stage.TRAIN, lambda report: pytest.fail("It began."), needs_earlier=False)
+        assert not StageRun.objects.filter(round=round_, stage=Stage.TRAIN, state="running").exists()
+
     def test_nobody_begins_to_help_with_a_stage(self, project, monkeypatch):
         helped = []
         monkeypatch.setattr(tasks.concurrency, "CHILDREN", [1])
