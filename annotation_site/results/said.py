@@ -21,18 +21,18 @@ LEAVES = "unnest(%(trees)s::bigint[], %(positions)s::int[]) AS leaf(tree_id, pos
 READ = """
 SELECT q.tree_id, q.position,
   string_agg(j.says || coalesce('/' || s.sensitivity || '/' || s.specificity, ''), ' ' ORDER BY j.id)
-FROM {source} AND j.retracted_at IS NULL
+FROM {source}
 LEFT JOIN verification_skill s ON s.tree_id = q.tree_id AND s.worker_id = j.worker_id
-{which} GROUP BY q.id
+WHERE j.retracted_at IS NULL AND {which} GROUP BY q.id
 """
 OF_TREE = READ.format(
     source="verification_judgment j JOIN verification_question q ON q.id = j.question_id",
-    which="WHERE j.tree_id = %(tree)s",
+    which="j.tree_id = %(tree)s",
 )
 AT_LEAVES = READ.format(
     source=f"{LEAVES} JOIN verification_question q USING (tree_id, position)"
     " JOIN verification_judgment j ON j.question_id = q.id",
-    which="",
+    which="TRUE",
 )
 
 
