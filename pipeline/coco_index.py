@@ -10,12 +10,12 @@ import json
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from pipeline import coco
+from pipeline.batches import in_batches
 from pipeline.coco import (
     CocoAnnotation,
     CocoCategory,
@@ -73,7 +73,7 @@ class CocoIndex:
     def _list_annotations(self, problem: ItemProblem, progress: Progress) -> None:
         annotations = map(_packed, coco.read_annotations(self.path, problem=problem))
         count = 0
-        while batch := list(islice(annotations, ROWS_AT_ONCE)):
+        for batch in in_batches(annotations, ROWS_AT_ONCE):
             self._rows.executemany("INSERT INTO annotation VALUES (?, ?, ?, ?, ?)", batch)
             count += len(batch)
             progress(count, 0, f"{count:,} annotations read")

@@ -7,11 +7,13 @@ import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from pipeline.batches import in_batches
 
 ROWS_AT_ONCE = 10_000
 
@@ -48,8 +50,7 @@ class ResultsByImage:
 
     def add(self, results: Iterable[PlacedResult]) -> None:
         """Take in results, in the memory of some of them."""
-        rows = map(_packed, results)
-        while batch := list(islice(rows, ROWS_AT_ONCE)):
+        for batch in in_batches(map(_packed, results), ROWS_AT_ONCE):
             self._rows.executemany("INSERT INTO result VALUES (?, ?, ?, ?, ?, ?)", batch)
 
     def finish(self) -> None:

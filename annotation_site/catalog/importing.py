@@ -14,7 +14,6 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 from django.db import transaction
@@ -31,6 +30,7 @@ from annotation_site.catalog.originals import MAX_PIXELS, Original, Oversized, U
 from annotation_site.catalog.places import FolderPlace, Place
 from annotation_site.catalog.roles import RoleShares
 from annotation_site.catalog.shared_files import hold_files
+from pipeline.batches import in_batches
 from pipeline.coco import MalformedItem
 from pipeline.coco_index import CocoIndex
 from pipeline.progress import Progress, silent
@@ -196,10 +196,9 @@ class Importer:
         total = len(self.index) if self.index is not None else self.place.count()
         if not total:
             raise NothingToImport(f"{self.place} has no JPEG, PNG, WebP or TIFF files.")
-        listed = self._candidates()
         done, message = 0, "checked" if self.rehearsing else "imported"
         progress(done, total, message)
-        while batch := list(islice(listed, BATCH)):
+        for batch in in_batches(self._candidates(), BATCH):
             self._import(batch, report)
             done += len(batch)
             progress(done, total, message)

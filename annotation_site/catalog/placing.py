@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from annotation_site.catalog.ground_truth import CategoryMap
 from annotation_site.catalog.import_report import ImportReport, Kind
 from annotation_site.catalog.models import Category, Image, Project, Role
 from annotation_site.catalog.shards import PREDICTED_ROLES
+from pipeline.batches import in_batches
 from pipeline.coco import CocoCategory, CocoResult, is_list
 from pipeline.coco_index import CocoIndex
 from pipeline.coco_results import PlacedResult
@@ -39,8 +39,7 @@ class Placing:
 
     def placed(self, results: Iterable[CocoResult], report: ImportReport) -> Iterator[PlacedResult]:
         """The results of confident enough masks in images to be predicted; the others are counted."""
-        results = iter(results)
-        while batch := list(islice(results, AT_ONCE)):
+        for batch in in_batches(results, AT_ONCE):
             confident = [result for result in batch if result.score >= self.project.confidence]
             report.taken["masks below the project's confidence"] += len(batch) - len(confident)
             images = self._images([result.image_id for result in confident])

@@ -6,7 +6,7 @@ The first round learns from the initial images, later ones also from the masks a
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from annotation_site.catalog.reporting import Reporter
 from annotation_site.catalog.sources import image_source
 from annotation_site.catalog.sparse_images import sparse_images
 from annotation_site.catalog.storage import local_folder, round_folder
+from pipeline.batches import in_batches
 from pipeline.detection import AnnotatedImage, FitOptions, PredictOptions, Step, Training, get_detector
 from pipeline.detection.validation import Validation, validate
 
@@ -81,22 +82,12 @@ def annotated_images(
     """Images of a role with their annotations, by id; `only` some, by their primary keys."""
     images = project.images.filter(role=role).order_by("id")
     images = images[:limit] if only is None else images.filter(pk__in=only)[:limit]
-    for some in _batches(images.iterator(READ_AT_ONCE)):
+    for some in in_batches(images.iterator(READ_AT_ONCE), READ_AT_ONCE):
         known: dict[int, list[Annotation]] = {image.pk: [] for image in some}
         annotations = Annotation.objects.filter(image__in=known).select_related("category").order_by("id")
         for annotation in annotations.iterator(READ_AT_ONCE):
             known[annotation.image_id].append(annotation)
         yield from (_annotated(image, known[image.pk]) for image in some)
-
-
-def _batches(images: Iterable[Image]) -> Iterator[list[Image]]:
-    batch: list[Image] = []
-    for image in images:
-        batch.append(image)
-        if len(batch) == READ_AT_ONCE:
-            yield batch
-            batch = []
-    yield batch
 
 
 def _annotated(image: Image, annotations: Sequence[Annotation]) -> AnnotatedImage:

@@ -16,7 +16,7 @@ from django.db.models import F, QuerySet
 from annotation_site.budget.models import LedgerEntry
 from annotation_site.catalog.models import Image, Project
 from annotation_site.catalog.shared_files import forget_files
-from annotation_site.closing.batches import in_batches
+from pipeline.batches import in_batches
 from pipeline.progress import Progress
 
 STAYS: Collection[type[models.Model]] = frozenset({LedgerEntry})

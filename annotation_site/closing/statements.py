@@ -12,10 +12,10 @@ from django.db.models import F, QuerySet, Sum
 
 from annotation_site.budget.models import LedgerEntry
 from annotation_site.catalog.models import Project
-from annotation_site.closing.batches import in_batches
 from annotation_site.closing.models import Deletion, StatementLine
 from annotation_site.marketplaces.accounts import Account, accounts_of
 from annotation_site.people.models import Worker
+from pipeline.batches import in_batches
 
 AT_ONCE = 1000
 """Workers whose accounts are looked up together."""
@@ -28,6 +28,17 @@ def write_statement(deletion: Deletion, project: Project) -> None:
     """A line for each worker who earned something; once, for the second time payments may be gone."""
     if deletion.lines.exists():
         return
+    for several in _earnings(project):
+        StatementLine.objects.bulk_create(_line(deletion, *one) for one in several)
+
+
+def owed_on(project: Project) -> Decimal:
+    """What members are owed, of whom some may have been paid without anybody noting it."""
+    return sum((account.owed for several in _earnings(project) for _, account, _ in several), Decimal(0))
+
+
+def _earnings(project: Project) -> Iterator[list[tuple[dict[str, Any], Account, Worker | None]]]:
+    """What each worker earned by the ledger, with their account, some of them at a time."""
     final = LedgerEntry.objects.filter(
         project=project, kind__in=[LedgerEntry.Kind.SETTLE, LedgerEntry.Kind.BONUS]
     ).order_by()
@@ -38,10 +49,7 @@ def write_statement(deletion: Deletion, project: Project) -> None:
     for several in in_batches(found, AT_ONCE):
         payees = [one["payee"] for one in several if one["payee"] is not None]
         accounts, workers = accounts_of(project, payees), Worker.objects.in_bulk(payees)
-        StatementLine.objects.bulk_create(
-            _line(deletion, one, accounts.get(one["payee"], Account()), workers.get(one["payee"]))
-            for one in several
-        )
+        yield [(one, accounts.get(one["payee"], Account()), workers.get(one["payee"])) for one in several]
 
 
 def _line(

@@ -15,15 +15,17 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotation_site import enqueue
 from annotation_site.access.models import Access
+from annotation_site.budget import caps
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.storage import artifacts
 from annotation_site.closing import archiving, deleting
 from annotation_site.closing.deleting import CannotDelete, NotConfirmed, ask_for_deletion, goods_of
 from annotation_site.closing.models import Deletion
 from annotation_site.closing.obstacles import obstacles
-from annotation_site.closing.statements import deletions_of, rows, with_totals
+from annotation_site.closing.statements import deletions_of, owed_on, rows, with_totals
 from annotation_site.dashboards.access import admins, needs
 from annotation_site.dashboards.csv_file import csv_file
+from annotation_site.paging import key_in, page_before
 
 MOST = 50
 """Deletions, or workers of a statement, on a page."""
@@ -72,6 +74,7 @@ def _page(request: HttpRequest, project: Project, *, status: int = 200, **more: 
     context: dict[str, Any] = {"project": project, "section": "archive", **more}
     if project.is_archived and request.role == Access.OWNER:  # type: ignore[attr-defined]  # project_for set it
         context |= {"goods": goods_of(project), "obstacles": obstacles(project)}
+        context |= {"owed": owed_on(project), "currency": caps.budget_of(project).currency}
     return render(request, "dashboards/closing/archive.html", context, status=status)
 
 
@@ -79,11 +82,9 @@ def _page(request: HttpRequest, project: Project, *, status: int = 200, **more: 
 @require_GET
 def deletions(request: HttpRequest) -> HttpResponse:
     """The projects of somebody that are gone, or going, the latest first."""
-    before = request.GET.get("before", "")
-    found = deletions_of(request.user)
-    shown = list((found.filter(pk__lt=int(before)) if before.isdecimal() else found)[: MOST + 1])
-    context = {"deletions": shown[:MOST], "older": shown[MOST - 1].pk if len(shown) > MOST else None}
-    return render(request, "dashboards/closing/deletions.html", context)
+    before = key_in(request.GET.get("before", ""))
+    shown, older = page_before(deletions_of(request.user), before, size=MOST)
+    return render(request, "dashboards/closing/deletions.html", {"deletions": shown, "older": older})
 
 
 @login_required
@@ -91,9 +92,8 @@ def deletions(request: HttpRequest) -> HttpResponse:
 def deletion(request: HttpRequest, pk: int) -> HttpResponse:
     """How far a deletion is, and what stays; `?part` gives the part that changes."""
     found = get_object_or_404(with_totals(deletions_of(request.user)), pk=pk)
-    after = request.GET.get("after", "")
-    lines = found.lines.filter(pk__gt=int(after)) if after.isdecimal() else found.lines.all()
-    shown = list(lines[: MOST + 1])
+    after = key_in(request.GET.get("after", ""))
+    shown = list(found.lines.filter(pk__gt=after or 0)[: MOST + 1])
     context = {
         "deletion": found,
         "lines": shown[:MOST],

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from annotation_site.audit.models import Entry
 from annotation_site.audit.watched import WATCHED
 from annotation_site.catalog.models import Project
-from annotation_site.dashboards.paging import page_before
+from annotation_site.paging import page_before
 
 PAGE = 50
 LONG = 100

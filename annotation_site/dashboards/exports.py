@@ -15,7 +15,7 @@ from annotation_site.catalog.jobs import State
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.storage import artifacts
 from annotation_site.dashboards.access import needs, viewers
-from annotation_site.dashboards.paging import key_in, page_before
+from annotation_site.paging import key_in, page_before
 from annotation_site.results.export_files import ask_for_export, delete_export, stop_export
 from annotation_site.results.exporting import INCLUDE
 from annotation_site.results.formats import FORMATS

@@ -14,7 +14,7 @@ from annotation_site.catalog.models import Project
 from annotation_site.dashboards.access import admins
 from annotation_site.dashboards.changes import Change, all_of, entries, page_of, whats, whos
 from annotation_site.dashboards.csv_file import csv_file
-from annotation_site.dashboards.paging import key_in
+from annotation_site.paging import key_in
 
 COLUMNS = (
     "at", "who", "via", "request", "project", "change", "what", "row", "name", "field", "before", "after",

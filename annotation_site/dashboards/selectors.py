@@ -17,8 +17,8 @@ from django.db.models import Count, F, Prefetch, QuerySet
 from annotation_site.catalog.models import Project, Role, Round, StageRun
 from annotation_site.catalog.stage_rows import in_order
 from annotation_site.dashboards.mosaics import Tile, answers_at, tiles
-from annotation_site.dashboards.paging import page_before
 from annotation_site.dashboards.sharing import shared_as
+from annotation_site.paging import page_before
 from annotation_site.people.models import Membership, WorkRecord
 from annotation_site.results.course import Became, Course
 from annotation_site.verification.keeping import kept_records

@@ -14,9 +14,9 @@ from django.views.decorators.http import require_GET, require_POST
 from annotation_site.access.models import Access
 from annotation_site.catalog.models import Project
 from annotation_site.dashboards.access import admins, viewers
-from annotation_site.dashboards.paging import key_in
 from annotation_site.marketplaces import team
 from annotation_site.marketplaces.messaging import CannotWrite
+from annotation_site.paging import key_in
 from annotation_site.people.models import JoinLink, Membership
 from annotation_site.people.qualification.policy import vouch
 

@@ -17,7 +17,7 @@ from annotation_site.closing.statements import deletions_of
 from annotation_site.dashboards import selectors, thumbnails
 from annotation_site.dashboards.access import admins, viewers
 from annotation_site.dashboards.overview import overview
-from annotation_site.dashboards.paging import key_in
+from annotation_site.paging import key_in
 from annotation_site.results.measured import measured
 from annotation_site.verification import opening
 

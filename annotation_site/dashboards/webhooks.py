@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_POST
 from annotation_site import enqueue
 from annotation_site.catalog.models import Project
 from annotation_site.dashboards.access import admins
-from annotation_site.dashboards.paging import key_in, page_before
+from annotation_site.paging import key_in, page_before
 from annotation_site.webhooks import delivering, webhooks
 from annotation_site.webhooks.addresses import AddressRefused
 from annotation_site.webhooks.models import Attempt, Delivery, Kind, Webhook

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from annotation_site.catalog.models import Project
 from annotation_site.marketplaces.messaging import mail
 from annotation_site.marketplaces.models import Contact
+from annotation_site.paging import page_before
 from annotation_site.people import members
 from annotation_site.people.models import JoinLink, Membership, Worker, new_secret
 from annotation_site.verification.keeping import kept_records
@@ -41,14 +42,11 @@ class Members:
 def members_of(project: Project, *, before: int | None = None, size: int = PAGE) -> Members:
     """The members with their addresses and how many answers they gave."""
     members = project.members.select_related("worker__contact").order_by("-pk")
-    if before is not None:
-        members = members.filter(pk__lt=before)
-    found = list(members[: size + 1])
-    rows = found[:size]
+    rows, older = page_before(members, before, size=size)
     records = kept_records(rows)
     for row in rows:
         row.answers = records[row.pk].answers  # type: ignore[attr-defined]
-    return Members(rows, rows[-1].pk if len(found) > size else None)
+    return Members(rows, older)
 
 
 def invite(*, project: Project, name: str, email: str = "") -> Membership:

@@ -17,11 +17,13 @@ from annotation_site.people.models import Membership, WorkRecord
 from annotation_site.people.standing import Record
 from annotation_site.verification.models import Assignment
 from annotation_site.verification.records import records_of
+from pipeline.batches import in_batches
 
 COUNTED = (
     "answers", "gold_right", "gold_wrong", "gold_at_least", "agreed", "shared", "look_ms", "clock_ms",
     "last_at",
 )  # fmt: skip
+
 AT_ONCE = 5
 """Members who are counted in one transaction: a HIT that ends meanwhile waits for its own."""
 
@@ -51,9 +53,8 @@ def keep_those_at_work() -> None:
 
 def keep_in_turns(members: Iterable[int]) -> None:
     """Count the work of any number of members anew, a few in each transaction."""
-    keys = sorted(members)
-    for first in range(0, len(keys), AT_ONCE):
-        keep_records(keys[first : first + AT_ONCE])
+    for some in in_batches(sorted(members), AT_ONCE):
+        keep_records(some)
 
 
 @transaction.atomic

@@ -25,6 +25,7 @@ from annotation_site.catalog.storage import artifacts
 from annotation_site.closing import hanging
 from annotation_site.closing.deleting import run_deletion
 from annotation_site.closing.models import Deletion
+from annotation_site.closing.statements import owed_on
 from annotation_site.people.models import Worker
 from annotation_site.verification.models import Judgment
 from maskgrove_client import Maskgrove
@@ -87,6 +88,8 @@ class TestWhatStays:
             assert got == [status] * 3
             assert client.get(f"{address}answers.csv").status_code == status
             assert (deletion.name in client.get("/deletions/").content.decode()) == (status == 200)
+            assert client.get("/deletions/", {"before": "9" * 40}).status_code == 200
+            assert client.get(address, {"after": "9" * 40}).status_code == status
         client = Client()
         client.force_login(ground.owner)
         told = b"".join(client.get(f"{address}statement.csv")).decode()
@@ -157,7 +160,10 @@ class TestWays:
         client = Client()
         client.force_login(ground.owner)
         page = f"/projects/{archived.slug}/archive/"
-        assert "Delete for good" in client.get(page).content.decode()
+        told = client.get(page).content.decode()
+        assert "Delete for good" in told
+        assert owed_on(archived) > 0
+        assert f"{owed_on(archived):.2f} USD are owed to workers" in told
         wrong = client.post(f"/projects/{archived.slug}/delete/", {"name": "x"})
         assert (wrong.status_code, "Type the name" in wrong.content.decode()) == (409, True)
         right = client.post(f"/projects/{archived.slug}/delete/", {"name": archived.name})

@@ -15,10 +15,10 @@ from annotation_site.catalog.models import Project, StageRun
 from annotation_site.catalog.stage_rows import rows_of
 from annotation_site.dashboards import selectors
 from annotation_site.dashboards.access import admins
-from annotation_site.dashboards.paging import key_in, page_before
 from annotation_site.dashboards.setup.forms import ROLES, SPLIT, BudgetForm, ParametersForm
 from annotation_site.dashboards.setup.steps import PREPARED, current, steps_of
 from annotation_site.dashboards.templatetags.figures import is_spared
+from annotation_site.paging import key_in, page_before
 from annotation_site.preparing import allowed
 from annotation_site.preparing.estimates import estimated
 from annotation_site.preparing.pieces import PIECE

@@ -20,12 +20,12 @@ from annotation_site.catalog.photos import PhotoUnreadable
 from annotation_site.dashboards import thumbnails
 from annotation_site.dashboards.access import admins, viewers
 from annotation_site.dashboards.csv_file import csv_file
-from annotation_site.dashboards.paging import key_in
 from annotation_site.dashboards.workers import selectors
 from annotation_site.dashboards.workers.answers import FILTERS, OF_GOLD, answers_page
 from annotation_site.dashboards.workers.charts import CHARTS
 from annotation_site.dashboards.workers.facts import WorkerFacts
 from annotation_site.dashboards.workers.selectors import DEFAULT_SORT, SORTS, Wanted
+from annotation_site.paging import key_in
 from annotation_site.people.models import GoldItem, Membership, Standing
 
 COLUMNS = [

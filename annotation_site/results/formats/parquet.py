@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from annotation_site.results.exporting import OWN, SEGMENTATIONS, Export
 from annotation_site.results.formats.choice import Choice
 from annotation_site.results.outcomes import one_moment
 from annotation_site.results.rows import ImageTable, ReplacedMasks
+from pipeline.batches import in_batches
 from pipeline.coco import replacing_bytes
 from pipeline.progress import Progress
 
@@ -62,7 +62,7 @@ def write(project: Project, choice: Choice, path: Path, _at: datetime, progress:
         )
         rows = _rows(export, dict(project.categories.values_list("coco_id", "name")))
         with replacing_bytes(path) as file, parquet.ParquetWriter(file, schema) as out:
-            while some := list(islice(rows, ROWS_AT_ONCE)):
+            for some in in_batches(rows, ROWS_AT_ONCE):
                 out.write_table(arrow.Table.from_pylist(some, schema))
     return export.written
 
