@@ -108,6 +108,7 @@ def test_what_admins_do_on_pages_is_done_from_python(ground, site):
     assert project.note_payment(worker, "0.50", note="cash") == next(project.payments(worker))
     assert project.account(worker)["owed"] == "0.00"
     assert project.foresee_stop(worker)["judgments"] > 40
+    assert project.foresee_stop(worker, weigh=True)["falling"] > 0
     assert next(project.answers(worker, which="gold"))["is_right"]
     before = project.worker(worker)["link"]
     assert project.rotate_link(worker)["link"] == project.vouch_for(worker)["link"] != before
