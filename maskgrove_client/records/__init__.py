@@ -6,7 +6,7 @@ Decimals are text, times are text in ISO 8601.
 from maskgrove_client.records.closing import Deletion, StatementLine, Totals
 from maskgrove_client.records.images import Image, Import, Upload, UploadedFile
 from maskgrove_client.records.marketplaces import Action, Listing, Progress, Submission
-from maskgrove_client.records.masks import Cluster, Judgment, Mask, MaskFacts, Rle
+from maskgrove_client.records.masks import Cluster, HeldoutPrediction, Judgment, Mask, MaskFacts, Rle
 from maskgrove_client.records.money import Budget, Estimate, Expected, Forecast, LedgerEntry
 from maskgrove_client.records.overviews import (
     Ahead,
@@ -81,6 +81,7 @@ __all__ = [
     "Export",
     "Forecast",
     "Gold",
+    "HeldoutPrediction",
     "Hour",
     "Image",
     "Import",

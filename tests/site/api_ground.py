@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,7 @@ from annotation_site.verification.overruling import overrule
 from annotation_site.webhooks.delivering import send_test
 from annotation_site.webhooks.models import Kind
 from annotation_site.webhooks.webhooks import add_webhook
-from tests.factories import NOON, LessonFactory
+from tests.factories import NOON, ImageFactory, LessonFactory, MaskFactory, TreeFactory
 from tests.site.campaigns import Person, opened, project_with_clusters
 
 V1 = "/api/v1"
@@ -73,6 +74,16 @@ def told(project: Project, owner: User) -> dict[str, int]:
     delivery = send_test(webhook, at=NOON)
     delivery.attempts.create(at=NOON, status=500, response="no", elapsed_ms=12, headers={"webhook-id": "msg"})
     return {"webhook": webhook.pk, "delivery": delivery.pk}
+
+
+def predicted(project: Project, ious: Sequence[float], *, score: float = 0.7) -> Tree:
+    """The tree of held-out predictions of a category, which are of these IoUs and of one score."""
+    round_ = project.rounds.latest("number")
+    tree = TreeFactory(round=round_, role=Role.HELDOUT, n=len(ious))
+    image = ImageFactory(project=project, role=Role.HELDOUT)
+    for position, iou in enumerate(ious):
+        MaskFactory(tree=tree, position=position, image=image, score=score, iou=iou)
+    return tree
 
 
 def gone(owner: User, n: int = 0) -> Deletion:

@@ -26,7 +26,7 @@ from annotation_site.verification.overruling import overrule
 from annotation_site.webhooks.delivering import send_test
 from annotation_site.webhooks.webhooks import add_webhook
 from tests.factories import NOON, CategoryFactory, ImageFactory, LessonFactory, ProjectFactory
-from tests.site.api_ground import V1, ApiGround, gone, last_leaf
+from tests.site.api_ground import V1, ApiGround, gone, last_leaf, predicted
 from tests.site.campaigns import Person, counted_queries
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +49,7 @@ def ground() -> ApiGround:
         add_to_the_crowd(ground, n)
         add_what_others_are_told(ground, n)
         add_to_what_stays(ground, n)
+    predicted(ground.project, [0.2, 0.4, 0.9])
     return ground
 
 

@@ -34,7 +34,7 @@ from maskgrove_client import (
 from maskgrove_client.connection import Connection
 from maskgrove_client.project import NotDone
 from tests.factories import PaintedImageFactory
-from tests.site.api_ground import ApiGround, bearer
+from tests.site.api_ground import ApiGround, bearer, predicted
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 live = pytest.mark.django_db(transaction=True)
@@ -117,6 +117,14 @@ def test_what_admins_do_on_pages_is_done_from_python(ground, site):
     assert code not in project.codes()
     assert project.set_access(ground.places["person"], "admin") in project.people()
     assert next(project.history(what="access.Grant"))["after"] == {"access": "admin"}
+
+
+@live
+def test_predictions_are_read_beside_the_truth(ground, site):
+    predicted(ground.project, [0.2, 0.9, 0.4])
+    project = site.project(ground.project.slug)
+    found = list(project.heldout_predictions(order="worst", limit=2))
+    assert [one["true_iou"] for one in found] == pytest.approx([0.2, 0.4, 0.9])
 
 
 @live
