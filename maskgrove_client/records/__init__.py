@@ -34,6 +34,7 @@ from maskgrove_client.records.projects import (
 )
 from maskgrove_client.records.results import CategoryCount, CategoryReport, Dataset, Export, MaskSet, Report
 from maskgrove_client.records.rounds import Round, Stage
+from maskgrove_client.records.system import Room, System, SystemStage, SystemWorker
 from maskgrove_client.records.trees import Answered, Bar, Decision, Node, NodeBrief, Quality, Tree, Verdict
 from maskgrove_client.records.webhooks import Attempt, Delivery, DeliveryFacts, SignedWebhook, Webhook
 from maskgrove_client.records.workers import (
@@ -108,6 +109,7 @@ __all__ = [
     "Report",
     "Resting",
     "Rle",
+    "Room",
     "Round",
     "RoundTold",
     "Share",
@@ -118,6 +120,9 @@ __all__ = [
     "Status",
     "Stretch",
     "Submission",
+    "System",
+    "SystemStage",
+    "SystemWorker",
     "Token",
     "Totals",
     "Tree",

@@ -100,10 +100,11 @@ def gone(owner: User, n: int = 0) -> Deletion:
 
 @dataclass
 class ApiGround:
-    """A campaign that is half done, with its owner."""
+    """A campaign that is half done, with its owner, and a superuser."""
 
     project: Project
     owner: User
+    root: User
     places: dict[str, int | str]
 
     @classmethod
@@ -117,7 +118,7 @@ class ApiGround:
         for _ in range(6):
             ada.work()
         tree = project.rounds.get().trees.get()
-        StageRun.objects.create(round=tree.round, stage="open", state="done", detail={"gold": 4})
+        stage = StageRun.objects.create(round=tree.round, stage="open", state="done", detail={"gold": 4})
         verdict = overrule(
             tree=tree, node=last_leaf(tree), verdict="reject", reason="It is no window.", by=owner, at=NOON
         )
@@ -148,8 +149,13 @@ class ApiGround:
             **offered(project, ada.member.worker),
             **told(project, owner),
             "deletion": gone(owner).pk,
+            "stage": stage.pk,
         }
-        return cls(project, owner, places)
+        return cls(project, owner, User.objects.create_superuser("root"), places)
+
+    def asking(self, path: str) -> User:
+        """Who may ask at an address: what is about the site itself is for superusers."""
+        return self.root if path.removeprefix(f"{V1}/").startswith("system") else self.owner
 
     def url(self, path: str, **other: object) -> str:
         """`projects/{slug}/masks/{mask}` with the places of the ground."""

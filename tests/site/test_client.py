@@ -16,6 +16,7 @@ from drf_spectacular.generators import SchemaGenerator
 from annotation_site import enqueue
 from annotation_site.access.models import Invitation
 from annotation_site.api.models import ApiToken, Scope
+from annotation_site.catalog.models import StageRun
 from annotation_site.preparing.imports import run_import
 from annotation_site.preparing.models import ImportRun
 from annotation_site.results.export_files import write_export
@@ -125,6 +126,20 @@ def test_predictions_are_read_beside_the_truth(ground, site):
     project = site.project(ground.project.slug)
     found = list(project.heldout_predictions(order="worst", limit=2))
     assert [one["true_iou"] for one in found] == pytest.approx([0.2, 0.4, 0.9])
+
+
+@live
+def test_superusers_look_into_the_machine_room(ground, site, live_server, monkeypatch):
+    worker = enqueue.WorkerProcess("cpu@one", ["cpu"], [], ["maskgrove.cluster"])
+    monkeypatch.setattr(enqueue, "workers", lambda: [worker])
+    failed = StageRun.objects.create(round=ground.project.rounds.get(), stage="cluster", state="failed")
+    with Maskgrove(live_server.url, bearer(ground.root).removeprefix("Bearer ")) as room:
+        assert room.system()["database"] > 0
+        assert room.system_workers()[0]["name"] == "cpu@one"
+        assert [one["id"] for one in room.system_stages("failed")] == [failed.pk]
+        assert room.retry_stage(failed.pk)["state"] == "waiting"
+    with pytest.raises(Forbidden, match="superusers"):
+        site.system()
 
 
 @live
@@ -270,7 +285,7 @@ CALLED = {
     "UploadedFile": "FileTold", "Forecast": "ForecastTold", "Share": "ShareTold", "Bought": "BoughtTold",
     "Ahead": "AheadTold", "Alarm": "AlarmTold", "Hour": "HourTold", "Stretch": "StretchTold",
     "CategoryShare": "CategoryTold", "Attempt": "AttemptTold", "QualificationTest": "Test",
-    "StatementLine": "Line", "Totals": "TotalsTold",
+    "StatementLine": "Line", "Totals": "TotalsTold", "Room": "RoomTold",
 }  # fmt: skip
 """Records whose schema has another name."""
 RECORDS = [one for _, one in inspect.getmembers(records, inspect.isclass) if hasattr(one, "__total__")]

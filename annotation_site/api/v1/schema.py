@@ -35,6 +35,7 @@ TAGS = {
     "people": "access and invitations",
     "webhooks": "addresses that are told what happens",
     "history": "who changed what",
+    "system": "the machine room, for superusers",
     "worker": "what the verify page calls",
 }
 """What operations are listed under, in order."""
