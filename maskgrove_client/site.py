@@ -9,11 +9,12 @@ from typing import Any, Self
 
 from maskgrove_client.connection import Connection
 from maskgrove_client.parts.system import MachineRoom
+from maskgrove_client.parts.tokens import Tokens
 from maskgrove_client.project import ProjectClient
 from maskgrove_client.records import Deletion, Me, Project, StatementLine
 
 
-class Maskgrove(MachineRoom):
+class Maskgrove(MachineRoom, Tokens):
     """The site at an address, for the person of a token; see `Connection` for the options."""
 
     def __init__(self, url: str, token: str, **options: Any) -> None:

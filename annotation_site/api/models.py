@@ -40,6 +40,14 @@ class ApiToken(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True, help_text="To the minute.")
     revoked_at = models.DateTimeField(null=True, blank=True)
+    made_with = models.ForeignKey(
+        "self",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="made",
+        help_text="The token that made it over the API; none where its person did.",
+    )
 
     class Meta:
         constraints: ClassVar = [

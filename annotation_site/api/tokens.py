@@ -39,12 +39,14 @@ def issue(
     at: datetime,
     expires_at: datetime | None = None,
     projects: Collection[Project] | None = None,
+    made_with: ApiToken | None = None,
 ) -> tuple[ApiToken, str]:
     """A new token: its row, and the secret that nobody is told again.
 
     Parameters
     ----------
     projects : it is good for these alone; None for all of its person's, also those to come
+    made_with : the token that asks for it, which is good for as much and as long at least
 
     Raises
     ------
@@ -58,6 +60,9 @@ def issue(
         raise TokenRefused("A token that is to expire does so in the future.")
     if projects is not None:
         _check_theirs(user, projects)
+    if made_with is not None:
+        _check_within(made_with, user, scope, projects)
+        expires_at = _end_within(made_with, expires_at)
     secret = PREFIX + secrets.token_urlsafe(32)
     token = ApiToken.objects.create(
         user_id=user.pk,
@@ -68,6 +73,7 @@ def issue(
         hint=secret[:HINT],
         created_at=at,
         expires_at=expires_at,
+        made_with=made_with,
     )
     token.projects.set(projects or ())
     return token, secret
@@ -81,15 +87,41 @@ def _check_theirs(user: Visitor, projects: Collection[Project]) -> None:
         raise TokenRefused("A token reaches only projects that its person reaches.")
 
 
+def _check_within(maker: ApiToken, user: Visitor, scope: Scope, projects: Collection[Project] | None) -> None:
+    """Refuse what reaches further than its maker, whose row is held: it is not revoked meanwhile."""
+    held = ApiToken.objects.select_for_update(no_key=True).get(pk=maker.pk)
+    if held.revoked_at is not None or held.user_id != user.pk:
+        raise TokenRefused("The token that was to make it is no token of yours any more.")
+    if not Scope(held.scope).access.includes(scope.access):
+        raise TokenRefused(f"A token makes none that may do more: its own scope is {held.scope}.")
+    if held.is_restricted and (projects is None or not all(reaches(held, project) for project in projects)):
+        raise TokenRefused("A token makes none for other projects than its own: name some of those.")
+
+
+def _end_within(maker: ApiToken, expires_at: datetime | None) -> datetime | None:
+    """When a token ends: with its maker, unless it is to end before."""
+    if maker.expires_at is None or expires_at is None:
+        return expires_at or maker.expires_at
+    if expires_at > maker.expires_at:
+        raise TokenRefused(
+            f"A token makes none that outlives it: it ends {maker.expires_at:%Y-%m-%d %H:%M} UTC."
+        )
+    return expires_at
+
+
+@transaction.atomic
 def revoke(*, token: ApiToken, at: datetime) -> None:
-    """It opens nothing any more. Safe to repeat."""
-    ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=at)
+    """It opens nothing any more, and neither does what was made with it. Safe to repeat."""
+    going = [token.pk]
+    while going:
+        ApiToken.objects.filter(pk__in=going, revoked_at__isnull=True).update(revoked_at=at)
+        going = list(ApiToken.objects.filter(made_with__in=going).values_list("pk", flat=True))
 
 
 def in_use(user: Visitor) -> QuerySet[ApiToken]:
     """A person's tokens that were not revoked, newest first."""
     own = ApiToken.objects.filter(user=user.pk, revoked_at__isnull=True)
-    return own.prefetch_related("projects").order_by("-pk")
+    return own.select_related("made_with").prefetch_related("projects").order_by("-pk")
 
 
 def find(secret: str, *, at: datetime) -> ApiToken:

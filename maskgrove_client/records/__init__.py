@@ -20,11 +20,13 @@ from maskgrove_client.records.overviews import (
 )
 from maskgrove_client.records.people import Entry, Invitation, Person
 from maskgrove_client.records.projects import (
+    ApiToken,
     Campaign,
     Category,
     Example,
     Instructions,
     Me,
+    NewApiToken,
     Project,
     QualificationTest,
     RoundTold,
@@ -58,6 +60,7 @@ __all__ = [
     "Alarm",
     "Answer",
     "Answered",
+    "ApiToken",
     "Attempt",
     "Bar",
     "Bought",
@@ -96,6 +99,7 @@ __all__ = [
     "MaskSet",
     "Me",
     "Message",
+    "NewApiToken",
     "Node",
     "NodeBrief",
     "Overview",

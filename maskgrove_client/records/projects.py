@@ -6,10 +6,28 @@ from typing import Any, TypedDict
 
 
 class Token(TypedDict):
+    id: int
     name: str
     scope: str
     is_restricted: bool
     expires_at: str | None
+
+
+class ApiToken(TypedDict):
+    id: int
+    name: str
+    scope: str
+    is_restricted: bool
+    projects: list[str]
+    hint: str
+    created_at: str
+    expires_at: str | None
+    last_used_at: str | None
+    made_with: int | None
+
+
+class NewApiToken(ApiToken):
+    secret: str
 
 
 class Me(TypedDict):

@@ -150,6 +150,7 @@ class ApiGround:
             **told(project, owner),
             "deletion": gone(owner).pk,
             "stage": stage.pk,
+            "token_id": tokens.issue(user=owner, name="nightly", scope=Scope.READ, at=NOON)[0].pk,
         }
         return cls(project, owner, User.objects.create_superuser("root"), places)
 

@@ -331,6 +331,8 @@ TABLE = {
     "api/items/<uuid:key>/answer": Row(UNKNOWN, MISSING, FORBIDDEN, UNKNOWN, UNKNOWN, "post", ANSWER),
     "api/items/<uuid:key>/undo": Row(UNKNOWN, MISSING, FORBIDDEN, UNKNOWN, UNKNOWN, "post"),
     "api/v1/me": Row(UNKNOWN, UNKNOWN, UNKNOWN, OK, OK),
+    "api/v1/tokens": Row(UNKNOWN, UNKNOWN, UNKNOWN, OK, OK),
+    "api/v1/tokens/<int:token_id>": Row(UNKNOWN, UNKNOWN, UNKNOWN, MISSING, MISSING),
     "api/v1/projects": Row(UNKNOWN, UNKNOWN, UNKNOWN, OK, OK),
     "api/v1/system": Row(UNKNOWN, UNKNOWN, UNKNOWN, FORBIDDEN, FORBIDDEN),
     "api/v1/system/workers": Row(UNKNOWN, UNKNOWN, UNKNOWN, FORBIDDEN, FORBIDDEN),
@@ -351,6 +353,8 @@ TABLE = {
 
 ALSO = [
     ("api/v1/projects", Row(UNKNOWN, UNKNOWN, UNKNOWN, ANYTHING, ANYTHING, "post")),
+    ("api/v1/tokens", Row(UNKNOWN, UNKNOWN, UNKNOWN, ANYTHING, ANYTHING, "post")),
+    ("api/v1/tokens/<int:token_id>", Row(UNKNOWN, UNKNOWN, UNKNOWN, MISSING, MISSING, "delete")),
     *((f"api/v1/projects/<slug:slug>{path}", api_write(method)) for path, method in API_CHANGE),
 ]
 """Further methods of those routes."""

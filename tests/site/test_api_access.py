@@ -43,7 +43,10 @@ def patch(client, url, body=None, **headers):
 def test_a_token_stands_for_its_person(owner):
     told = client_of(owner, Scope.READ).get(f"{V1}/me").json()
     assert told["username"] == "owner"
-    assert told["token"] == {"name": "a test", "scope": "read", "is_restricted": False, "expires_at": None}
+    assert told["token"] == {
+        "id": ApiToken.objects.get().pk, "name": "a test", "scope": "read", "is_restricted": False,
+        "expires_at": None,
+    }  # fmt: skip
 
 
 def test_of_a_token_only_a_hash_and_its_beginning_are_kept(owner):

@@ -13,6 +13,8 @@ from drf_spectacular.generators import SchemaGenerator
 
 from annotation_site.access.granting import grant, invite
 from annotation_site.access.models import Access
+from annotation_site.api import tokens
+from annotation_site.api.models import Scope
 from annotation_site.catalog.models import Role, StageRun
 from annotation_site.catalog.roles import RoleShares
 from annotation_site.closing.models import Deletion
@@ -101,6 +103,7 @@ def add_what_others_are_told(ground: ApiGround, n: int) -> None:
 
 
 def add_to_what_stays(ground: ApiGround, n: int) -> None:
+    tokens.issue(user=ground.owner, name=f"job {n}", scope=Scope.READ, at=NOON, projects=[ground.project])
     gone(ground.owner, 1 + n)
     for deletion in Deletion.objects.all():
         deletion.lines.create(worker=2 + n, questions=1, earned=1, fees=0, paid=0, declined=0)

@@ -7,7 +7,7 @@ from drf_spectacular.generators import SchemaGenerator
 from tests.site.test_access import TABLE
 
 P = "projects/<slug:slug>/"
-OURS = (P, "system/", "deletions/")
+OURS = (P, "system/", "deletions/", "account/tokens/")
 """How pages begin of those who run projects, or the site."""
 W = f"{P}workers/<int:pk>/"
 DOES = {
@@ -24,6 +24,8 @@ DOES = {
     f"{P}archive/change/": "archive_project take_out_project",
     f"{P}delete/": "delete_project",
     "system/stages/<int:pk>/retry/": "retry_stage",
+    "account/tokens/": "make_token",
+    "account/tokens/<int:pk>/revoke/": "revoke_token",
     "deletions/<int:pk>/change/": "stop_deletion go_on_with_deletion",
     f"{P}instructions/": "change_instructions change_category",
     f"{P}instructions/test/": "change_test ask_everyone_again",

@@ -143,6 +143,19 @@ def test_superusers_look_into_the_machine_room(ground, site, live_server, monkey
 
 
 @live
+def test_a_token_is_made_for_a_program_that_needs_less(ground, site, live_server):
+    made = site.make_token("nightly", "read", projects=[ground.project.slug])
+    with Maskgrove(live_server.url, made["secret"]) as nightly:
+        assert [one["slug"] for one in nightly.projects()] == [ground.project.slug]
+        with pytest.raises(Forbidden, match="scope admin"):
+            nightly.make_token("more", "admin")
+        assert next(site.tokens())["id"] == made["id"]
+        site.revoke_token(made["id"])
+        with pytest.raises(Unauthorized):
+            nightly.me()
+
+
+@live
 def test_marketplaces_and_webhooks_are_run_from_python(ground, site):
     project, listing = site.project(ground.project.slug), ground.places["listing"]
     assert [one["id"] for one in project.listings()] == [listing]

@@ -176,6 +176,7 @@ class CurveSerializer(serializers.Serializer[Any]):
 class TokenTold(serializers.Serializer[Any]):
     """The token that the request came with."""
 
+    id = serializers.IntegerField()
     name = serializers.CharField()
     scope = serializers.ChoiceField(choices=Scope.choices)
     is_restricted = serializers.BooleanField(help_text="Whether it is for some projects only.")

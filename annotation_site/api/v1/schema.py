@@ -14,7 +14,7 @@ from annotation_site.api.problems import ProblemSerializer
 
 V1 = "/api/v1/"
 TAGS = {
-    "account": "who asks",
+    "account": "who asks, and their tokens",
     "projects": "parameters, state, how far they are",
     "images": "photos",
     "imports": "images brought in",

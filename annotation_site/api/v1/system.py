@@ -16,7 +16,7 @@ from annotation_site.api.problems import Problem
 from annotation_site.api.v1.schema import operation
 from annotation_site.api.v1.serializers import PageQuery, paged, paged_response, rows_of_page
 from annotation_site.api.v1.stages import STATES
-from annotation_site.api.v1.views import SAFE, ApiView, check_scope, token_of
+from annotation_site.api.v1.views import SAFE, ApiView, check_scope, check_unrestricted
 from annotation_site.catalog.models import StageRun
 from annotation_site.catalog.stages import orphaned
 from annotation_site.dashboards import system
@@ -89,10 +89,7 @@ class SystemView(ApiView):
         if not getattr(request.user, "is_superuser", False):
             raise Problem(HTTPStatus.FORBIDDEN, "superusers-only", "The machine room is for superusers.")
         check_scope(request, Access.VIEWER if request.method in SAFE else Access.ADMIN)
-        token = token_of(request)
-        if token is not None and token.is_restricted:
-            detail = "This is about all projects; your token is for some of them."
-            raise Problem(HTTPStatus.FORBIDDEN, "token-restricted", detail)
+        check_unrestricted(request)
 
 
 class System(SystemView):

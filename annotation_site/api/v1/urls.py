@@ -22,6 +22,7 @@ from annotation_site.api.v1 import (
     masks,
     nowhere,
     overviews,
+    own_tokens,
     people,
     predictions,
     projects,
@@ -46,6 +47,8 @@ EXPORT = f"{PROJECT}/exports/<int:export>"
 register_converter(nowhere.Anything, "anything")
 urlpatterns = [
     path("me", projects.Me.as_view(), name="me"),
+    path("tokens", own_tokens.Tokens.as_view(), name="own-tokens"),
+    path("tokens/<int:token_id>", own_tokens.OneToken.as_view(), name="own-token"),
     path("projects", projects.Projects.as_view(), name="projects"),
     path(PROJECT, projects.OneProject.as_view(), name="project"),
     path(f"{PROJECT}/archive", closing.Archive.as_view(), name="archive"),

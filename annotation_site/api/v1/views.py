@@ -232,6 +232,19 @@ def check_scope(request: Request, needed: Access) -> None:
         raise Problem(HTTPStatus.FORBIDDEN, "scope-insufficient", detail)
 
 
+def check_unrestricted(request: Request) -> None:
+    """Refuse a token that is for some projects alone.
+
+    Raises
+    ------
+    Problem
+    """
+    token = token_of(request)
+    if token is not None and token.is_restricted:
+        detail = "This needs a token for all of your projects; yours is for some of them."
+        raise Problem(HTTPStatus.FORBIDDEN, "token-restricted", detail)
+
+
 def token_of(request: Request) -> ApiToken | None:
     """The token of a request; None where a browser's session stands for it."""
     return request.auth if isinstance(request.auth, ApiToken) else None
