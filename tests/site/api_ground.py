@@ -152,7 +152,7 @@ class ApiGround:
             "stage": stage.pk,
             "token_id": tokens.issue(user=owner, name="nightly", scope=Scope.READ, at=NOON)[0].pk,
         }
-        return cls(project, owner, User.objects.create_superuser("root"), places)
+        return cls(project, owner, User.objects.create_superuser("operator"), places)
 
     def asking(self, path: str) -> User:
         """Who may ask at an address: what is about the site itself is for superusers."""
