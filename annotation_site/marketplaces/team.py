@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -89,6 +90,12 @@ def new_code(project: Project) -> JoinLink:
     """A code of sixty bits, as K7QF-2M9P-XW3D, by which anyone joins until it is revoked."""
     groups = ("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(3))
     return JoinLink.objects.create(project=project, code="-".join(groups))
+
+
+def code_in(text: str) -> str:
+    """The code that somebody typed in any case and spacing, or pasted as its link; "" where there is none."""
+    last_part = re.split("[?#]", text)[0].strip().rstrip("/").rpartition("/")[2]
+    return "-".join(re.findall(".{1,4}", re.sub("[^A-Z0-9]", "", last_part.upper())))
 
 
 def revoke_code(*, link: JoinLink, at: datetime) -> None:

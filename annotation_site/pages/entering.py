@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 from annotation_site.limits import limited
 from annotation_site.marketplaces import entering, team
 from annotation_site.marketplaces.models import Contact
+from annotation_site.pages.notices import notice
 from annotation_site.people.models import Membership, Worker
 
 
@@ -24,9 +25,9 @@ def enter(request: HttpRequest) -> HttpResponseBase:
     """Ask for an address or a code. What is said back does not tell whether anyone has that address."""
     if request.method != "POST":
         return render(request, "pages/enter.html")
-    code = request.POST.get("code", "").strip()
-    if code:
-        return redirect("pages:join", code.upper() if "-" in code else code)
+    if "code" in request.POST:
+        code = team.code_in(request.POST["code"])
+        return redirect("pages:join", code) if code else notice(request, "unknown-join-link")
     email = request.POST.get("email", "").strip()[:254]
     worker = team.worker_of(email) if email.isprintable() else None
     if worker is not None:

@@ -233,6 +233,25 @@ class TestEntering:
         link = team.new_code(project)
         assert client.post("/enter/", {"code": f" {link.code.lower()} "}).url == f"/join/{link.code}/"
 
+    @pytest.mark.parametrize(
+        "typed",
+        [
+            "https://label.example.org/join/K7QF-2M9P-XW3D/",
+            "label.example.org/join/K7QF-2M9P-XW3D?from=mail#top",
+            "/join/k7qf-2m9p-xw3d",
+            "K7QF2M9PXW3D",
+            "k7qf 2m9p xw3d",
+            "K7QF\N{EN DASH}2M9P\N{EN DASH}XW3D.",
+        ],
+    )
+    def test_a_code_is_found_however_it_is_written(self, client, typed):
+        assert client.post("/enter/", {"code": typed}).url == "/join/K7QF-2M9P-XW3D/"
+
+    @pytest.mark.parametrize("typed", ["/", "https://label.example.org/", "\0", "\N{EN DASH}"])
+    def test_what_holds_no_code_is_an_invitation_that_nobody_knows(self, client, typed):
+        answer = client.post("/enter/", {"code": typed}, follow=True)
+        assert (answer.status_code, answer.headers["X-Notice"]) == (404, "unknown-join-link")
+
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_who_use_a_link_at_once_one_gets_in():
