@@ -19,7 +19,7 @@ from annotation_site.marketplaces.messaging import mail
 from annotation_site.marketplaces.models import Contact
 from annotation_site.paging import page_before
 from annotation_site.people import members
-from annotation_site.people.models import JoinLink, Membership, Worker, new_secret
+from annotation_site.people.models import JoinLink, Membership, new_secret
 from annotation_site.verification.keeping import kept_records
 from annotation_site.verification.trust import reinstate_worker, stop_worker
 
@@ -119,9 +119,3 @@ def revoke_access(*, membership: Membership, by: str, at: datetime) -> None:
 def give_back_access(*, membership: Membership, by: str, at: datetime) -> None:
     """Let a member work again, by the same link."""
     reinstate_worker(membership=membership, reason="Access was given back.", by=by, at=at)
-
-
-def worker_of(email: str) -> Worker | None:
-    """Who gets mail at an address."""
-    known = Contact.objects.select_related("worker").filter(email__iexact=email.strip()).first()
-    return known.worker if known else None
