@@ -22,7 +22,7 @@ from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import StageBusy, StageFailed, StageNotReady
 from annotation_site.closing import deleting
 from annotation_site.closing.models import Deletion
-from annotation_site.marketplaces import outbox, reconciling
+from annotation_site.marketplaces import entering, outbox, reconciling
 from annotation_site.marketplaces.seam import News
 from annotation_site.preparing import estimates, imports, uploads
 from annotation_site.preparing.models import Estimate, ImportRun
@@ -133,6 +133,12 @@ def prune_crops() -> None:
 def deliver_actions() -> None:
     """Tell marketplaces what is due; few at a time, since they allow about a request a second."""
     outbox.deliver_due(most=DELIVER_MOST)
+
+
+@task(name="maskgrove.mail_links")
+def mail_links() -> None:
+    """Mail workers the links by which they come back."""
+    entering.mail_due()
 
 
 @task(name="maskgrove.tell_webhooks")
@@ -287,7 +293,7 @@ def look_around(sender: Celery, **_signal: Any) -> None:
         resume_pipelines, resume_exports, resume_preparing, resume_deletions, sweep_leases, begin_rounds,
     ):  # fmt: skip
         sender.add_periodic_task(LOOK_EVERY, repeated.s(), expires=LOOK_EVERY, queue="io")
-    for repeated in (deliver_actions, tell_webhooks):
+    for repeated in (deliver_actions, tell_webhooks, mail_links):
         sender.add_periodic_task(LOOK_EVERY, repeated.s(), expires=LOOK_EVERY, queue="io")
     sender.add_periodic_task(RECONCILE_EVERY, note_finished_rounds.s(), expires=RECONCILE_EVERY, queue="io")
     sender.add_periodic_task(RECONCILE_EVERY, reconcile_marketplaces.s(), expires=RECONCILE_EVERY, queue="io")

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import ClassVar
 
+from django.utils.translation import gettext as _
+
 from annotation_site.marketplaces.models import Action, Listing, Posting, Submission
 from annotation_site.marketplaces.seam import Arrival, Fee, News, NotAnArrival, Seen, WayOut
 
@@ -37,7 +39,7 @@ class InHouse:
         return False
 
     def arrival(self, query: Mapping[str, str]) -> Arrival:  # noqa: ARG002
-        raise NotAnArrival("People of your own come by their personal link.")
+        raise NotAnArrival(_("Come by your personal link."))
 
     def origins(self, listing: Listing) -> list[str]:  # noqa: ARG002
         return []

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import ClassVar
 
+from django.utils.translation import gettext as _
+
 from annotation_site.marketplaces.models import Action, Listing, Posting, Submission
 from annotation_site.marketplaces.seam import (
     Arrival,
@@ -74,7 +76,7 @@ class InMemory:
 
     def arrival(self, query: Mapping[str, str]) -> Arrival:
         if "posting" not in query:
-            raise NotAnArrival("Open this page from the rehearsal.")
+            raise NotAnArrival(_("Open this page from the marketplace."))
         posting, submission, worker = (query.get(name, "") for name in ("posting", "submission", "worker"))
         return Arrival(posting, submission, worker, self.site)
 
@@ -83,7 +85,7 @@ class InMemory:
 
     def way_out(self, submission: Submission, *, ending: str, hand_in_to: str) -> WayOut | None:
         if hand_in_to != self.site:
-            raise NotAnArrival(f"Work is not handed in to {hand_in_to}.")
+            raise NotAnArrival(_("Work is not handed in to “%(site)s”.") % {"site": hand_in_to})
         if ending == Ending.NOTHING_LEFT:
             return None
         return WayOut(f"{self.site}/done", "post", {"submission": submission.external_id, "ending": ending})

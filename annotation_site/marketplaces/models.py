@@ -243,6 +243,21 @@ class Contact(models.Model):
         return self.email
 
 
+class LinkRequest(models.Model):
+    """Somebody wants a link mailed to an address: whose it is, if anybody's, is found out when it is sent."""
+
+    email = models.EmailField(help_text="In lower case.")
+    door = models.URLField(max_length=300, help_text="The page at which it was asked for.")
+    language = models.CharField(max_length=10)
+    asked_at = models.DateTimeField()
+    is_due = models.BooleanField(default=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["email"], name="one_link_request_per_address"),
+        ]
+
+
 class Payment(models.Model):
     """Money that somebody of one's own was given, outside of this site; append-only."""
 

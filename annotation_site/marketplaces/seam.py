@@ -28,7 +28,7 @@ class Refused(MarketplaceError):
 
 
 class NotAnArrival(MarketplaceError):
-    """An address without what the marketplace adds to it; the message may be shown."""
+    """An address without what the marketplace adds to it; workers read the message, in their language."""
 
 
 class NotConfigured(MarketplaceError):

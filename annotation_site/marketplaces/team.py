@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from annotation_site.marketplaces.messaging import mail
 from annotation_site.marketplaces.models import Contact
 from annotation_site.paging import page_before
 from annotation_site.people import members
-from annotation_site.people.models import JoinLink, Membership, Worker, new_secret
+from annotation_site.people.models import JoinLink, Membership, new_secret
 from annotation_site.verification.keeping import kept_records
 from annotation_site.verification.trust import reinstate_worker, stop_worker
 
@@ -91,6 +92,12 @@ def new_code(project: Project) -> JoinLink:
     return JoinLink.objects.create(project=project, code="-".join(groups))
 
 
+def code_in(text: str) -> str:
+    """The code that somebody typed in any case and spacing, or pasted as its link; "" where there is none."""
+    last_part = re.split("[?#]", text)[0].strip().rstrip("/").rpartition("/")[2]
+    return "-".join(re.findall(".{1,4}", re.sub("[^A-Z0-9]", "", last_part.upper())))
+
+
 def revoke_code(*, link: JoinLink, at: datetime) -> None:
     """Nobody joins by it any more; those who did stay."""
     JoinLink.objects.filter(pk=link.pk, revoked_at__isnull=True).update(revoked_at=at)
@@ -112,9 +119,3 @@ def revoke_access(*, membership: Membership, by: str, at: datetime) -> None:
 def give_back_access(*, membership: Membership, by: str, at: datetime) -> None:
     """Let a member work again, by the same link."""
     reinstate_worker(membership=membership, reason="Access was given back.", by=by, at=at)
-
-
-def worker_of(email: str) -> Worker | None:
-    """Who gets mail at an address."""
-    known = Contact.objects.select_related("worker").filter(email__iexact=email.strip()).first()
-    return known.worker if known else None

@@ -10,6 +10,7 @@ from functools import cached_property
 from django.core import signing
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from annotation_site.marketplaces.models import Listing, Posting, Submission
 from annotation_site.marketplaces.providers import marketplace_of
@@ -106,7 +107,7 @@ def read_arrival(listing: Listing, query: Mapping[str, str]) -> Arrival:
     found = marketplace_of(listing).arrival(query)
     told = (found.posting_id, found.submission_id, found.worker_id, found.hand_in_to)
     if not all(text.isprintable() and len(text) <= 120 for text in told) or len(found.submission_id) > 64:
-        raise NotAnArrival("The address of this page is damaged: open it again from the marketplace.")
+        raise NotAnArrival(_("The address of this page is damaged: open it again from the marketplace."))
     return found
 
 
@@ -120,7 +121,7 @@ def arrive(*, listing: Listing, arrival: Arrival, at: datetime) -> Visit:
     """
     posting = listing.postings.filter(external_id=arrival.posting_id).exclude(external_id="").first()
     if posting is None:
-        raise NotAnArrival("This place is not known here any more. Return it, and take another one.")
+        raise NotAnArrival(_("This place is not known here any more. Return it, and take another one."))
     with transaction.atomic():
         membership = members.join(
             project=listing.project, provider=listing.realm, external_id=arrival.worker_id
@@ -135,7 +136,7 @@ def arrive(*, listing: Listing, arrival: Arrival, at: datetime) -> Visit:
             _take_again(submission, posting, at)
         submission.listing, submission.posting = listing, posting
         visit = _visit(submission, membership, arrival.hand_in_to)
-        _ = visit.done  # Refuses now, leaving nothing behind, what could not be handed in later.
+        visit._way_out(Ending.DONE)  # Refuses now, leaving nothing behind, what could not be handed in later.
     return visit
 
 

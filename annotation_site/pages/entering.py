@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from django.core.mail import send_mail
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
-from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.translation import gettext as _
+from django.utils import timezone
+from django.utils.translation import get_language
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from annotation_site import enqueue
 from annotation_site.limits import limited
 from annotation_site.marketplaces import entering, team
-from annotation_site.marketplaces.models import Contact
+from annotation_site.pages.notices import notice
 from annotation_site.people.models import Membership, Worker
 
 
@@ -24,13 +24,13 @@ def enter(request: HttpRequest) -> HttpResponseBase:
     """Ask for an address or a code. What is said back does not tell whether anyone has that address."""
     if request.method != "POST":
         return render(request, "pages/enter.html")
-    code = request.POST.get("code", "").strip()
-    if code:
-        return redirect("pages:join", code.upper() if "-" in code else code)
+    if "code" in request.POST:
+        code = team.code_in(request.POST["code"])
+        return redirect("pages:join", code) if code else notice(request, "unknown-join-link")
     email = request.POST.get("email", "").strip()[:254]
-    worker = team.worker_of(email) if email.isprintable() else None
-    if worker is not None:
-        _send_link(request, worker.contact)
+    door = request.build_absolute_uri(reverse("pages:enter"))
+    entering.ask(email=email, door=door, language=get_language() or "en", at=timezone.now())
+    enqueue.send("maskgrove.mail_links")
     return render(request, "pages/enter.html", {"sent_to": email})
 
 
@@ -53,9 +53,3 @@ def entered(request: HttpRequest, token: str) -> HttpResponseBase:
 
 def _memberships(worker: Worker) -> list[Membership]:
     return list(worker.memberships.select_related("project").order_by("-pk")[:100])
-
-
-def _send_link(request: HttpRequest, contact: Contact) -> None:
-    url = request.build_absolute_uri(reverse("pages:entered", args=[entering.issue(contact)]))
-    body = render_to_string("pages/enter_mail.txt", {"url": url, "worker": contact.worker})
-    send_mail(_("Your way into Maskgrove"), body, None, [contact.email])

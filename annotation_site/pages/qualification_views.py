@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from annotation_site.limits import is_too_often
+from annotation_site.limits import is_too_often, too_often
 from annotation_site.pages.figures import Figure, category_lessons
 from annotation_site.pages.notices import notice
 from annotation_site.pages.texts import verify_texts
@@ -53,6 +53,8 @@ def instructions(request: HttpRequest, membership: Membership) -> HttpResponse:
 @for_members
 def begin(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Begin an attempt, or go on with the one that was begun."""
+    if _is_too_often(membership):
+        return too_often(request)
     if Way.of(membership).step == Step.AGREE:
         return redirect("pages:landing", membership.address)
     try:
@@ -109,8 +111,8 @@ def result(request: HttpRequest, membership: Membership) -> HttpResponse:
 @for_members
 def answer(request: HttpRequest, membership: Membership, key: UUID) -> HttpResponse:
     """Record an answer to the test. Safe to repeat: while an answer stands, nothing changes it."""
-    if is_too_often("test", str(membership.pk), most=settings.RATE_LIMITS["test"]):
-        return _problem(HTTPStatus.TOO_MANY_REQUESTS, "too-often", "Send it again in a minute.")
+    if _is_too_often(membership):
+        return _wait()
     given = _given(request)
     if given is None:
         return _problem(HTTPStatus.BAD_REQUEST, "invalid", "Give says and elapsed_ms.")
@@ -126,6 +128,8 @@ def answer(request: HttpRequest, membership: Membership, key: UUID) -> HttpRespo
 @for_members
 def undo(request: HttpRequest, membership: Membership, key: UUID) -> HttpResponse:  # noqa: ARG001
     """Take back an answer to the test while it is not over. Safe to repeat."""
+    if _is_too_often(membership):
+        return _wait()
     try:
         left = attempts.undo(membership=membership, key=key)
     except attempts.UnknownTestItem as error:
@@ -133,6 +137,14 @@ def undo(request: HttpRequest, membership: Membership, key: UUID) -> HttpRespons
     except attempts.TestOver as error:
         return _problem(HTTPStatus.CONFLICT, "undo-too-late", str(error))
     return JsonResponse({"says": None, "remaining": left.remaining, "late": False})
+
+
+def _is_too_often(membership: Membership) -> bool:
+    return is_too_often("test", str(membership.pk), most=settings.RATE_LIMITS["test"])
+
+
+def _wait() -> JsonResponse:
+    return _problem(HTTPStatus.TOO_MANY_REQUESTS, "too-often", "Send it again in a minute.")
 
 
 def _given(request: HttpRequest) -> dict[str, Any] | None:

@@ -367,6 +367,18 @@ class TestOnAPhone:
         saved(page)
         assert answers(keys)[:4] == ["yes", "yes", "no", "unsure"]
 
+    def test_swiping_down_undoes(self, contexts, campaign):
+        page = contexts.open("phone")
+        keys = begin(page, campaign.member)
+        then(page, lambda: swipe(page, 150, 0))
+        then(page, lambda: swipe(page, 0, 150))
+        saved(page)
+        assert (place(page), answers(keys)[:1]) == (0, [None])
+        swipe(page, 0, 150)  # There is nothing more to undo.
+        then(page, lambda: swipe(page, -150, 0))
+        saved(page)
+        assert (place(page), answers(keys)[:1]) == (1, ["no"])
+
     def test_a_short_swipe_says_nothing(self, contexts, campaign):
         page = contexts.open("phone")
         begin(page, campaign.member)

@@ -1,6 +1,7 @@
 """Who reaches what: every route, as each kind of visitor who has no business there.
 
 A route without a row in `TABLE` fails. A row says what each visitor gets; add one with the route.
+`test_access_of_visits.py` walks the workers' pages by the tokens of visits.
 """
 
 from __future__ import annotations
@@ -305,7 +306,7 @@ TABLE = {
     "projects/<slug:slug>/webhooks/deliveries/<int:pk>/": admins_page(),
     "projects/<slug:slug>/webhooks/deliveries/<int:pk>/again/": project_change(),
     "join/<str:code>/": public(MISSING),
-    "arrive/<slug:provider>/<uuid:key>/": public(MISSING),
+    "arrive/<slug:provider>/<uuid:key>/": public(MISSING),  # Listings that exist: test_access_of_visits.
     "enter/": public(),
     "enter/<str:token>/": public(GONE),
     "hooks/prolific/": public(FORBIDDEN, "post"),

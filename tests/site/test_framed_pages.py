@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings as site
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from annotation_site.marketplaces.in_memory import InMemory
 from annotation_site.marketplaces.models import Listing, Submission
@@ -62,6 +62,21 @@ def answer_all(client: Client, address: str) -> None:
             "application/json",
             headers={"Authorization": f"Worker {told['token']}"},
         )
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ({"posting": "made-up"}, "Dieser Platz ist hier nicht mehr bekannt."),
+        ({"worker": "W" * 121}, "Die Adresse dieser Seite ist beschädigt"),
+    ],
+)
+def test_whoever_cannot_arrive_reads_why_in_their_language(client, listing, query, told):
+    client.defaults["HTTP_ACCEPT_LANGUAGE"] = "de"
+    with translation.override("en"):  # A request leaves its language behind.
+        page = arrive(client, listing, **query)
+    assert page.status_code == 400
+    assert told in page.content.decode()
 
 
 def test_a_preview_shows_examples_and_opens_nothing(client, listing):

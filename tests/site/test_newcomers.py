@@ -193,6 +193,22 @@ class TestTheTest:
         post(client, "test-begin", member)
         assert give(client, member, asked(Attempt.objects.get())[0], **body).status_code == 400
 
+    def test_who_is_quicker_than_anybody_waits_a_minute(self, client, member, settings):
+        settings.RATE_LIMITS = {**settings.RATE_LIMITS, "test": 3}
+        settings.CACHES = {
+            "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "test"}
+        }
+        other = factories.MembershipFactory(project=member.project)
+        assert post(client, "test-begin", member).status_code == 302
+        item = asked(Attempt.objects.get())[0]
+        assert give(client, member, item, says="yes", elapsed_ms=900).status_code == 200
+        assert give(client, member, item, "undo").status_code == 200
+        late = post(client, "test-begin", member)
+        assert (late.status_code, late.headers["Retry-After"]) == (429, "60")
+        for verb in ("answer", "undo"):
+            assert give(client, member, item, verb, says="yes", elapsed_ms=900).status_code == 429
+        assert post(client, "test-begin", other).status_code == 302
+
     def test_the_test_of_another_is_not_found(self, client, campaign, member):
         post(client, "test-begin", member)
         item = asked(Attempt.objects.get())[0]

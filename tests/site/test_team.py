@@ -1,4 +1,4 @@
-"""People of one's own: invited, given new links, kept out, and let in again by mail."""
+"""People of one's own: invited, given new links, and kept out."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from django.utils import timezone
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
 from annotation_site.catalog.models import Project
-from annotation_site.marketplaces import entering, team
-from annotation_site.marketplaces.models import Contact
+from annotation_site.marketplaces import team
 from annotation_site.people.members import join_by_code, member_of
 from annotation_site.people.models import JoinLink, Membership, Standing
 from annotation_site.people.qualification.policy import is_qualified
 from annotation_site.verification.models import Assignment, Judgment
 from tests import factories
-from tests.site.campaigns import Person, items, opened, project_with_tree, together
+from tests.site.campaigns import Person, items, opened, project_with_tree
 from tests.site.lessons import add_lessons
 
 pytestmark = pytest.mark.django_db
@@ -167,81 +166,6 @@ class TestMembers:
         member = team.members_of(other).rows
         assert member == []
         assert [m.answers for m in team.members_of(project).rows] == [5]
-
-
-class TestEntering:
-    @pytest.fixture
-    def contact(self, project) -> Contact:
-        return team.invite(project=project, name="Ada", email="ada@example.org").worker.contact
-
-    def ask(self, client: Client, email: str = "ada@example.org"):
-        return client.post("/enter/", {"email": email})
-
-    def link(self) -> str:
-        return re.search(r"http://testserver(/enter/\S+)", mail.outbox[-1].body)[1]
-
-    def test_a_mail_leads_back_to_the_work_once(self, client, contact):
-        self.ask(client)
-        link = self.link()
-        assert "Welcome back" in client.get(link).content.decode()
-        assert client.post(link).url == f"/w/{Membership.objects.get().secret}/"
-        assert client.post(link).status_code == 410
-        assert client.get(link).status_code == 410
-
-    def test_looking_at_a_link_does_not_use_it(self, client, contact):
-        self.ask(client)
-        for _ in range(3):
-            client.get(self.link())
-        assert client.post(self.link()).status_code == 302
-
-    def test_using_one_ends_those_that_were_sent_before(self, client, contact):
-        self.ask(client)
-        earlier = self.link()
-        self.ask(client)
-        client.post(self.link())
-        assert client.post(earlier).status_code == 410
-
-    def test_nothing_tells_whether_an_address_is_known(self, client, contact):
-        known, unknown = self.ask(client), self.ask(client, "eve@example.org")
-        assert len(mail.outbox) == 1
-        strip = re.compile(r"ada@example\.org|eve@example\.org|csrfmiddlewaretoken[^>]*")
-        assert strip.sub("", known.content.decode()) == strip.sub("", unknown.content.decode())
-
-    @pytest.mark.parametrize("email", ["", "nowhere", "a\0b", "x" * 500])
-    def test_what_is_no_address_gets_no_mail(self, client, contact, email):
-        assert self.ask(client, email).status_code == 200
-        assert mail.outbox == []
-
-    def test_a_link_ends_after_a_quarter_of_an_hour(self, client, contact, monkeypatch):
-        self.ask(client)
-        monkeypatch.setattr(entering, "LIFETIME", timedelta(seconds=-1))
-        assert client.post(self.link()).status_code == 410
-
-    def test_who_is_on_several_projects_chooses(self, client, contact):
-        for _ in range(2):
-            team.invite(project=factories.ProjectFactory(), name="Ada", email="ada@example.org")
-        self.ask(client)
-        told = client.post(self.link()).content.decode()
-        assert told.count("/w/") == 3
-
-    def test_forms_are_this_sites_own(self, contact):
-        client = Client(enforce_csrf_checks=True)
-        assert self.ask(client).status_code == 403
-        assert client.post(f"/enter/{entering.issue(contact)}/").status_code == 403
-
-    def test_a_code_leads_to_its_invitation(self, client, project):
-        link = team.new_code(project)
-        assert client.post("/enter/", {"code": f" {link.code.lower()} "}).url == f"/join/{link.code}/"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_two_who_use_a_link_at_once_one_gets_in():
-    contact = team.invite(
-        project=factories.ProjectFactory(), name="Ada", email="ada@example.org"
-    ).worker.contact
-    token = entering.issue(contact)
-    got = together([lambda: entering.use(token)] * 4)
-    assert sum(not isinstance(one, entering.LinkOver) for one in got) == 1
 
 
 class TestLimits:

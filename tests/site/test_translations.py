@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gettext
 import re
 from pathlib import Path
@@ -21,6 +22,7 @@ WORKER_TEMPLATES = [
     *Path(settings.BASE_DIR, "templates/components").glob("*.html"),
     *Path(settings.BASE_DIR, "templates").glob("*.html"),
 ]
+MARKETPLACES = Path(settings.BASE_DIR, "annotation_site/marketplaces")
 TRANSLATE = re.compile(r"""\{% translate (?:"([^"]+)"|'([^']+)')""")
 PLACEHOLDER = re.compile(r"\{\w+\}|%\(\w+\)s")
 
@@ -31,8 +33,18 @@ def catalog(language: str) -> dict[str, str]:
     return {text: translated for text, translated in compiled.items() if text and isinstance(text, str)}
 
 
+def refusals() -> set[str]:
+    """What workers read where a marketplace's address leads nowhere; {words} of f-strings stay apart."""
+    trees = [ast.parse(path.read_text()) for path in MARKETPLACES.rglob("*.py")]
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    raised = [call for call in calls if ast.unparse(call.func) == "NotAnArrival"]
+    assert all(ast.unparse(call.args[0]).startswith("_(") for call in raised)
+    parts = [part for call in raised for part in ast.walk(call) if isinstance(part, ast.Constant)]
+    return {part.value for part in parts if " " in str(part.value)}
+
+
 def worker_texts() -> set[str]:
-    found = {*verify_texts().values(), *CONSENT}
+    found = {*verify_texts().values(), *CONSENT, *refusals()}
     found |= {why(origin, "%(category)s") for origin in (GoldItem.Origin.ANNOTATION, *SPOILED)}
     for template in WORKER_TEMPLATES:
         found |= {first or second for first, second in TRANSLATE.findall(template.read_text())}

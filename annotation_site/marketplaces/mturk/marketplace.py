@@ -8,6 +8,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from annotation_site.marketplaces import public
 from annotation_site.marketplaces.models import Action, Environment, Listing, Posting, Submission
@@ -80,7 +81,7 @@ class MTurk:
             posting, query["assignmentId"], query.get("workerId", ""), query.get("turkSubmitTo", "")
         )
         if not (found.posting_id and found.worker_id):
-            raise NotAnArrival("Open this page from Mechanical Turk: its address lacks hitId or workerId.")
+            raise NotAnArrival(_("Open this page from Mechanical Turk: its address lacks hitId or workerId."))
         return found
 
     def origins(self, listing: Listing) -> list[str]:  # noqa: ARG002
@@ -89,7 +90,9 @@ class MTurk:
     def way_out(self, submission: Submission, *, ending: str, hand_in_to: str) -> WayOut | None:
         origin = hand_in_to.rstrip("/")
         if origin not in self._origins():
-            raise NotAnArrival(f"Work is not handed in to {urlsplit(hand_in_to).netloc or 'nowhere'}.")
+            raise NotAnArrival(
+                _("Work is not handed in to “%(site)s”.") % {"site": urlsplit(hand_in_to).netloc}
+            )
         if ending != Ending.DONE:
             return None
         fields = {"assignmentId": submission.external_id, "ending": ending}

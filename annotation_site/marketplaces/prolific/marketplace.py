@@ -8,6 +8,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from annotation_site.marketplaces import public
 from annotation_site.marketplaces.models import Action, Environment, Listing, Posting, Submission
@@ -63,7 +64,7 @@ class Prolific:
     def arrival(self, query: Mapping[str, str]) -> Arrival:
         found = [query.get(name, "") for name in ("STUDY_ID", "SESSION_ID", "PROLIFIC_PID")]
         if not all(found):
-            raise NotAnArrival("Open this study from Prolific: its address lacks some of your ids.")
+            raise NotAnArrival(_("Open this study from Prolific: its address lacks some of your ids."))
         return Arrival(*found)
 
     def origins(self, listing: Listing) -> list[str]:  # noqa: ARG002

@@ -273,7 +273,7 @@ const taps = {
 keys.addEventListener("tap", ({ detail }) => taps[detail.action](detail.at));
 keys.addEventListener("hold", ({ detail }) => hold(detail.action, true));
 keys.addEventListener("release", ({ detail }) => hold(detail.action, false));
-swipe.addEventListener("swipe", ({ detail }) => answer(detail.action, detail.at));
+swipe.addEventListener("swipe", ({ detail }) => taps[detail.action](detail.at));
 swipe.addEventListener("hold", () => hold("bare", true));
 swipe.addEventListener("release", () => hold("bare", false));
 

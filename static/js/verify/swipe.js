@@ -1,4 +1,4 @@
-// Swiping the photo: right is yes, left is no, up is cannot tell. Pressing and holding it shows it bare.
+// Swiping the photo: right is yes, left is no, up is cannot tell, down is undo. Pressing and holding it shows it bare.
 const FAR_PX = 72;
 const STILL_PX = 8;
 const HOLD_MS = 220;
@@ -30,7 +30,7 @@ export class Swipe extends EventTarget {
     if (Math.hypot(x, y) < STILL_PX || this.#isHolding) return;
     clearTimeout(this.#timer);
     this.stage.style.setProperty("--swipe-x", `${x}px`);
-    this.stage.style.setProperty("--swipe-y", `${Math.min(0, y)}px`);
+    this.stage.style.setProperty("--swipe-y", `${y}px`);
     this.stage.dataset.swipe = direction(x, y) ?? "";
   }
 
@@ -63,5 +63,6 @@ export class Swipe extends EventTarget {
 
 function direction(x, y) {
   if (Math.abs(x) >= FAR_PX && Math.abs(x) > Math.abs(y)) return x > 0 ? "yes" : "no";
-  return y <= -FAR_PX ? "unsure" : null;
+  if (Math.abs(y) >= FAR_PX) return y < 0 ? "unsure" : "undo";
+  return null;
 }
