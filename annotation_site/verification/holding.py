@@ -66,7 +66,7 @@ WHERE a.project_id = %s AND a.worker_id = %s AND a.finished_at IS NULL AND a.rel
 """
 
 HOLD_CLUSTER = """
-SELECT id, is_open, tree_id, node, lo, hi, priority, sample_size FROM verification_cluster
+SELECT id, is_open, tree_id, node, lo, hi, priority FROM verification_cluster
 WHERE id = (SELECT cluster_id FROM verification_question WHERE id = %s) FOR NO KEY UPDATE
 """
 
