@@ -100,8 +100,7 @@ if env("DATABASE_PASSWORD", default=""):
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = 3  # See statements.
-if not DATABASE_URL:
-    DATABASES["default"]["ENGINE"] = "annotation_site.embedded"  # Postgres starts with the first connection.
+DATABASES["default"]["ENGINE"] = f"annotation_site.{'connections' if DATABASE_URL else 'embedded'}"
 REDIS_URL = env("REDIS_URL", default="") or embedded.redis(VAR).url
 REDIS_EMBEDDED = not env("REDIS_URL", default="")
 if not REDIS_EMBEDDED:  # Several processes count a worker's answers together.

@@ -2,7 +2,8 @@
 
 Seeds a database of its own (kept under --var for the next run), opens the campaign, starts the site as
 `manage.py serve` does, and lets simulated people work through the same requests as browsers, photos aside.
-The clients run on the same machine as the site and Postgres.
+They look at the outlines: right masks are discs, wrong ones lack a half. The clients run on the same machine
+as the site and Postgres.
 
     python benchmarks/site_load.py --workers 200 --masks 1310720 --clusters 10240 --json load.json
 """
@@ -28,11 +29,12 @@ import numpy as np
 
 LIMITS = {"page": 0.150, "answer": 0.050}
 """Seconds that 95 of 100 requests should stay under."""
-COUNTS = b""
 WARM_UP = 30.0
 """Seconds in which people arrive one after the other, and the servers unpack the trees."""
 PAUSE = 0.35
 """Spread of the logarithm of response times."""
+IOUS = (0.3, 0.9)
+"""Of wrong and right masks."""
 SPACING = 128
 """Leaves of a tree for one candidate cluster: half of them are its own, the others have a low score."""
 
@@ -47,6 +49,7 @@ def arguments() -> argparse.Namespace:
         "--clusters", type=int, default=780, help="open ones at the start, at most masks / 128"
     )
     parser.add_argument("--seconds", type=float, default=20.0, help="of measuring")
+    parser.add_argument("--accuracy", type=float, default=0.95, help="of the people; 0.5 answers at random")
     parser.add_argument("--think", type=float, default=1.4, help="median seconds for a mask; 0 never waits")
     parser.add_argument("--server-workers", type=int, default=5)
     parser.add_argument("--server-threads", type=int, default=4)
@@ -100,7 +103,7 @@ def seed(masks: int, clusters: int) -> None:
             plant(round_, category, leaves, images, share, np.random.default_rng(number))
         add_gold(project, images[0])
         open_campaign(project=project, at=timezone.now())
-        # These people answer at random, and without a pause if told so: nobody is to be stopped for it.
+        # These people may answer at random, and without a pause: nobody is to be stopped for it.
         lenient = {"stop_below": 0, "watch_below": 0, "stop_agreeing_below": 0, "watch_agreeing_below": 0}
         TrustPolicy.objects.filter(project=project).update(check_clock=False, **lenient)
 
@@ -116,7 +119,8 @@ def plant(round_, category, leaves: int, images: Sequence, share: float, rng: np
     asked = (blocks % 2 == 0) & (rng.random(leaves // (SPACING // 2))[blocks] < share)
     scores = np.where(asked, 0.75 + 0.2 * rng.random(blocks[-1] + 1)[blocks], 0.1)
     quality = rng.choice([1.0, 0.95, 0.5, 0.0], blocks[-1] + 1)
-    ious = np.where(rng.random(leaves) < quality[blocks], 0.9, 0.3)
+    is_right = rng.random(leaves) < quality[blocks]
+    outlined = [disc(whole=whole)["counts"] for whole in (False, True)]
     dendrogram = Dendrogram.from_linkage(balanced_merges(leaves), scores)
     tree = Tree.objects.create(
         round=round_, category=category, role=Role.POOL, n=leaves, linkage="complete", seed=1,
@@ -127,8 +131,9 @@ def plant(round_, category, leaves: int, images: Sequence, share: float, rng: np
     )
     with connection.cursor() as cursor, cursor.copy(f"COPY catalog_mask ({columns}) FROM STDIN") as copy:
         for place in range(leaves):
-            where = (tree.pk, place, images[place % len(images)].pk, 10, 8, 60, 40, COUNTS)
-            copy.write_row((*where, float(scores[place]), 1.0, float(scores[place]), float(ious[place])))
+            where = (tree.pk, place, images[place % len(images)].pk, 10, 8, 60, 40)
+            score, right = float(scores[place]), bool(is_right[place])
+            copy.write_row((*where, outlined[right], score, 1.0, score, IOUS[right]))
 
 
 def add_gold(project, image) -> None:
@@ -137,18 +142,19 @@ def add_gold(project, image) -> None:
     GoldItem.objects.bulk_create(
         GoldItem(
             project=project, category=project.categories.first(), image=image, x=10, y=8, width=60, height=40,
-            counts=COUNTS, origin="annotation", source_id=n, iou=float(n % 2), is_correct=bool(n % 2),
+            counts=disc(whole=right)["counts"], origin="annotation", source_id=n, iou=IOUS[right],
+            is_correct=right,
         )
-        for n in range(200)
+        for n in range(200) for right in [bool(n % 2)]
     )  # fmt: skip
 
 
-def blob() -> bytes:
-    """Run lengths of a disc: an outline of some length, as real masks have."""
+def disc(*, whole: bool) -> dict:
+    """A disc, or what is left of one: an outline of some length, as real masks have."""
     from pipeline import masks
 
     y, x = np.ogrid[:480, :640]
-    return masks.encode(((x - 40) / 30) ** 2 + ((y - 28) / 20) ** 2 < 1)["counts"]
+    return masks.encode((((x - 40) / 30) ** 2 + ((y - 28) / 20) ** 2 < 1) & (whole | (x < 40)))
 
 
 # ── the people ───────────────────────────────────────────────────────────────────────────────────
@@ -168,13 +174,32 @@ class Figures:
             self.seconds[kind].append(time.perf_counter() - began)
 
 
-async def work(client, secret: str, figures: Figures, think: float, rng: np.random.Generator) -> None:
+@dataclass(frozen=True)
+class Person:
+    """Somebody who sees which masks are right, most of the time."""
+
+    secret: str
+    right: str
+    """The outline of the right ones."""
+    accuracy: float
+    think: float
+    rng: np.random.Generator
+
+    def pause(self) -> float:
+        """Seconds for one mask."""
+        return self.think * float(np.exp(PAUSE * self.rng.standard_normal()))
+
+    def says(self, outline: str) -> str:
+        return "yes" if (outline == self.right) == (self.rng.random() < self.accuracy) else "no"
+
+
+async def work(client, person: Person, figures: Figures) -> None:
     """One person, page after page, until cancelled."""
     from annotation_site.pages.crowd.visitor import HIT
 
     while True:
         began = time.perf_counter()
-        async with client.post(f"/w/{secret}/start/", allow_redirects=False) as response:
+        async with client.post(f"/w/{person.secret}/start/", allow_redirects=False) as response:
             await response.read()
         figures.note("page", began)
         if response.status != 302:
@@ -188,12 +213,11 @@ async def work(client, secret: str, figures: Figures, think: float, rng: np.rand
         hit = json.loads(HIT.search(text)[1])
         for item in hit["items"]:
             if item["answer"] is None:
-                await asyncio.sleep(think * float(np.exp(PAUSE * rng.standard_normal())))
-                await answer(client, hit, item, figures, rng)
+                await asyncio.sleep(person.pause())
+                await answer(client, hit, item, person.says(item["outline"]), figures)
 
 
-async def answer(client, hit: dict, item: dict, figures: Figures, rng: np.random.Generator) -> None:
-    says = "yes" if rng.random() < 0.6 else "no"
+async def answer(client, hit: dict, item: dict, says: str, figures: Figures) -> None:
     began = time.perf_counter()
     async with client.post(
         f"{hit['api']}{item['key']}/answer",
@@ -224,7 +248,9 @@ async def crowd(url: str, secrets: Sequence[str], options: argparse.Namespace) -
     """Everyone at work: a warm-up in which they come one after the other, then the measuring."""
     import aiohttp
 
-    figures = Figures()
+    from pipeline import masks
+
+    figures, right = Figures(), masks.outline(disc(whole=True))
     connections = aiohttp.TCPConnector(limit=0, keepalive_timeout=75)
     async with aiohttp.ClientSession(
         url, connector=connections, cookie_jar=aiohttp.DummyCookieJar()
@@ -232,7 +258,8 @@ async def crowd(url: str, secrets: Sequence[str], options: argparse.Namespace) -
         tasks = []
         for number, secret in enumerate(secrets):
             rng = np.random.default_rng(number)
-            tasks.append(asyncio.create_task(work(client, secret, figures, options.think, rng)))
+            person = Person(secret, right, options.accuracy, options.think, rng)
+            tasks.append(asyncio.create_task(work(client, person, figures)))
             await asyncio.sleep(WARM_UP / len(secrets))
         figures.measuring = True
         before = busy()
@@ -331,8 +358,6 @@ def run(options: argparse.Namespace) -> None:
     from annotation_site.people.qualification.consent import agree
     from annotation_site.verification.checking import check_campaign
 
-    global COUNTS
-    COUNTS = blob()
     call_command("migrate", interactive=False, verbosity=0)
     if not Project.objects.exists():
         began = time.perf_counter()

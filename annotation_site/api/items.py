@@ -36,9 +36,12 @@ class AnswerThrottle(SimpleRateThrottle):
 
     scope = "answers"
 
-    def get_cache_key(self, request: Request, view: APIView) -> str | None:  # noqa: ARG002
-        worker = _holder(request).worker_id
-        return None if is_simulated(worker) else f"answers:{worker}"
+    def get_cache_key(self, request: Request, view: APIView) -> str:  # noqa: ARG002
+        return f"answers:{_holder(request).worker_id}"
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        # Who is simulated is looked up of those alone who are that quick.
+        return bool(super().allow_request(request, view)) or is_simulated(_holder(request).worker_id)
 
 
 @lru_cache(maxsize=10_000)

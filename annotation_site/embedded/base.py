@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db.backends.postgresql import base
 from psycopg import OperationalError
 
 from annotation_site import embedded
+from annotation_site.connections import base
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

@@ -85,7 +85,7 @@ def record_answer(*, item_key: UUID, assignment_id: int, says: str, elapsed_ms: 
     """
     said = Says(says)
     with transaction.atomic():
-        held = _held(hold_item(item_key, assignment_id))
+        held = _held(hold_item(item_key, assignment_id, with_tree=True))
         verb = _answer_gold if held.tree is None else _answer_mask
         answer = verb(held, said, min(max(elapsed_ms, 0), LONGEST_MS), at)
         finished = _extend_or_finish(held, answer.remaining, at)
@@ -109,7 +109,7 @@ def undo_answer(*, item_key: UUID, assignment_id: int, at: datetime) -> Answer:
         When the HIT is finished or was given back.
     """
     with transaction.atomic():
-        held = hold_item(item_key, assignment_id)
+        held = hold_item(item_key, assignment_id, with_tree=False)
         if not held.is_live:
             raise UndoTooLate("This HIT is over, and its answers stand.")
         _retract(held, at)
@@ -122,7 +122,7 @@ def _held(held: Held) -> Held:
         return held
     hold_worker(held.worker)
     now = held_now(held)
-    return held if now is None else hold_item(*now)
+    return held if now is None else hold_item(*now, with_tree=True)
 
 
 def _answer_gold(held: Held, says: Says, elapsed_ms: int, at: datetime) -> Answer:
@@ -142,8 +142,8 @@ def _repeated(held: Held, stands: str | None) -> Answer:
 def _answer_mask(held: Held, says: Says, elapsed_ms: int, at: datetime) -> Answer:
     assert held.tree is not None
     late, verdict = not held.is_live, None
-    hold_trees([held.tree])
     if late:
+        hold_trees([held.tree])
         refuse_stopped(held)
     cluster, is_open = hold_cluster(held.question)
     while (left := record(held, says, elapsed_ms=elapsed_ms, at=at, cluster=cluster)) is None:

@@ -53,7 +53,8 @@ def _queue_as_answered(project: Project) -> Iterator[str]:
                 yield f"question {question.id} is {stored}, the facts say {place}"
             if place is None and question.wanted:
                 yield f"question {question.id} is asked for no open cluster"
-        missing = set(derived.places) - {question.position for question in asked}
+        wanted = {position for position, place in derived.places.items() if place.wanted}
+        missing = wanted - {question.position for question in asked}
         if missing:
             yield f"tree {tree.pk} has no question about {sorted(missing)}"
 

@@ -8,8 +8,6 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-import numpy as np
-
 from annotation_site.verification import clusters, questions
 from annotation_site.verification.by_hand import by_hand_in
 from annotation_site.verification.clusters import AboutTree, New, NewDecision, Row, about_tree
@@ -22,7 +20,7 @@ from annotation_site.verification.planning import (
     places,
     queue,
     unfold,
-    weigh_sample,
+    weigh,
 )
 from annotation_site.verification.questions import Asked, Move
 from annotation_site.webhooks.models import Kind
@@ -52,7 +50,6 @@ class OpenCluster:
     lo: int
     hi: int
     priority: float
-    sample_size: int
 
 
 def settle(cluster: OpenCluster, *, at: datetime, returned: int | None = None) -> Verdict:
@@ -67,14 +64,7 @@ def settle(cluster: OpenCluster, *, at: datetime, returned: int | None = None) -
     ground = ground_of(cluster.tree_id)
     asked = questions.asked_for(cluster.pk)
     answers = answers_of(ground, questions.by_position(asked))
-    planned = weigh_sample(
-        ground,
-        cluster.node,
-        np.array([question.position for question in asked], dtype=np.int64),
-        answers,
-        sample=cluster.sample_size,
-        size=cluster.hi - cluster.lo,
-    )
+    planned = weigh(ground, cluster.node, answers)
     if planned.verdict is Verdict.ASK:
         _requeue(ground, cluster, planned, asked, answers, returned)
     else:
@@ -98,6 +88,7 @@ def _requeue(
     wanted = dict(places(ground, planned, answers.judgments))
     keys = {cluster.node: (cluster.pk, cluster.priority)}
     questions.move(_moves(asked, wanted, keys, returned))
+    questions.add(cluster.tree_id, _new(wanted, answers.judgments), keys)
 
 
 def write(tree_id: int, start: Sequence[int], *, at: datetime, returned: int | None = None) -> Outcome:
@@ -120,7 +111,7 @@ def write(tree_id: int, start: Sequence[int], *, at: datetime, returned: int | N
     wanted = queue(ground, planned, judgments)
     keys = {node: (row.id, row.priority) for node, row in rows.items()}
     questions.move(_moves(asked, wanted, keys, returned))
-    new = _new(planned, wanted, judgments)
+    new = _new(wanted, judgments)
     questions.add(tree_id, new, keys)
     return Outcome(len(planned) - decided, decided, len(new))
 
@@ -145,15 +136,10 @@ def _moves(
     return moves
 
 
-def _new(
-    planned: Iterable[Planned], wanted: Mapping[int, Place], known: Mapping[int, object]
-) -> dict[int, Place]:
-    """Places of masks without a question, in open clusters: what is settled already is not asked about."""
-    still_open = {one.node for one in planned if one.is_open}
+def _new(wanted: Mapping[int, Place], known: Mapping[int, object]) -> dict[int, Place]:
+    """Places of masks that are to be asked about and have no question yet."""
     return {
-        position: place
-        for position, place in wanted.items()
-        if position not in known and place.node in still_open
+        position: place for position, place in wanted.items() if place.wanted > 0 and position not in known
     }
 
 

@@ -10,6 +10,7 @@ from annotation_site import statements
 from annotation_site.people.models import Standing
 from annotation_site.people.standing import WorkerStopped
 from annotation_site.verification.deciding import OpenCluster
+from annotation_site.verification.locks import TREE_KEYS
 from annotation_site.verification.models import Says
 
 NO_MORE = "You cannot answer on this project any more. What you did is kept and paid."
@@ -36,16 +37,23 @@ class Held:
 
 
 HOLD = """
-SELECT i.id, a.id, q.id, a.worker_id, a.project_id, a.finished_at IS NULL AND a.released_at IS NULL,
-  a.expires_at, p.lease_minutes, q.tree_id, q.position,
-  EXISTS (SELECT 1 FROM people_membership m
-    WHERE m.project_id = a.project_id AND m.worker_id = a.worker_id AND m.standing = %(stopped)s)
-FROM verification_item i
-JOIN verification_assignment a ON a.id = i.assignment_id
-JOIN verification_question q ON q.id = i.question_id
-JOIN catalog_project p ON p.id = a.project_id
-WHERE i.key = %(key)s AND a.id = %(assignment)s AND p.state <> 'deleting' FOR NO KEY UPDATE OF a
+WITH held AS MATERIALIZED (
+  SELECT i.id, a.id AS assignment, q.id AS question, a.worker_id, a.project_id,
+    a.finished_at IS NULL AND a.released_at IS NULL AS is_live,
+    a.expires_at, p.lease_minutes, q.tree_id, q.position,
+    EXISTS (SELECT 1 FROM people_membership m
+      WHERE m.project_id = a.project_id AND m.worker_id = a.worker_id AND m.standing = %(stopped)s)
+  FROM verification_item i
+  JOIN verification_assignment a ON a.id = i.assignment_id
+  JOIN verification_question q ON q.id = i.question_id
+  JOIN catalog_project p ON p.id = a.project_id
+  WHERE i.key = %(key)s AND a.id = %(assignment)s AND p.state <> 'deleting' FOR NO KEY UPDATE OF a
+)
+SELECT held.*, CASE WHEN is_live AND %(with_tree)s
+  THEN pg_advisory_xact_lock_shared(%(tree_keys)s::bigint + tree_id) IS NULL END
+FROM held
 """
+"""The assignment is locked before its tree, by what is read from the locked row."""
 
 STOPPED = """
 SELECT 1 FROM people_membership WHERE project_id = %s AND worker_id = %s AND standing = %s
@@ -58,7 +66,7 @@ WHERE a.project_id = %s AND a.worker_id = %s AND a.finished_at IS NULL AND a.rel
 """
 
 HOLD_CLUSTER = """
-SELECT id, is_open, tree_id, node, lo, hi, priority, sample_size FROM verification_cluster
+SELECT id, is_open, tree_id, node, lo, hi, priority FROM verification_cluster
 WHERE id = (SELECT cluster_id FROM verification_question WHERE id = %s) FOR NO KEY UPDATE
 """
 
@@ -89,8 +97,8 @@ SELECT count(*) FROM verification_item i WHERE i.assignment_id = %s AND NOT EXIS
 """
 
 
-def hold_item(key: UUID, assignment_id: int) -> Held:
-    """The item of a key, its assignment locked.
+def hold_item(key: UUID, assignment_id: int, *, with_tree: bool) -> Held:
+    """The item of a key, its assignment locked; with the tree of its mask, if any, while the HIT is live.
 
     Raises
     ------
@@ -99,12 +107,14 @@ def hold_item(key: UUID, assignment_id: int) -> Held:
     WorkerStopped
         When its worker may not answer any more.
     """
-    row = statements.first(HOLD, {"key": key, "assignment": assignment_id, "stopped": Standing.STOPPED.value})
+    named = {"key": key, "assignment": assignment_id, "with_tree": with_tree}
+    row = statements.first(HOLD, {**named, "stopped": Standing.STOPPED.value, "tree_keys": TREE_KEYS})
     if row is None:
         raise UnknownItem(f"This HIT has no item {key}: open the page again.")
-    if row[-1]:
+    *held, is_stopped, _ = row
+    if is_stopped:
         raise WorkerStopped(NO_MORE)
-    return Held(*row[:-1])
+    return Held(*held)
 
 
 def refuse_stopped(held: Held) -> None:

@@ -14,6 +14,11 @@ from annotation_site.verification.ground import Ground
 from pipeline.aggregation import Judgment
 from pipeline.decisions import Evidence, Verdict
 
+AT_ONCE = 8
+"""Masks of a sample come into the queue so many at a time."""
+SPARE = 4
+"""At least so many are in the queue beyond those that cannot be in vain, for who finds nothing else to do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -82,24 +87,10 @@ def answers_of(ground: Ground, judgments: Mapping[int, Sequence[Judgment]]) -> A
 def weigh(ground: Ground, node: int, answers: Answers, *, parent: int | None = None) -> Planned:
     """What the answers make of one cluster."""
     positions = ground.sample(node)
-    size = int(ground.tree.size(node))
-    return weigh_sample(ground, node, positions, answers, sample=len(positions), size=size, parent=parent)
-
-
-def weigh_sample(
-    ground: Ground,
-    node: int,
-    positions: NDArray[np.int64],
-    answers: Answers,
-    *,
-    sample: int,
-    size: int,
-    parent: int | None = None,
-) -> Planned:
-    """What the answers to some masks make of a cluster of `size` masks, `sample` of which are asked about."""
     sampled = positions.tolist()
     found = [answers.labels[position] for position in sampled if position in answers.labels]
-    evidence = Evidence(found.count(True), found.count(False), sample, size)
+    size = int(ground.tree.size(node))
+    evidence = Evidence(found.count(True), found.count(False), len(sampled), size)
     verdict = ground.decide(evidence)
     again: frozenset[int] = frozenset()
     if verdict is not Verdict.ASK:
@@ -167,17 +158,24 @@ def places(
     """(position, place) of a cluster's sample.
 
     The first unanswered masks, as many as cannot be in vain, are at turn 0, and so are those on which a
-    decision hangs. The others of an open cluster are wanted too, but only when nothing else is to be asked.
+    decision hangs. Those next to them are wanted too, but only when nothing else is to be asked. The rest of
+    the sample waits until it comes near: most clusters are split by their first answers.
     """
     safe = ground.fewest_missing(planned.evidence) if planned.is_open else 0
+    near = _near(planned.evidence.yes + planned.evidence.no + safe) if planned.is_open else 0
     for rank, position in enumerate(planned.positions.tolist()):
-        wanted = ground.wanted(judgments.get(position, ())) if planned.is_open else 0
         if position in planned.again:
             yield position, Place(planned.node, rank, 1, 0)
             continue
+        wanted = ground.wanted(judgments.get(position, ())) if rank < near else 0
         turn = int(wanted > 0 and safe <= 0)
         safe -= wanted > 0
         yield position, Place(planned.node, rank, wanted, turn)
+
+
+def _near(needed: int) -> int:
+    """How many masks of a sample are in the queue, or were; `needed` are answered or cannot be in vain."""
+    return -(-(needed + SPARE) // AT_ONCE) * AT_ONCE
 
 
 def queue(

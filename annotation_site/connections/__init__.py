@@ -1,0 +1,1 @@
+"""Connections to Postgres that outlive a request."""
