@@ -104,7 +104,7 @@ class Predictions(ProjectView):
 
     @operation("withdraw_predictions", "predictions")
     def delete(self, request: Request, slug: str) -> Response:  # noqa: ARG002
-        """Forget uploaded predictions that are not taken in yet. Safe to repeat."""
+        """Forget uploaded predictions that are not taken in yet; workers leave the round. Safe to repeat."""
         withdraw_offer(current_round(self.project))
         return Response(status=HTTPStatus.NO_CONTENT)
 
