@@ -124,7 +124,7 @@ def offered(round_: Round) -> OfferedPredictions | None:
 def withdraw_offer(round_: Round) -> None:
     """Forget an offer with its files and what was taken in of it; predictions it did not replace yet stay.
 
-    Workers leave the round alone from then on: what they were to do with the offer, they do not do without it.
+    Workers leave the round alone from then on: what they were to do with the offer is not done without it.
 
     Raises
     ------

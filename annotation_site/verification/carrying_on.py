@@ -91,12 +91,15 @@ def carry_on(
 def want(round_: Round, *, until: StageRun.Stage = Stage.OPEN) -> None:
     """Let workers carry the round on up to a stage; a stage that was stopped or failed is tried again.
 
+    Where they are to go further already, they still do: `stop` takes back what was wanted.
+
     Raises
     ------
     ProjectArchived
     """
     check_in_use(round_.project)
-    Round.objects.filter(pk=round_.pk).update(carry_on_to=until)
+    further = ORDER[ORDER.index(until) :]
+    Round.objects.filter(pk=round_.pk).exclude(carry_on_to__in=further).update(carry_on_to=until)
     runs = StageRun.objects.filter(round=round_)
     runs.filter(state__in=[State.STOPPED, State.FAILED]).update(state=State.WAITING, error="", message="")
     runs.filter(state=State.RUNNING).update(stop_requested=False)  # A stop that nobody has heard yet.

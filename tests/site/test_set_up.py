@@ -251,6 +251,21 @@ class TestStages:
         round_.refresh_from_db()
         assert (round_.carry_on_to, states(project)["stages"]) == ("cluster", "open")
 
+    def test_a_further_round_that_failed_goes_on_until_it_is_open(self, ada, tmp_path):
+        project = painted_project(tmp_path, state=Project.State.OPEN)
+        round_ = project.rounds.create(number=2, carry_on_to="open")
+        round_.stages.create(stage="train", state="failed", error="No disk.")
+        assert states(project)["workers"] == "open"
+        assert "open to workers" in text_of(ada, f"{address(project)}?part=opening")
+        ada.post(address(project, "setup_stages"), {"do": "run train"})
+        round_.refresh_from_db()
+        assert round_.carry_on_to == "open"
+        assert "until it is open" in text_of(ada, f"{address(project)}?part=opening")
+        for stage in StageRun.Stage.values:
+            round_.stages.update_or_create(stage=stage, defaults={"state": "done"})
+        assert states(project)["workers"] == "done"
+        assert "open to workers" not in text_of(ada, f"{address(project)}?part=opening")
+
     @background
     def test_what_a_stage_said_is_shown(self, ada, tmp_path):
         project = painted_project(tmp_path, k_pa=0.1)

@@ -119,7 +119,7 @@ def offer(request: HttpRequest, project: Project) -> HttpResponse:
         except (OfferRefused, OtherPredictions, StageError) as error:
             form.add_error(None, forms.ValidationError(str(error)))
         else:
-            enqueue.run_pipeline(project, until=_until(project))
+            enqueue.run_pipeline(project, until=Stage.CALIBRATE)
             return redirect("dashboards:model", slug=project.slug)
     return _page(request, project, round_of(request, project), offer=form, status=400)
 
@@ -133,7 +133,7 @@ def change_offer(request: HttpRequest, project: Project) -> HttpResponse:
         if verb == "stop":
             enqueue.stop_pipeline(project)
         elif verb == "retry":
-            enqueue.run_pipeline(project, until=_until(project))
+            enqueue.run_pipeline(project, until=Stage.CALIBRATE)
         elif verb == "withdraw":
             withdraw_offer(current_round(project))
     except StageError as error:
@@ -190,12 +190,6 @@ def _place(text: str) -> Place | None:
         return (float(key), int(tree), int(position)) if len(text) < 80 else None
     except ValueError:
         return None
-
-
-def _until(project: Project) -> Stage:
-    """As far as workers go on anyway, at least to the calibration."""
-    wanted = current_round(project).carry_on_to
-    return Stage.OPEN if wanted == Stage.OPEN else Stage.CALIBRATE
 
 
 def _user(request: HttpRequest) -> User | None:
