@@ -103,5 +103,6 @@ def _budget(project: Project) -> Step:
 
 def _workers(project: Project, opening: StageRun) -> Step:
     is_open = project.state == Project.State.OPEN and opening.state == StageRun.State.DONE
-    state = {StageRun.State.RUNNING: RUNNING, StageRun.State.FAILED: FAILED}.get(opening.state, OPEN)
-    return Step("workers", _("Workers"), DONE if is_open else state, project.get_state_display())
+    told = {StageRun.State.RUNNING: RUNNING, StageRun.State.FAILED: FAILED}
+    state = DONE if is_open else told.get(StageRun.State(opening.state), OPEN)
+    return Step("workers", _("Workers"), state, project.get_state_display())
