@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -50,6 +51,8 @@ IMPATIENT = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "socke
 
 ANSWER_WITHIN = 1.0
 """Seconds in which a worker says that it is alive."""
+ASKED = ("active_queues", "active", "gpus")
+"""What a worker is asked of itself."""
 
 log = logging.getLogger(__name__)
 
@@ -111,11 +114,11 @@ class WorkerProcess:
 
 def workers() -> list[WorkerProcess]:
     """The workers that answer within a second, by name; none where the broker is away."""
-    look = client().control.inspect(timeout=ANSWER_WITHIN)
-    try:
-        served, active, gpus = (look.active_queues() or {}, look.active() or {}, look._request("gpus") or {})
-    except (OperationalError, OSError):
-        return []
+    with ThreadPoolExecutor(len(ASKED)) as threads:  # Each question waits that second for whoever may answer.
+        try:
+            served, active, gpus = threads.map(_asked, ASKED)
+        except (OperationalError, OSError):
+            return []
     return [
         WorkerProcess(
             name=name,
@@ -125,6 +128,12 @@ def workers() -> list[WorkerProcess]:
         )
         for name in sorted(served)
     ]
+
+
+def _asked(what: str) -> dict[str, Any]:
+    """What each worker that is there answers to a question, by its name."""
+    answers: dict[str, Any] | None = client().control.inspect(timeout=ANSWER_WITHIN)._request(what)
+    return answers or {}
 
 
 def is_worker_there() -> bool:

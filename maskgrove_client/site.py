@@ -8,11 +8,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from maskgrove_client.connection import Connection
+from maskgrove_client.parts.system import MachineRoom
 from maskgrove_client.project import ProjectClient
 from maskgrove_client.records import Deletion, Me, Project, StatementLine
 
 
-class Maskgrove:
+class Maskgrove(MachineRoom):
     """The site at an address, for the person of a token; see `Connection` for the options."""
 
     def __init__(self, url: str, token: str, **options: Any) -> None:

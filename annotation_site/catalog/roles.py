@@ -1,4 +1,4 @@
-"""Which role an imported image gets: one for all, or by shares."""
+"""Which role an imported image gets: one for all, or by shares. And how many images have which."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from annotation_site.catalog.models import Role
+from annotation_site.catalog.models import ImageCount, Project, Role
 
 TOLERANCE = 1e-6
 
@@ -70,3 +70,9 @@ class RoleShares:
             if place < reached:
                 return role
         return self.roles[-1]
+
+
+def image_counts(project: Project) -> dict[str, int]:
+    """Images of each role, without counting them: the database keeps their number."""
+    found = dict(ImageCount.objects.filter(project=project).values_list("role", "images"))
+    return {role: found.get(role, 0) for role in Role.values}

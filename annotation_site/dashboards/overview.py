@@ -13,6 +13,7 @@ from annotation_site import enqueue
 from annotation_site.budget.ledger import Spend, spend_of
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Project, StageRun
+from annotation_site.catalog.roles import image_counts
 from annotation_site.catalog.stage_rows import rows_of
 from annotation_site.dashboards import selectors
 from annotation_site.dashboards.alarms import Watched, alarms
@@ -166,7 +167,7 @@ def overview(project: Project) -> dict[str, Any]:
         "stages": runs,
         "preparing": any(run.state != StageRun.State.DONE for run in runs),
         "alarms": alarms(watched),
-        "images": selectors.image_counts(project),
+        "images": image_counts(project),
         "predicted": sum(int(row["masks"]) for row in figures.categories),
         "categories": figures.categories,
         "outcomes": figures.outcomes,

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, F, Prefetch, QuerySet
+from django.db.models import F, Prefetch, QuerySet
 
-from annotation_site.catalog.models import Project, Role, Round, StageRun
+from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.stage_rows import in_order
 from annotation_site.dashboards.mosaics import Tile, answers_at, tiles
 from annotation_site.dashboards.sharing import shared_as
@@ -143,12 +143,6 @@ def evidence(decision: Decision, *, most: int | None = None) -> Evidence:
     answered = [position for position in asked if position in says]
     shown = answered[:most]
     return Evidence(decision, tiles(tree.pk, shown, says), len(answered) - len(shown))
-
-
-def image_counts(project: Project) -> dict[str, int]:
-    """Images per role."""
-    found = dict(project.images.values_list("role").annotate(n=Count("id")))
-    return {role: found.get(role, 0) for role in Role.values}
 
 
 def project_cards(visible: QuerySet[Project]) -> list[dict[str, Any]]:

@@ -14,17 +14,23 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.files.storage import FileSystemStorage, storages
 from django.db import connection
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from annotation_site import enqueue
-from annotation_site.catalog.archived import ProjectArchived
 from annotation_site.catalog.models import Project, StageRun
+from annotation_site.catalog.rounds import current_round
+from annotation_site.catalog.stages import StageError
 
 QUEUES = ("gpu", "cpu", "io")
 RECENT = 30
 """Stages that are shown."""
+
+
+class NothingToRetry(StageError):
+    """A stage that neither failed nor was stopped, or of an earlier round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,26 @@ def rooms() -> list[Room]:
     return found
 
 
+def stage_runs() -> QuerySet[StageRun]:
+    """The stages that were begun, of all projects in use; without what they left to look at."""
+    runs = StageRun.objects.select_related("round__project").exclude(state=StageRun.State.WAITING)
+    return runs.exclude(round__project__state__in=Project.PUT_AWAY).defer("detail")
+
+
+def retry_stage(run: StageRun) -> None:
+    """Let workers carry a stage on that failed or was stopped, and its round with it.
+
+    Raises
+    ------
+    NothingToRetry, ProjectArchived
+    """
+    if run.state not in (StageRun.State.FAILED, StageRun.State.STOPPED):
+        raise NothingToRetry(f"{run.stage} is {run.state}: only what failed or was stopped is tried again.")
+    if current_round(run.round.project) != run.round:
+        raise NothingToRetry(f"{run.stage} belongs to round {run.round.number}, and a later one was begun.")
+    enqueue.run_pipeline(run.round.project)
+
+
 def _superusers_only(request: HttpRequest) -> None:
     if not getattr(request.user, "is_superuser", False):
         raise PermissionDenied
@@ -79,13 +105,11 @@ def _superusers_only(request: HttpRequest) -> None:
 
 def gather() -> dict[str, Any]:
     """What the page shows."""
-    runs = StageRun.objects.select_related("round__project").exclude(state="waiting")
-    runs = runs.exclude(round__project__state__in=Project.PUT_AWAY)
     return {
         "section": "system",
         "queues": queues(),
         "workers": enqueue.workers(),
-        "runs": runs.order_by("-heartbeat_at", "-pk")[:RECENT],
+        "runs": stage_runs().order_by("-heartbeat_at", "-pk")[:RECENT],
         "rooms": rooms(),
         "database": database_size(),
     }
@@ -105,9 +129,9 @@ def system(request: HttpRequest) -> HttpResponse:
 def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """Let workers carry a failed or stopped stage on."""
     _superusers_only(request)
-    run = get_object_or_404(StageRun, pk=pk, state__in=[StageRun.State.FAILED, StageRun.State.STOPPED])
+    run = get_object_or_404(StageRun, pk=pk)
     try:
-        enqueue.run_pipeline(run.round.project)
-    except ProjectArchived as refusal:
+        retry_stage(run)
+    except StageError as refusal:
         messages.error(request, str(refusal))
     return redirect("dashboards:system")

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from django.db import connection
-from django.db.models import QuerySet, Sum
+from django.db.models import Count, QuerySet, Sum
 
 from annotation_site.budget.models import Budget, LedgerEntry
-from annotation_site.catalog.models import Project, Tree
+from annotation_site.catalog.models import Image, Project, Tree
+from annotation_site.catalog.roles import image_counts
 from annotation_site.verification import questions
 from annotation_site.verification.by_hand import by_hand_in
 from annotation_site.verification.fold import Derived, fold
@@ -135,6 +136,13 @@ def _finished_are_answered(project: Project) -> Iterator[str]:
             yield f"{assignment.reference} is finished, but not every item of it was answered"
 
 
+def _images_are_counted(project: Project) -> Iterator[str]:
+    there = dict(Image.objects.filter(project=project).values_list("role").annotate(n=Count("pk")))
+    for role, kept in image_counts(project).items():
+        if kept != there.get(role, 0):
+            yield f"{kept} {role} images are counted, there are {there.get(role, 0)}"
+
+
 INVARIANTS: dict[str, Invariant] = {
     "open clusters are those without a decision below splits": _open_as_decided,
     "questions are asked as open clusters still need them": _queue_as_answered,
@@ -145,6 +153,7 @@ INVARIANTS: dict[str, Invariant] = {
     "the budget is the sum of the ledger": _ledger_adds_up,
     "open HITs are reserved, ended ones settled": _hits_are_paid,
     "finished HITs are answered": _finished_are_answered,
+    "every image is counted by its role": _images_are_counted,
 }
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from django.db.models import Count, Sum
 
 from annotation_site.budget.caps import budget_of
-from annotation_site.catalog.models import Image, Project, Round, Tree
+from annotation_site.catalog.models import Project, Round, Tree
+from annotation_site.catalog.roles import image_counts
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stage_rows import rows_of
 from annotation_site.verification.long_tail import long_tail
@@ -26,7 +27,7 @@ def status(project: Project) -> dict[str, Any]:
         "project": project.slug,
         "state": project.state,
         "round": round_.number,
-        "images": _images(project),
+        "images": {role: n for role, n in image_counts(project).items() if n},
         "stages": _stages(round_),
         "k_pa": round_.k_pa,
         "masks": Tree.objects.filter(round=round_, role="pool").aggregate(n=Sum("n"))["n"] or 0,
@@ -35,11 +36,6 @@ def status(project: Project) -> dict[str, Any]:
         "long_tail": long_tail(round_),
         "budget": _budget(project),
     }
-
-
-def _images(project: Project) -> dict[str, int]:
-    counted = Image.objects.filter(project=project).values_list("role").annotate(n=Count("id"))
-    return dict(counted.order_by("role"))
 
 
 def _stages(round_: Round) -> list[dict[str, Any]]:

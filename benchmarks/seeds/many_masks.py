@@ -65,9 +65,10 @@ def seed(*, masks: int, trees: int, answers: int, photo: Path) -> None:
         Category.objects.create(project=project, coco_id=n + 1, name=f"thing {n:02}") for n in range(trees)
     ]
     with transaction.atomic(), connection.cursor() as cursor:
+        # Before triggers sleep: one of them counts the images.
+        cursor.execute(IMAGES, {"project": project.pk, "images": images, "path": str(photo)})
         cursor.execute("SET LOCAL session_replication_role = replica")  # Foreign keys hold by construction.
         indexes = without_indexes(cursor)
-        cursor.execute(IMAGES, {"project": project.pk, "images": images, "path": str(photo)})
         first = Image.objects.filter(project=project, role="pool").order_by("pk")[0].pk
         keys = [category.pk for category in categories]
         cursor.execute(DRAWN, {"project": project.pk, "categories": keys, "n": len(keys), "counts": blob()})

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from maskgrove_client.parts.scope import ProjectScope
-from maskgrove_client.records import Decision, Mask, MaskFacts, Node, Tree, Verdict
+from maskgrove_client.records import Decision, HeldoutPrediction, Mask, MaskFacts, Node, Tree, Verdict
 
 Fate = Literal["accepted", "rejected", "replaced", "undecided"]
 
@@ -46,6 +46,21 @@ class Masks(ProjectScope):
         """One mask with its outline, its answers, and why it became what it is."""
         found: MaskFacts = self._get(f"masks/{mask}")
         return found
+
+    def heldout_predictions(
+        self,
+        *,
+        order: Literal["overconfident", "underconfident", "best", "worst"] | None = None,
+        category: int | None = None,
+        round: int | None = None,
+        limit: int = 200,
+    ) -> Iterator[HeldoutPrediction]:
+        """What the model says of held-out images, with the real IoU of each; of the latest round or another.
+
+        The most overconfident come first: those whose score is most above their IoU.
+        """
+        asked = {"order": order, "category": category, "round": round, "limit": limit}
+        return self._pages("predictions/heldout", **asked)
 
     def overrule(
         self, tree: int, node: int, verdict: Literal["accept", "reject", "reopen"], *, reason: str

@@ -44,9 +44,9 @@ class Workers(ProjectScope):
         found: WorkerFacts = self._send("POST", f"workers/{worker}/note", text=text)
         return found
 
-    def foresee_stop(self, worker: int, *, since: str | None = None) -> Resting:
-        """What rests on a worker's answers, and would fall without them."""
-        found: Resting = self._get(f"workers/{worker}/stop", since=since)
+    def foresee_stop(self, worker: int, *, since: str | None = None, weigh: bool = False) -> Resting:
+        """What rests on a worker's answers; with `weigh` also what would fall, which may take seconds."""
+        found: Resting = self._get(f"workers/{worker}/stop", since=since, weigh=weigh)
         return found
 
     def vouch_for(self, worker: int) -> WorkerFacts:

@@ -6,7 +6,7 @@ Decimals are text, times are text in ISO 8601.
 from maskgrove_client.records.closing import Deletion, StatementLine, Totals
 from maskgrove_client.records.images import Image, Import, Upload, UploadedFile
 from maskgrove_client.records.marketplaces import Action, Listing, Progress, Submission
-from maskgrove_client.records.masks import Cluster, Judgment, Mask, MaskFacts, Rle
+from maskgrove_client.records.masks import Cluster, HeldoutPrediction, Judgment, Mask, MaskFacts, Rle
 from maskgrove_client.records.money import Budget, Estimate, Expected, Forecast, LedgerEntry
 from maskgrove_client.records.overviews import (
     Ahead,
@@ -34,6 +34,7 @@ from maskgrove_client.records.projects import (
 )
 from maskgrove_client.records.results import CategoryCount, CategoryReport, Dataset, Export, MaskSet, Report
 from maskgrove_client.records.rounds import Round, Stage
+from maskgrove_client.records.system import Room, System, SystemStage, SystemWorker
 from maskgrove_client.records.trees import Answered, Bar, Decision, Node, NodeBrief, Quality, Tree, Verdict
 from maskgrove_client.records.webhooks import Attempt, Delivery, DeliveryFacts, SignedWebhook, Webhook
 from maskgrove_client.records.workers import (
@@ -81,6 +82,7 @@ __all__ = [
     "Export",
     "Forecast",
     "Gold",
+    "HeldoutPrediction",
     "Hour",
     "Image",
     "Import",
@@ -107,6 +109,7 @@ __all__ = [
     "Report",
     "Resting",
     "Rle",
+    "Room",
     "Round",
     "RoundTold",
     "Share",
@@ -117,6 +120,9 @@ __all__ = [
     "Status",
     "Stretch",
     "Submission",
+    "System",
+    "SystemStage",
+    "SystemWorker",
     "Token",
     "Totals",
     "Tree",

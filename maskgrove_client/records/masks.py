@@ -25,6 +25,21 @@ class Rle(TypedDict):
     counts: str
 
 
+class HeldoutPrediction(TypedDict):
+    id: int
+    tree: int
+    position: int
+    category: str
+    image: int
+    bbox: list[float]
+    class_score: float
+    predicted_iou: float
+    score: float
+    true_iou: float
+    segmentation: Rle
+    truth: Rle | None
+
+
 class Cluster(TypedDict):
     node: int
     size: int

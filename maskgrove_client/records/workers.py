@@ -58,8 +58,8 @@ class Answer(TypedDict):
 
 class Resting(TypedDict):
     judgments: int
-    decisions: int
-    falling: int
+    decisions: int | None
+    falling: int | None
 
 
 class Account(TypedDict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,7 @@ from annotation_site.verification.overruling import overrule
 from annotation_site.webhooks.delivering import send_test
 from annotation_site.webhooks.models import Kind
 from annotation_site.webhooks.webhooks import add_webhook
-from tests.factories import NOON, LessonFactory
+from tests.factories import NOON, ImageFactory, LessonFactory, MaskFactory, TreeFactory
 from tests.site.campaigns import Person, opened, project_with_clusters
 
 V1 = "/api/v1"
@@ -75,6 +76,16 @@ def told(project: Project, owner: User) -> dict[str, int]:
     return {"webhook": webhook.pk, "delivery": delivery.pk}
 
 
+def predicted(project: Project, ious: Sequence[float], *, score: float = 0.7) -> Tree:
+    """The tree of held-out predictions of a category, which are of these IoUs and of one score."""
+    round_ = project.rounds.latest("number")
+    tree = TreeFactory(round=round_, role=Role.HELDOUT, n=len(ious))
+    image = ImageFactory(project=project, role=Role.HELDOUT)
+    for position, iou in enumerate(ious):
+        MaskFactory(tree=tree, position=position, image=image, score=score, iou=iou)
+    return tree
+
+
 def gone(owner: User, n: int = 0) -> Deletion:
     """The n-th of other projects of theirs, which were deleted."""
     deletion = Deletion.objects.create(
@@ -89,10 +100,11 @@ def gone(owner: User, n: int = 0) -> Deletion:
 
 @dataclass
 class ApiGround:
-    """A campaign that is half done, with its owner."""
+    """A campaign that is half done, with its owner, and a superuser."""
 
     project: Project
     owner: User
+    root: User
     places: dict[str, int | str]
 
     @classmethod
@@ -106,7 +118,7 @@ class ApiGround:
         for _ in range(6):
             ada.work()
         tree = project.rounds.get().trees.get()
-        StageRun.objects.create(round=tree.round, stage="open", state="done", detail={"gold": 4})
+        stage = StageRun.objects.create(round=tree.round, stage="open", state="done", detail={"gold": 4})
         verdict = overrule(
             tree=tree, node=last_leaf(tree), verdict="reject", reason="It is no window.", by=owner, at=NOON
         )
@@ -137,8 +149,13 @@ class ApiGround:
             **offered(project, ada.member.worker),
             **told(project, owner),
             "deletion": gone(owner).pk,
+            "stage": stage.pk,
         }
-        return cls(project, owner, places)
+        return cls(project, owner, User.objects.create_superuser("root"), places)
+
+    def asking(self, path: str) -> User:
+        """Who may ask at an address: what is about the site itself is for superusers."""
+        return self.root if path.removeprefix(f"{V1}/").startswith("system") else self.owner
 
     def url(self, path: str, **other: object) -> str:
         """`projects/{slug}/masks/{mask}` with the places of the ground."""

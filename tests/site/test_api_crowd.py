@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from annotation_site.api.models import KeptReply
-from annotation_site.api.v1 import idempotency
+from annotation_site.api.v1 import idempotency, workers
 from annotation_site.budget.caps import change_budget, set_caps
 from annotation_site.budget.models import LedgerEntry
 from annotation_site.marketplaces.models import Action, Contact, Message, Payment, Submission
@@ -138,10 +138,22 @@ def test_a_worker_is_vouched_for_and_given_another_link(ground, client):
 
 def test_what_would_fall_is_told_before_a_worker_is_stopped(ground, client):
     url = ground.url("projects/{slug}/workers/{worker}/stop")
-    resting = told(client, url)
+    resting = told(client, f"{url}?weigh=true")
     assert 0 < resting["falling"] <= resting["decisions"] < resting["judgments"]
-    assert told(client, f"{url}?since=2100-01-01T00:00:00Z") == {"judgments": 0, "decisions": 0, "falling": 0}
+    later = "since=2100-01-01T00:00:00Z"
+    assert told(client, f"{url}?weigh=true&{later}") == {"judgments": 0, "decisions": 0, "falling": 0}
     assert client.get(f"{url}?since=now").status_code == 400
+    unweighed = {"decisions": None, "falling": None}
+    assert told(client, url) == {"judgments": resting["judgments"], **unweighed}
+    assert told(client, f"{url}?{later}") == {"judgments": 0, **unweighed}
+
+
+def test_decisions_are_not_weighed_unless_asked_for(ground, client, monkeypatch):
+    def weighed(**_):
+        raise AssertionError("it takes seconds on a large project")
+
+    monkeypatch.setattr(workers, "resting_on", weighed)
+    assert client.get(ground.url("projects/{slug}/workers/{worker}/stop")).status_code == 200
 
 
 def test_answers_of_a_worker_are_told_and_those_to_gold_to_admins_alone(ground, client, viewer):

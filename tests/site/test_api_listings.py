@@ -13,7 +13,7 @@ from drf_spectacular.generators import SchemaGenerator
 
 from annotation_site.access.granting import grant, invite
 from annotation_site.access.models import Access
-from annotation_site.catalog.models import Role
+from annotation_site.catalog.models import Role, StageRun
 from annotation_site.catalog.roles import RoleShares
 from annotation_site.closing.models import Deletion
 from annotation_site.marketplaces import team
@@ -26,7 +26,7 @@ from annotation_site.verification.overruling import overrule
 from annotation_site.webhooks.delivering import send_test
 from annotation_site.webhooks.webhooks import add_webhook
 from tests.factories import NOON, CategoryFactory, ImageFactory, LessonFactory, ProjectFactory
-from tests.site.api_ground import V1, ApiGround, gone, last_leaf
+from tests.site.api_ground import V1, ApiGround, client_of, gone, last_leaf, predicted
 from tests.site.campaigns import Person, counted_queries
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +49,7 @@ def ground() -> ApiGround:
         add_to_the_crowd(ground, n)
         add_what_others_are_told(ground, n)
         add_to_what_stays(ground, n)
+    predicted(ground.project, [0.2, 0.4, 0.9])
     return ground
 
 
@@ -59,7 +60,8 @@ def add_to_the_project(ground: ApiGround, n: int) -> None:
     CategoryFactory(project=project)
     ImageFactory(project=project)
     LessonFactory(image=ImageFactory(project=project), is_example=True)
-    project.rounds.create(number=2 + n)
+    round_ = project.rounds.create(number=2 + n)
+    StageRun.objects.create(round=round_, stage="train", state="running")
     node = last_leaf(tree) - 1 - n
     overrule(tree=tree, node=node, verdict="reject", reason="None.", by=owner, at=NOON)
     ask_for_export(project=project, format_name="coco", choice=Choice(), by=owner, at=NOON)
@@ -114,9 +116,9 @@ def queries(client: Client, url: str, limit: int) -> tuple[int, int]:
 
 
 def test_a_page_of_many_rows_takes_no_more_queries_than_one_of_one(ground: ApiGround) -> None:
-    client, grown = ground.client(), {}
+    grown = {}
     for path in LISTS:
-        url = ground.url(path)
+        client, url = client_of(ground.asking(path)), ground.url(path)
         (one, once), (rows, often) = (queries(client, url, limit) for limit in (FEW, MANY))
         assert one == 1
         assert rows >= 3, path

@@ -77,7 +77,7 @@ def check(cases: Any, judge: Any, *, examples: int) -> None:
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 def test_an_operation_is_as_documented(ground: ApiGround, path: str, method: str) -> None:
-    operation, headers = documented(ground, path, method), {"Authorization": bearer(ground.owner)}
+    operation, headers = documented(ground, path, method), {"Authorization": bearer(ground.asking(path))}
     cases = st.one_of(*(operation.as_strategy(generation_mode=mode) for mode in GenerationMode))
     check(cases, lambda case: case.call_and_validate(headers=headers), examples=EXAMPLES)
 

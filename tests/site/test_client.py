@@ -16,6 +16,7 @@ from drf_spectacular.generators import SchemaGenerator
 from annotation_site import enqueue
 from annotation_site.access.models import Invitation
 from annotation_site.api.models import ApiToken, Scope
+from annotation_site.catalog.models import StageRun
 from annotation_site.preparing.imports import run_import
 from annotation_site.preparing.models import ImportRun
 from annotation_site.results.export_files import write_export
@@ -34,7 +35,7 @@ from maskgrove_client import (
 from maskgrove_client.connection import Connection
 from maskgrove_client.project import NotDone
 from tests.factories import PaintedImageFactory
-from tests.site.api_ground import ApiGround, bearer
+from tests.site.api_ground import ApiGround, bearer, predicted
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 live = pytest.mark.django_db(transaction=True)
@@ -108,6 +109,7 @@ def test_what_admins_do_on_pages_is_done_from_python(ground, site):
     assert project.note_payment(worker, "0.50", note="cash") == next(project.payments(worker))
     assert project.account(worker)["owed"] == "0.00"
     assert project.foresee_stop(worker)["judgments"] > 40
+    assert project.foresee_stop(worker, weigh=True)["falling"] > 0
     assert next(project.answers(worker, which="gold"))["is_right"]
     before = project.worker(worker)["link"]
     assert project.rotate_link(worker)["link"] == project.vouch_for(worker)["link"] != before
@@ -116,6 +118,28 @@ def test_what_admins_do_on_pages_is_done_from_python(ground, site):
     assert code not in project.codes()
     assert project.set_access(ground.places["person"], "admin") in project.people()
     assert next(project.history(what="access.Grant"))["after"] == {"access": "admin"}
+
+
+@live
+def test_predictions_are_read_beside_the_truth(ground, site):
+    predicted(ground.project, [0.2, 0.9, 0.4])
+    project = site.project(ground.project.slug)
+    found = list(project.heldout_predictions(order="worst", limit=2))
+    assert [one["true_iou"] for one in found] == pytest.approx([0.2, 0.4, 0.9])
+
+
+@live
+def test_superusers_look_into_the_machine_room(ground, site, live_server, monkeypatch):
+    worker = enqueue.WorkerProcess("cpu@one", ["cpu"], [], ["maskgrove.cluster"])
+    monkeypatch.setattr(enqueue, "workers", lambda: [worker])
+    failed = StageRun.objects.create(round=ground.project.rounds.get(), stage="cluster", state="failed")
+    with Maskgrove(live_server.url, bearer(ground.root).removeprefix("Bearer ")) as room:
+        assert room.system()["database"] > 0
+        assert room.system_workers()[0]["name"] == "cpu@one"
+        assert [one["id"] for one in room.system_stages("failed")] == [failed.pk]
+        assert room.retry_stage(failed.pk)["state"] == "waiting"
+    with pytest.raises(Forbidden, match="superusers"):
+        site.system()
 
 
 @live
@@ -261,7 +285,7 @@ CALLED = {
     "UploadedFile": "FileTold", "Forecast": "ForecastTold", "Share": "ShareTold", "Bought": "BoughtTold",
     "Ahead": "AheadTold", "Alarm": "AlarmTold", "Hour": "HourTold", "Stretch": "StretchTold",
     "CategoryShare": "CategoryTold", "Attempt": "AttemptTold", "QualificationTest": "Test",
-    "StatementLine": "Line", "Totals": "TotalsTold",
+    "StatementLine": "Line", "Totals": "TotalsTold", "Room": "RoomTold",
 }  # fmt: skip
 """Records whose schema has another name."""
 RECORDS = [one for _, one in inspect.getmembers(records, inspect.isclass) if hasattr(one, "__total__")]

@@ -16,7 +16,7 @@ from annotation_site.access.models import Access
 from annotation_site.budget.caps import budget_of
 from annotation_site.catalog.models import Project, Role, Round, StageRun
 from annotation_site.catalog.projects import create_project, numbered
-from annotation_site.dashboards.selectors import image_counts
+from annotation_site.catalog.roles import image_counts
 from annotation_site.dashboards.setup.forms import ParametersForm
 from annotation_site.dashboards.setup.parameters import GROUPS, TOLD
 from annotation_site.dashboards.setup.steps import steps_of

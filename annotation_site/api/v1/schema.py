@@ -19,7 +19,7 @@ TAGS = {
     "images": "photos",
     "imports": "images brought in",
     "instructions": "what workers are told, and their test",
-    "predictions": "of another model, and K_pa",
+    "predictions": "on held-out images; those of another model; K_pa",
     "stages": "train, detect, cluster, calibrate, open",
     "rounds": "one after the other",
     "trees": "nodes, their scores and quality",
@@ -35,6 +35,7 @@ TAGS = {
     "people": "access and invitations",
     "webhooks": "addresses that are told what happens",
     "history": "who changed what",
+    "system": "the machine room, for superusers",
     "worker": "what the verify page calls",
 }
 """What operations are listed under, in order."""

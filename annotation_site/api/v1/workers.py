@@ -34,7 +34,7 @@ from annotation_site.people.models import Membership, Standing, StandingChange
 from annotation_site.people.qualification.policy import vouch
 from annotation_site.verification import trust
 from annotation_site.verification.keeping import kept_records
-from annotation_site.verification.withdrawing import resting_on
+from annotation_site.verification.withdrawing import counting_of, resting_on
 
 
 def _reason() -> serializers.RegexField:
@@ -116,17 +116,24 @@ class StopBody(Body):
 
 
 class StopQuery(serializers.Serializer[Any]):
-    """Which answers would not count."""
+    """Which answers would not count, and how much is to be told of that."""
 
     since = serializers.DateTimeField(required=False, help_text="Those from then on, or all.")
+    weigh = serializers.BooleanField(
+        default=False, help_text="Weigh the decisions anew, too: it takes seconds on a large project."
+    )
 
 
 class RestingSerializer(serializers.Serializer[Any]):
     """What would be lost with a worker's answers."""
 
     judgments = serializers.IntegerField(help_text="On masks, that count.")
-    decisions = serializers.IntegerField(help_text="In force, whose samples hold one of them.")
-    falling = serializers.IntegerField(help_text="Decisions that would be withdrawn.")
+    decisions = serializers.IntegerField(
+        allow_null=True, help_text="In force, whose samples hold one of them; null unless `weigh`."
+    )
+    falling = serializers.IntegerField(
+        allow_null=True, help_text="Decisions that would be withdrawn; null unless `weigh`."
+    )
 
 
 class ReinstateBody(Body):
@@ -203,8 +210,12 @@ class Stop(ProjectView):
     @operation("foresee_stop", "workers", query=StopQuery, gives=RestingSerializer)
     def get(self, request: Request, slug: str, worker: int) -> Response:  # noqa: ARG002
         """What rests on a worker's answers, and would fall if they did not count. Nothing is changed."""
-        since = self.query(StopQuery).get("since")
-        return Response(RestingSerializer(resting_on(membership=_member(self, worker), since=since)).data)
+        asked, member = self.query(StopQuery), _member(self, worker)
+        since = asked.get("since")
+        if asked["weigh"]:
+            return Response(RestingSerializer(resting_on(membership=member, since=since)).data)
+        unweighed = {"judgments": counting_of(member, since).count(), "decisions": None, "falling": None}
+        return Response(RestingSerializer(unweighed).data)
 
     @operation("stop_worker", "workers", body=StopBody, gives=WorkerFactsSerializer)
     def post(self, request: Request, slug: str, worker: int) -> Response:  # noqa: ARG002

@@ -1,6 +1,6 @@
 """What is labelled: projects, their images, and per round the predicted masks in their trees."""
 
-from annotation_site.catalog.models.images import Annotation, Image, OutlinedObject, Role
+from annotation_site.catalog.models.images import Annotation, Image, ImageCount, OutlinedObject, Role
 from annotation_site.catalog.models.masks import KnownObject, Mask, Replacement, Tree
 from annotation_site.catalog.models.projects import SHARE, Category, Project
 from annotation_site.catalog.models.rounds import DetectionShard, OfferedPredictions, Round, StageRun
@@ -11,6 +11,7 @@ __all__ = [
     "Category",
     "DetectionShard",
     "Image",
+    "ImageCount",
     "KnownObject",
     "Mask",
     "OfferedPredictions",

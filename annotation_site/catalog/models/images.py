@@ -50,6 +50,22 @@ class Image(models.Model):
         return self.name
 
 
+class ImageCount(models.Model):
+    """How many images of a role a project has.
+
+    Triggers on the images keep it, in the transaction that writes or deletes them: nothing else does.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="image_counts", db_index=False)
+    role = models.CharField(max_length=8, choices=Role.choices)
+    images = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "role"], name="one_count_per_role"),
+        ]
+
+
 class OutlinedObject(models.Model):
     """An object of an image: its box in pixels (x, y, width, height) and run-length encoded mask."""
 

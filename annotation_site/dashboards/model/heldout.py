@@ -23,6 +23,7 @@ from pipeline.metrics import best_objects
 from pipeline.predictions import Rle
 
 PAGE = 48
+LONGEST_PLACE = 80
 BINS = 20
 """Of the score, from 0 to 1."""
 MOST_POINTS = 3000
@@ -62,9 +63,11 @@ def rated(tree_id: int) -> Rated:
     return _held.get(tree_id)
 
 
-def heldout_trees(round_: Round | None) -> list[Tree]:
-    """The round's trees of held-out predictions, by the name of their category."""
+def heldout_trees(round_: Round | None, *, category: int | None = None) -> list[Tree]:
+    """The round's trees of held-out predictions, by the name of their category; or of one, by primary key."""
     own = Tree.objects.filter(round=round_, role=Role.HELDOUT).defer("packed")
+    if category is not None:
+        own = own.filter(category=category)
     return list(own.select_related("category").order_by("category__name", "pk"))
 
 
@@ -80,6 +83,21 @@ DEFAULT_ORDER = "overconfident"
 
 Place = tuple[float, int, int]
 """Sort key, tree and leaf position of a mask."""
+
+
+def told_place(place: Place) -> str:
+    """A place as addresses have it."""
+    key, tree, position = place
+    return f"{key!r}_{tree}_{position}"
+
+
+def place_of(text: str) -> Place | None:
+    """What `told_place` wrote, None for anything else."""
+    try:
+        key, tree, position = text.split("_")
+        return (float(key), int(tree), int(position)) if len(text) < LONGEST_PLACE else None
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,14 @@ from annotation_site.dashboards.access import admins, viewers
 from annotation_site.dashboards.model import facts
 from annotation_site.dashboards.model.asked import round_of, trees_of
 from annotation_site.dashboards.model.forms import DetectorForm, OfferForm, ThresholdForm
-from annotation_site.dashboards.model.heldout import DEFAULT_ORDER, ORDERS, Place, heldout_trees, sheet
+from annotation_site.dashboards.model.heldout import (
+    DEFAULT_ORDER,
+    ORDERS,
+    heldout_trees,
+    place_of,
+    sheet,
+    told_place,
+)
 from annotation_site.verification.ground import rules_in_force
 from pipeline.detection import DETECTORS, InvalidOption
 
@@ -165,7 +172,7 @@ def contact_sheet(request: HttpRequest, project: Project) -> HttpResponse:
     round_ = round_of(request, project)
     order = request.GET.get("order", "")
     order = order if order in ORDERS else DEFAULT_ORDER
-    found = sheet(trees_of(request, round_), order=order, after=_place(request.GET.get("after", "")))
+    found = sheet(trees_of(request, round_), order=order, after=place_of(request.GET.get("after", "")))
     asked = {"order": order, "category": request.GET.get("category", "")}
     asked |= {"round": str(round_.number)} if round_ else {}
     kept = urlencode({name: value for name, value in asked.items() if value})
@@ -173,7 +180,7 @@ def contact_sheet(request: HttpRequest, project: Project) -> HttpResponse:
         "project": project, "section": "model", "round": round_, "sheet": found, "order": order,
         "orders": TOLD_ORDERS, "category": asked["category"], "trees": heldout_trees(round_),
         "first": f"?{kept}", "is_first": "after" not in request.GET,
-        "next": found.after and f"?{kept}&after={found.after[0]!r}_{found.after[1]}_{found.after[2]}",
+        "next": found.after and f"?{kept}&after={told_place(found.after)}",
     }  # fmt: skip
     return render(request, "dashboards/model/sheet.html", context)
 
@@ -181,15 +188,6 @@ def contact_sheet(request: HttpRequest, project: Project) -> HttpResponse:
 def _choices(project: Project) -> QuerySet[Entry]:
     """The changes of the project's own K_pa, newest first."""
     return changes.entries(project=project, what=Project._meta.label).filter(before__has_key="k_pa")
-
-
-def _place(text: str) -> Place | None:
-    """What `contact_sheet` wrote, None for anything else."""
-    try:
-        key, tree, position = text.split("_")
-        return (float(key), int(tree), int(position)) if len(text) < 80 else None
-    except ValueError:
-        return None
 
 
 def _user(request: HttpRequest) -> User | None:

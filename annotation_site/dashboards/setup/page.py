@@ -12,6 +12,7 @@ from annotation_site.budget.caps import budget_of
 from annotation_site.budget.ledger import spend_of
 from annotation_site.catalog.jobs import DUE
 from annotation_site.catalog.models import Project, StageRun
+from annotation_site.catalog.roles import image_counts
 from annotation_site.catalog.stage_rows import rows_of
 from annotation_site.dashboards import selectors
 from annotation_site.dashboards.access import admins
@@ -47,7 +48,7 @@ def page(
     request: HttpRequest, project: Project, *, at: str = "", status: int = 200, **forms: Any
 ) -> HttpResponse:
     """The whole page; `forms` replaces those that were filled in wrongly, `at` names their step."""
-    images = selectors.image_counts(project)
+    images = image_counts(project)
     steps = steps_of(project, images)
     context = {
         "project": project,
@@ -73,7 +74,7 @@ def page(
 
 
 def _steps(project: Project, _request: HttpRequest) -> dict[str, Any]:
-    return {"project": project, "steps": steps_of(project, selectors.image_counts(project))}
+    return {"project": project, "steps": steps_of(project, image_counts(project))}
 
 
 def _imports(project: Project, request: HttpRequest) -> dict[str, Any]:

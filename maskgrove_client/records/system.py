@@ -1,0 +1,40 @@
+"""The machine room, for superusers."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class Room(TypedDict):
+    name: str
+    place: str
+    free: int
+    total: int
+
+
+class System(TypedDict):
+    queues: dict[str, int]
+    storages: list[Room]
+    database: int
+
+
+class SystemWorker(TypedDict):
+    name: str
+    queues: list[str]
+    gpus: list[str]
+    tasks: list[str]
+
+
+class SystemStage(TypedDict):
+    id: int
+    project: str
+    round: int
+    stage: str
+    state: str
+    done: int
+    total: int
+    message: str
+    error: str
+    started_at: str | None
+    heartbeat_at: str | None
+    finished_at: str | None
