@@ -85,7 +85,7 @@ def stage_runs() -> QuerySet[StageRun]:
 
 
 def retry_stage(run: StageRun) -> None:
-    """Let workers carry a stage on that failed or was stopped, and its round with it.
+    """Let workers carry a stage on that failed or was stopped, and its round as far as that was wanted.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def retry_stage(run: StageRun) -> None:
         raise NothingToRetry(f"{run.stage} is {run.state}: only what failed or was stopped is tried again.")
     if current_round(run.round.project) != run.round:
         raise NothingToRetry(f"{run.stage} belongs to round {run.round.number}, and a later one was begun.")
-    enqueue.run_pipeline(run.round.project)
+    enqueue.run_pipeline(run.round.project, until=StageRun.Stage(run.stage))
 
 
 def _superusers_only(request: HttpRequest) -> None:

@@ -101,8 +101,16 @@ class TestSystemPage:
     def test_a_failed_stage_is_tried_again(self, root: Client, monkeypatch):
         run = StageRun.objects.create(round=RoundFactory(), stage="train", state="failed", error="No room.")
         root.post(reverse("dashboards:retry_stage", args=[run.pk]))
-        run.refresh_from_db()
-        assert (run.state, run.round.carry_on_to) == ("waiting", "open")
+        run = StageRun.objects.get()
+        assert (run.state, run.round.carry_on_to) == ("waiting", "train")
+
+    @pytest.mark.parametrize(("wanted", "then"), [("open", "open"), ("", "detect"), ("train", "detect")])
+    def test_what_follows_is_what_was_wanted_and_no_more(self, root: Client, wanted: str, then: str):
+        round_ = RoundFactory(carry_on_to=wanted)
+        run = StageRun.objects.create(round=round_, stage="detect", state="failed", error="No room.")
+        root.post(reverse("dashboards:retry_stage", args=[run.pk]))
+        round_.refresh_from_db()
+        assert round_.carry_on_to == then
 
     def test_it_says_so_when_the_broker_is_away(self, root: Client, monkeypatch, settings):
         settings.REDIS_URL = "redis://localhost:1/0"
