@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from annotation_site.catalog.models import Annotation, Project, Role
 from annotation_site.results.usefulness import drawn_images
-from annotation_site.verification.models import Judgment
+from annotation_site.verification.models import Cluster, Judgment
 from tests.site.painted_projects import painted_project
 from tests.site.verified_projects import answer_all
 
@@ -88,12 +88,20 @@ def test_answers_of_the_round_that_learns_bought_none_of_what_it_learns(
     assert drawn["masks"] <= len(bought) * 8 / 80
 
 
+def test_a_campaign_that_still_asks_is_left_alone_unless_that_is_said(project: Project) -> None:
+    call_command("run_pipeline", project.slug)
+    with pytest.raises(CommandError, match="open clusters to ask about: .* --now"):
+        call_command("usefulness", project.slug)
+    assert Cluster.objects.filter(is_open=True).exists()
+    assert project.rounds.count() == 1
+
+
 def test_what_is_missing_is_said(project: Project) -> None:
     with pytest.raises(CommandError, match="at least 1 training"):
         call_command("usefulness", project.slug, seeds=0)
     call_command("run_pipeline", project.slug)
     with pytest.raises(CommandError, match="is accepted yet"):
-        call_command("usefulness", project.slug)
+        call_command("usefulness", project.slug, now=True)
     answer_all(project, says=lambda item: "yes")
     Annotation.objects.filter(image__role=Role.POOL).delete()
     with pytest.raises(CommandError, match="no annotations"):
