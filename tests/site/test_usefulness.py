@@ -90,7 +90,7 @@ def test_answers_of_the_round_that_learns_bought_none_of_what_it_learns(
 
 def test_a_campaign_that_still_asks_is_left_alone_unless_that_is_said(project: Project) -> None:
     call_command("run_pipeline", project.slug)
-    with pytest.raises(CommandError, match="open clusters to ask about: .* --now"):
+    with pytest.raises(CommandError, match=r"open clusters to ask about: .* --now"):
         call_command("usefulness", project.slug)
     assert Cluster.objects.filter(is_open=True).exists()
     assert project.rounds.count() == 1
