@@ -20,6 +20,8 @@ DOES = {
     f"{P}setup/imports/": "import_images begin_upload",
     f"{P}setup/imports/<int:pk>/": "finish_upload stop_import go_on_with_import discard_import",
     f"{P}setup/imports/<int:pk>/files/<int:number>/": "send_piece",
+    f"{P}rounds/begin/": "start_round run_stages",
+    f"{P}rounds/long-tail/": "open_long_tail",
     f"{P}state/": "set_state",
     f"{P}archive/change/": "archive_project take_out_project",
     f"{P}delete/": "delete_project",
