@@ -30,11 +30,6 @@ ROUNDS = 20
 Stage = StageRun.Stage
 
 
-def _of_round(name: str) -> float:
-    value: float = Round._meta.get_field(name).default
-    return value
-
-
 class NextRoundForm(forms.Form):
     """How the next round begins; what is left empty is the project's own, or the default."""
 
@@ -72,12 +67,13 @@ class NextRoundForm(forms.Form):
 
     def __init__(self, project: Project, data: Any = None) -> None:
         super().__init__(data)
-        stood_for = {
+        fresh = Round()
+        stand_for = {
             "least_gain": project.least_gain,
-            "same_iou": _of_round("same_iou"),
-            "better_by": _of_round("better_by"),
+            "same_iou": fresh.same_iou,
+            "better_by": fresh.better_by,
         }
-        for name, value in stood_for.items():
+        for name, value in stand_for.items():
             self.fields[name].widget.attrs |= {"placeholder": f"{value:g}", "step": "any"}
 
     @property
@@ -145,14 +141,15 @@ def _page(
     return render(request, "dashboards/rounds.html", context, status=status)
 
 
-def _rounds(project: Project, before: int | None) -> tuple[list[Round], int | None]:
+def _rounds(project: Project, before: int | None) -> tuple[list[Any], int | None]:
     """Rounds with `known_objects`, and `standing`: the stage that was reached last."""
     stages = Prefetch("stages", StageRun.objects.defer("detail"))
     found = project.rounds.annotate(known_objects=Count("known")).prefetch_related(stages).order_by("-pk")
-    rows, older = page_before(found, before, size=ROUNDS)
+    page: tuple[list[Any], int | None] = page_before(found, before, size=ROUNDS)
+    rows, older = page
     for row in rows:
         begun = [run for run in in_order(row.stages.all()) if run.state != StageRun.State.WAITING]
-        row.standing = begun[-1] if begun else None  # type: ignore[attr-defined]
+        row.standing = begun[-1] if begun else None
     return rows, older
 
 
