@@ -231,6 +231,7 @@ def _begin(run: StageRun, *, at: datetime) -> bool:
         stop_requested=False,
         started_at=at,
         heartbeat_at=at,
+        moved_at=at,
         finished_at=None,
         detail=_without_deaths(run) | ({"deaths": deaths} if (deaths := _deaths(run)) else {}),
     )

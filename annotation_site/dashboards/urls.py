@@ -33,6 +33,7 @@ urlpatterns = [
     path("system/", system.system, name="system"),
     path("system/history/", history.site_history, name="site-history"),
     path("system/stages/<int:pk>/retry/", system.retry, name="retry_stage"),
+    path("system/jobs/<slug:kind>/<int:pk>/retry/", system.retry_job, name="retry_job"),
     path("invitations/<str:secret>/", people.invitation, name="invitation"),
     path("deletions/", archive.deletions, name="deletions"),
     path("deletions/<int:pk>/", archive.deletion, name="deletion"),

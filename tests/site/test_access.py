@@ -189,6 +189,7 @@ TABLE = {
     "metrics": public(FORBIDDEN),
     "system/": Row(LOGIN, LOGIN, LOGIN, FORBIDDEN, FORBIDDEN),
     "system/history/": Row(LOGIN, LOGIN, LOGIN, FORBIDDEN, FORBIDDEN),
+    "system/jobs/<slug:kind>/<int:pk>/retry/": Row(LOGIN, LOGIN, LOGIN, FORBIDDEN, FORBIDDEN, "post"),
     "system/stages/<int:pk>/retry/": Row(LOGIN, LOGIN, LOGIN, FORBIDDEN, FORBIDDEN, "post"),
     "login/": Row(OK, OK, OK, LOGIN, LOGIN),
     "logout/": public(LOGIN, "post"),

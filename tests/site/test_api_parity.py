@@ -26,6 +26,8 @@ DOES = {
     f"{P}archive/change/": "archive_project take_out_project",
     f"{P}delete/": "delete_project",
     "system/stages/<int:pk>/retry/": "retry_stage",
+    "system/jobs/<slug:kind>/<int:pk>/retry/": "go_on_with_import ask_for_export ask_for_estimate "
+    "go_on_with_deletion",
     "deletions/<int:pk>/change/": "stop_deletion go_on_with_deletion",
     f"{P}instructions/": "change_instructions change_category",
     f"{P}instructions/test/": "change_test ask_everyone_again",
