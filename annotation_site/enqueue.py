@@ -136,12 +136,13 @@ def _asked(what: str) -> dict[str, Any]:
     return answers or {}
 
 
-def is_worker_there() -> bool:
-    """Whether any Celery worker answers; not when the broker is away."""
+def served_queues() -> frozenset[str]:
+    """The queues that workers take work from which answer within a second; none where the broker is away."""
     try:
-        return bool(client().control.broadcast("ping", reply=True, timeout=ANSWER_WITHIN, limit=1))
+        served = _asked("active_queues")
     except (OperationalError, OSError):
-        return False
+        return frozenset()
+    return frozenset(queue["name"] for queues in served.values() for queue in queues)
 
 
 def share_buckets(folder: Path, buckets: Sequence[int]) -> None:

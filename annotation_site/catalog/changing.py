@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
 
-from annotation_site.catalog.detector_options import detector_options
+from annotation_site.catalog.detector_options import check_options
 from annotation_site.catalog.models import Annotation, Category, Project, StageRun
 from annotation_site.catalog.projects import (
     ProjectRefused,
@@ -20,7 +20,6 @@ from annotation_site.catalog.projects import (
 from pipeline.aggregation import AGGREGATIONS
 from pipeline.coco import CocoCategory
 from pipeline.decisions import Thresholds
-from pipeline.detection import FitOptions, InvalidOption, PredictOptions
 
 
 class CategoriesFixed(ProjectRefused):
@@ -44,7 +43,7 @@ def check_parameters(project: Project) -> None:
             accuracy=project.worker_accuracy,
         )
         AGGREGATIONS[project.aggregation](project.judgments_per_question, project.worker_accuracy)
-        _check_detector(project.detector_options)
+        check_options(project.detector_options)
     except ValidationError as error:
         told = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
         raise ProjectRefused(told) from error
@@ -53,13 +52,6 @@ def check_parameters(project: Project) -> None:
     for name in ("hit_size", "lease_minutes"):
         if getattr(project, name) < 1:
             raise ProjectRefused(f"{name} is {getattr(project, name)}; it must be 1 or more.")
-
-
-def _check_detector(options: object) -> None:
-    if not isinstance(options, Mapping):
-        raise InvalidOption('Detector options are a JSON object, as {"iterations": 400}.')
-    detector_options(FitOptions, options)
-    detector_options(PredictOptions, options)
 
 
 @transaction.atomic

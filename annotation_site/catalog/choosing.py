@@ -8,11 +8,11 @@ from typing import Any
 from django.db import transaction
 
 from annotation_site.catalog.calibrating import told
-from annotation_site.catalog.detector_options import SECTIONS, detector_options
+from annotation_site.catalog.detector_options import check_options
 from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.rounds import current_round
 from pipeline.calibration import Calibration
-from pipeline.detection import DETECTORS, FitOptions, InvalidOption, PredictOptions, UnknownDetector
+from pipeline.detection import DETECTORS, UnknownDetector
 
 
 class InvalidThreshold(ValueError):
@@ -32,11 +32,7 @@ def choose_detector(*, project: Project, detector: str, options: Mapping[str, An
     """
     if detector not in DETECTORS:
         raise UnknownDetector(f"Unknown detector {detector!r}: choose from {', '.join(sorted(DETECTORS))}.")
-    for section in SECTIONS.values():
-        if not isinstance(options.get(section, {}), Mapping):
-            raise InvalidOption(f'"{section}" holds the options of that stage, by name.')
-    detector_options(FitOptions, options)
-    detector_options(PredictOptions, options)
+    check_options(options)
     Project.objects.filter(pk=project.pk).update(detector=detector, detector_options=dict(options))
     project.refresh_from_db(fields=["detector", "detector_options"])
 

@@ -22,6 +22,8 @@ from pipeline.detection import DetectionError, FitOptions, Hardware, InvalidOpti
 Options = TypeVar("Options", FitOptions, PredictOptions)
 
 SECTIONS: Mapping[type, str] = {FitOptions: "train", PredictOptions: "detect"}
+NAMED_WEIGHTS = ("auto", "coco", "imagenet", "none")
+"""What a training may start from that is no file of the server."""
 KEEP = "UPDATE catalog_stagerun SET detail = detail || %s::jsonb WHERE round_id = %s AND stage = %s"
 MACHINE = {field.name for field in fields(Hardware)}
 
@@ -51,6 +53,30 @@ def detector_options(kind: type[Options], stored: Mapping[str, Any], **overrides
     chosen = {name: value for name, value in general.items() if name in _names(kind)}
     chosen |= stored.get(SECTIONS[kind], {})
     return kind.from_mapping(chosen | {name: v for name, v in overrides.items() if v is not None})
+
+
+def check_options(options: object) -> None:
+    """Raise InvalidOption unless both stages could be carried out by a project's `detector_options`."""
+    if not isinstance(options, Mapping):
+        raise InvalidOption('Detector options are a JSON object, as {"iterations": 400}.')
+    for section in SECTIONS.values():
+        if not isinstance(options.get(section, {}), Mapping):
+            raise InvalidOption(f'"{section}" holds the options of that stage, by name.')
+    detector_options(FitOptions, options)
+    detector_options(PredictOptions, options)
+
+
+def check_no_further_file(options: Mapping[str, Any], *, stored: Mapping[str, Any]) -> None:
+    """Raise InvalidOption where options name a file of the server that those `stored` do not.
+
+    Who may change a project from outside may not have its training read whatever lies on the server, such as
+    the models of other projects.
+    """
+    if further := _files(options) - _files(stored):
+        raise InvalidOption(
+            f"{', '.join(sorted(further))}: files of the server are chosen on its command line. Weights are "
+            f"one of {', '.join(NAMED_WEIGHTS)} here."
+        )
 
 
 def agreed_options(
@@ -90,6 +116,13 @@ def kept_options(round_: Round, stage: StageRun.Stage, given: Mapping[str, Any])
     except (DetectionError, InvalidOption):
         _keep(round_, stage, before)
         raise
+
+
+def _files(options: Mapping[str, Any]) -> set[str]:
+    every = (options, *(options.get(section, {}) for section in SECTIONS.values()))
+    named = {f"start_from {one['start_from']}" for one in every if one.get("start_from") is not None}
+    weights = {str(one.get("weights", "auto")) for one in every}
+    return named | {f"weights {one}" for one in weights - set(NAMED_WEIGHTS)}
 
 
 def _kept(round_: Round, stage: StageRun.Stage) -> dict[str, Any]:

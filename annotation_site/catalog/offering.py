@@ -102,7 +102,7 @@ def offer_predictions(
         _keep(file, f"{folder}/{names[what]}")
     with transaction.atomic():
         Round.objects.select_for_update(no_key=True).get(pk=round_.pk)
-        withdraw_offer(round_)
+        _forget(round_)
         return OfferedPredictions.objects.create(
             round=round_,
             folder=folder,
@@ -120,23 +120,36 @@ def offered(round_: Round) -> OfferedPredictions | None:
     return OfferedPredictions.objects.filter(round=round_).select_related("round__project").first()
 
 
+@transaction.atomic
 def withdraw_offer(round_: Round) -> None:
     """Forget an offer with its files and what was taken in of it; predictions it did not replace yet stay.
+
+    Workers leave the round alone from then on: what they were to do with the offer is not done without it.
 
     Raises
     ------
     StageBusy
         While a process is at it.
     """
+    Round.objects.select_for_update(no_key=True).get(pk=round_.pk)
+    if _forget(round_):
+        Round.objects.filter(pk=round_.pk).update(carry_on_to="")
+
+
+def _forget(round_: Round) -> bool:
+    """Forget an offer; whether there was one. The caller's transaction holds the round."""
     _check_free(round_)
-    if offer := offered(round_):
-        offer.delete()
-        if offer.begun_at is not None:
-            discard_shards(round_)
-            StageRun.objects.filter(round=round_, stage=Stage.DETECT).update(
-                state=State.WAITING, done=0, total=0, message="", error="", detail={}
-            )
-        transaction.on_commit(lambda: delete_artifacts(offer.folder))
+    offer = offered(round_)
+    if offer is None:
+        return False
+    offer.delete()
+    if offer.begun_at is not None:
+        discard_shards(round_)
+        StageRun.objects.filter(round=round_, stage=Stage.DETECT).update(
+            state=State.WAITING, done=0, total=0, message="", error="", detail={}
+        )
+    transaction.on_commit(lambda: delete_artifacts(offer.folder))
+    return True
 
 
 def take_offered(offer: OfferedPredictions, *, also: Progress = silent) -> StageRun:

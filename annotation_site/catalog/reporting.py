@@ -27,6 +27,8 @@ MESSAGE_LENGTH = 300
 WRITE = """
 UPDATE catalog_stagerun
 SET done = %(done)s, total = %(total)s, message = %(message)s, heartbeat_at = %(at)s,
+  moved_at = CASE WHEN (done, total, message) IS DISTINCT FROM (%(done)s, %(total)s, %(message)s)
+    THEN %(at)s ELSE moved_at END,
   detail = CASE %(noted)s WHEN '{}' THEN detail ELSE detail || %(noted)s::jsonb END
 WHERE id = %(run)s RETURNING stop_requested
 """

@@ -149,7 +149,7 @@ def request_stop(round_: Round) -> int:
 
 
 def start_over(round_: Round, stage: StageRun.Stage) -> None:
-    """Discard what a stage and all later ones left, so that they are due again.
+    """Discard what a stage and all later ones left; workers begin it again once somebody wants it.
 
     Raises
     ------
@@ -160,6 +160,7 @@ def start_over(round_: Round, stage: StageRun.Stage) -> None:
     with Claims() as claims:
         _claim(claims, [run])
         _discard(claims, round_, stage)
+    Round.objects.filter(pk=round_.pk).update(carry_on_to="")
 
 
 def give_up(run: StageRun, *, at: datetime) -> bool:
@@ -230,6 +231,7 @@ def _begin(run: StageRun, *, at: datetime) -> bool:
         stop_requested=False,
         started_at=at,
         heartbeat_at=at,
+        moved_at=at,
         finished_at=None,
         detail=_without_deaths(run) | ({"deaths": deaths} if (deaths := _deaths(run)) else {}),
     )

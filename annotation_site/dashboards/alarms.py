@@ -6,7 +6,7 @@ page with the next look.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,6 +19,7 @@ from annotation_site.budget.ledger import affordable
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.dashboards.setup.steps import PREPARED
+from annotation_site.enqueue import QUEUES
 from annotation_site.people.models import TrustPolicy
 from annotation_site.results.course import Course
 from annotation_site.results.gold import Stretch
@@ -28,7 +29,9 @@ NEARLY = Decimal("0.9")
 SILENCE = timedelta(minutes=30)
 """Without any answer, as long as a HIT's lease by default: whoever had one has let it go."""
 STUCK = timedelta(minutes=5)
-"""Without a word of a stage that is under way; it says how far it is twice a second where it can."""
+"""Without a word of a stage that is under way; it says that it is there every few seconds."""
+STILL = timedelta(minutes=30)
+"""Without getting any further, though the process is alive: longer than any piece of work takes."""
 FEWEST = 10
 """Gold answers in the last stretch, before it can alarm."""
 
@@ -64,7 +67,8 @@ class Watched:
     ----------
     runs : the stages of the latest round, by `catalog.stage_rows`
     open_clusters : that people are asked about
-    has_worker : whether a Celery worker answers; None where nobody has looked yet
+    queues : that Celery workers which answer take work from; None where nobody has looked yet
+    awaited : the stage that waits for a worker to begin it
     """
 
     project: Project
@@ -72,8 +76,9 @@ class Watched:
     budget: Budget | None
     course: Course
     open_clusters: int
-    has_worker: bool | None
+    queues: Collection[str] | None
     at: datetime
+    awaited: StageRun.Stage | None = None
 
 
 def alarms(watched: Watched) -> list[Alarm]:
@@ -114,6 +119,20 @@ def _stages(watched: Watched) -> Iterator[Alarm]:
                 open_to="admins",
                 is_grave=True,
             )
+        elif run.state == StageRun.State.RUNNING and _stands_still(run, watched.at):
+            yield Alarm(
+                f"stuck-{run.stage}",
+                _("Stage “%(stage)s” gets no further") % {"stage": stage},
+                _(
+                    "It is at the same point since half an hour and more, though its process is alive. Look"
+                    " into the workers’ log, stop it, and let it go on: what is finished is kept. If it does"
+                    " not stop, end that worker."
+                ),
+                page=page,
+                link=_("Stages"),
+                open_to="admins",
+                is_grave=True,
+            )
 
 
 def _setup(watched: Watched, step: str) -> str:
@@ -124,13 +143,32 @@ def _is_silent(run: StageRun, at: datetime) -> bool:
     return run.heartbeat_at is not None and at - run.heartbeat_at > STUCK
 
 
+def _stands_still(run: StageRun, at: datetime) -> bool:
+    return run.moved_at is not None and at - run.moved_at > STILL
+
+
 def _worker(watched: Watched) -> Iterator[Alarm]:
-    if watched.has_worker is False:
+    if watched.queues is None:
+        return
+    awaited = watched.awaited
+    if not watched.queues:
         yield Alarm(
             "no-worker",
             _("No Celery worker is alive"),
             _("Stages, exports, marketplaces and expired HITs wait until one is. Start one:"),
             command="celery --app workers worker --beat --queues cpu,gpu,io",
+            page=reverse("dashboards:system"),
+            link=_("System"),
+            open_to="superusers",
+            is_grave=True,
+        )
+    elif awaited is not None and QUEUES[awaited] not in watched.queues:
+        yield Alarm(
+            "no-worker",
+            _("No worker takes the stage “%(stage)s”") % {"stage": awaited.label},
+            _("It waits in the queue %(queue)s, and no worker that answers serves that. Start one:")
+            % {"queue": QUEUES[awaited]},
+            command=f"celery --app workers worker --queues {QUEUES[awaited]} --concurrency 1",
             page=reverse("dashboards:system"),
             link=_("System"),
             open_to="superusers",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from annotation_site.dashboards import dataset, explorer, masks
+from annotation_site.dashboards import dataset, explorer, gold, masks
 
 TREE = "projects/<slug:slug>/trees/<int:tree>/"
 urlpatterns = [
@@ -16,6 +16,7 @@ urlpatterns = [
     path("projects/<slug:slug>/compare/", explorer.compare, name="compare"),
     path("projects/<slug:slug>/masks/", masks.browse, name="masks"),
     path("projects/<slug:slug>/masks/<int:pk>/", masks.mask, name="mask"),
+    path("projects/<slug:slug>/masks/<int:pk>/gold/", gold.mark, name="mark-gold"),
     path("projects/<slug:slug>/images/<int:pk>/", masks.image, name="image"),
     path("projects/<slug:slug>/images/<int:pk>.jpg", masks.photo, name="photo"),
     path("projects/<slug:slug>/dataset/", dataset.dataset, name="dataset"),

@@ -14,8 +14,10 @@ from annotation_site.catalog.models import Image, Mask, Project, Tree
 from annotation_site.dashboards.groves import Grove
 from annotation_site.dashboards.mosaics import Tile, tiles
 from annotation_site.dashboards.node_facts import NodeFacts
+from annotation_site.people.models import GoldItem
 from annotation_site.results.outcomes import Answer, Fate, Segment, TreeOutcome, outcomes_at
 from annotation_site.results.truth import has_truth, true_iou
+from annotation_site.verification.gold_review import OF_POOL
 from annotation_site.verification.models import Decision, Judgment
 from pipeline import masks
 
@@ -81,6 +83,12 @@ class MaskFacts:
     def judgments(self) -> QuerySet[Judgment]:
         """Every answer that was ever given, those that stopped counting among them."""
         return Judgment.objects.filter(question__mask=self.mask).select_related("worker").order_by("pk")
+
+    @cached_property
+    def gold(self) -> GoldItem | None:
+        """What it is as gold, retired or not: one that an admin marked before one that workers agreed on."""
+        own = GoldItem.objects.filter(project=self.project, source_id=self.mask.pk, origin__in=OF_POOL)
+        return own.defer("counts").order_by("-origin").first()
 
     @cached_property
     def path(self) -> list[NodeFacts]:

@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
+from annotation_site.access.models import Access
 from annotation_site.catalog import photos
 from annotation_site.catalog.framing import Frame
 from annotation_site.catalog.kept_photos import kept
@@ -112,7 +113,8 @@ def mask(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     found = get_object_or_404(own, pk=pk, tree__round__project=project, tree__role=Role.POOL)
     context = {
         "project": project, "section": "masks", "one": MaskFacts(project, found), "size": size_of(found),
-        "may_overrule": may_overrule(request), "next": request.get_full_path(),
+        "may_overrule": may_overrule(request), "may_see_gold": request.role.includes(Access.ADMIN),  # type: ignore[attr-defined]
+        "next": request.get_full_path(),
     }  # fmt: skip
     return render(request, "dashboards/masks/mask.html", context)
 

@@ -22,12 +22,13 @@ from annotation_site.people.models import Membership, WorkRecord
 from annotation_site.preparing.estimates import estimated
 from annotation_site.preparing.models import Estimate
 from annotation_site.results.course import Course, course_of
+from annotation_site.verification.carrying_on import awaited
 from annotation_site.verification.looking_ahead import DAY, Ahead, Stand, look_ahead, present_rate
 from annotation_site.verification.yields import Effort
 from pipeline.metrics import SECONDS_PER_DRAWING
 
 WORKER_EVERY = 20
-"""Seconds between two looks whether a Celery worker answers."""
+"""Seconds between two looks which Celery workers answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +159,9 @@ def overview(project: Project) -> dict[str, Any]:
         budget=budget,
         course=figures.course,
         open_clusters=figures.outcomes["open"],
-        has_worker=shared_later("worker", enqueue.is_worker_there, every=WORKER_EVERY),
+        queues=shared_later("queues-served", enqueue.served_queues, every=WORKER_EVERY),
         at=timezone.now(),
+        awaited=awaited(round_, runs) if round_ else None,
     )
     return {
         "project": project,

@@ -30,6 +30,8 @@ from pipeline.sampling import leaf_keys, sample
 STAGES = Prefetch("stages", StageRun.objects.defer("detail"))
 """What stages leave to look at may be large, as the course of a training."""
 
+CARDS = 100
+"""Projects on a page."""
 MOST_SHOWN = 12
 """Masks of a decision in a list of decisions."""
 
@@ -145,9 +147,11 @@ def evidence(decision: Decision, *, most: int | None = None) -> Evidence:
     return Evidence(decision, tiles(tree.pk, shown, says), len(answered) - len(shown))
 
 
-def project_cards(visible: QuerySet[Project]) -> list[dict[str, Any]]:
-    """Per project, the newest hundred first: its stages, accepted masks and answers."""
-    projects = list(visible[:100])
+def project_cards(
+    visible: QuerySet[Project], *, before: int | None = None
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Per project, the newest first: stages, accepted masks and answers; and `before` of the next page."""
+    projects, older = page_before(visible.order_by("-pk"), before, size=CARDS)
     keys = [project.pk for project in projects]
     counted = f"cards:{'-'.join(map(str, keys))}"
     decided, questions = shared_as(counted, lambda: (masks_by_project(keys), questions_by_project(keys)))
@@ -155,7 +159,7 @@ def project_cards(visible: QuerySet[Project]) -> list[dict[str, Any]]:
         Round.objects.filter(project__in=projects).order_by("project_id", "-number").distinct("project_id")
     )
     latest = {round_.project_id: round_ for round_ in rounds.prefetch_related(STAGES)}
-    return [
+    cards = [
         {
             "project": project,
             "stages": in_order(latest[project.pk].stages.all() if project.pk in latest else ()),
@@ -164,3 +168,4 @@ def project_cards(visible: QuerySet[Project]) -> list[dict[str, Any]]:
         }
         for project in projects
     ]
+    return cards, older

@@ -1,4 +1,4 @@
-"""The system page: queues, workers, stages under way and failed, room on disk."""
+"""The system page: queues, workers, stages and jobs under way and failed, room on disk."""
 
 from __future__ import annotations
 
@@ -14,19 +14,27 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.files.storage import FileSystemStorage, storages
 from django.db import connection
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Case, QuerySet, When
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from annotation_site import enqueue
+from annotation_site.catalog.archived import ProjectArchived
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import StageError
+from annotation_site.dashboards import background
 
 QUEUES = ("gpu", "cpu", "io")
+STORAGES = ("images", "artifacts", "crops")
 RECENT = 30
 """Stages that are shown."""
+
+
+URGENT = Case(When(state="running", then=0), When(state="failed", then=1), default=2)
+"""What runs comes first, then what failed: of many stages neither vanishes behind those that are done."""
 
 
 class NothingToRetry(StageError):
@@ -68,13 +76,24 @@ def queues() -> dict[str, int]:
 def rooms() -> list[Room]:
     """The storages that are folders; those elsewhere have their own pages."""
     found = []
-    for name in ("images", "artifacts", "crops"):
+    for name in STORAGES:
         storage = storages[name]
         if isinstance(storage, FileSystemStorage):
             place = Path(storage.location)
             there = next(folder for folder in (place, *place.parents) if folder.exists())
             usage = shutil.disk_usage(there)
             found.append(Room(name, place, usage.free, usage.total))
+    return found
+
+
+def buckets() -> list[tuple[str, str]]:
+    """The storages that are elsewhere, each with where; how full they are is told there."""
+    found = []
+    for name in STORAGES:
+        storage = storages[name]
+        if not isinstance(storage, FileSystemStorage):
+            bucket, prefix = getattr(storage, "bucket_name", ""), getattr(storage, "location", "")
+            found.append((name, f"s3://{bucket}/{prefix}" if bucket else type(storage).__name__))
     return found
 
 
@@ -85,7 +104,7 @@ def stage_runs() -> QuerySet[StageRun]:
 
 
 def retry_stage(run: StageRun) -> None:
-    """Let workers carry a stage on that failed or was stopped, and its round with it.
+    """Let workers carry a stage on that failed or was stopped, and its round as far as that was wanted.
 
     Raises
     ------
@@ -95,7 +114,7 @@ def retry_stage(run: StageRun) -> None:
         raise NothingToRetry(f"{run.stage} is {run.state}: only what failed or was stopped is tried again.")
     if current_round(run.round.project) != run.round:
         raise NothingToRetry(f"{run.stage} belongs to round {run.round.number}, and a later one was begun.")
-    enqueue.run_pipeline(run.round.project)
+    enqueue.run_pipeline(run.round.project, until=StageRun.Stage(run.stage))
 
 
 def _superusers_only(request: HttpRequest) -> None:
@@ -109,8 +128,10 @@ def gather() -> dict[str, Any]:
         "section": "system",
         "queues": queues(),
         "workers": enqueue.workers(),
-        "runs": stage_runs().order_by("-heartbeat_at", "-pk")[:RECENT],
+        "runs": stage_runs().annotate(turn=URGENT).order_by("turn", "-heartbeat_at", "-pk")[:RECENT],
+        "jobs": background.work(),
         "rooms": rooms(),
+        "buckets": buckets(),
         "database": database_size(),
     }
 
@@ -133,5 +154,21 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         retry_stage(run)
     except StageError as refusal:
+        messages.error(request, str(refusal))
+    return redirect("dashboards:system")
+
+
+@login_required
+@require_POST
+def retry_job(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
+    """Let workers try an import, export, estimate or deletion again."""
+    _superusers_only(request)
+    if kind not in background.KINDS:
+        raise Http404
+    job = get_object_or_404(background.KINDS[kind].model._default_manager, pk=pk)
+    try:
+        if not background.retry(kind, job):
+            messages.error(request, _("Only what failed or was stopped is tried again."))
+    except ProjectArchived as refusal:
         messages.error(request, str(refusal))
     return redirect("dashboards:system")

@@ -36,8 +36,12 @@ def projects(request: HttpRequest) -> HttpResponse:
     theirs = projects_of(request.user)
     archived, in_use = theirs.filter(state=ARCHIVED), theirs.exclude(state=ARCHIVED)
     shows_archived = "archived" in request.GET
+    before = key_in(request.GET.get("before", ""))
+    cards, older = selectors.project_cards(archived if shows_archived else in_use, before=before)
     context = {
-        "cards": selectors.project_cards(archived if shows_archived else in_use),
+        "cards": cards,
+        "older": older,
+        "is_first": before is None,
         "shows_archived": shows_archived,
         "archived": archived.count(),
         "deletions": deletions_of(request.user).count(),

@@ -2,7 +2,8 @@
 
 The paper's experiment (Sec. 6, Usefulness): the detector is trained on the initial set alone, with drawn
 masks of pool images added, and with the accepted masks added; its average precision is that on held-out
-images. As many masks are drawn as fit the time that people spent answering, at 80 s each.
+images. As many masks are drawn as fit the time that people spent answering for the accepted ones, at 80 s
+each.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from annotation_site.catalog.sparse_images import sparse_images
 from annotation_site.catalog.storage import local_folder
 from annotation_site.catalog.training import annotated_images, category_ids, model_folder
 from annotation_site.results.truth import has_truth
+from annotation_site.verification.models import SearchRules
 from annotation_site.verification.paces import seconds_a_mask
 from annotation_site.verification.yields import effort_of
 from pipeline.detection import AnnotatedImage, FitOptions, PredictOptions, get_detector
@@ -98,7 +100,7 @@ def compare_usefulness(
     heldout = list(annotated_images(project, Role.HELDOUT))
     initial = list(annotated_images(project, Role.INITIAL))
     accepted = list(sparse_images(round_))
-    seconds = _seconds_of_answers(project)
+    seconds = _seconds_of_answers(round_)
     drawn = drawn_images(project, masks=int(seconds / SECONDS_PER_DRAWING)) if has_truth(project) else []
     _check(project, heldout=heldout, accepted=accepted)
     found = []
@@ -136,9 +138,11 @@ def drawn_images(project: Project, *, masks: int) -> list[AnnotatedImage]:
     return found
 
 
-def _seconds_of_answers(project: Project) -> float:
-    effort = effort_of(project)
-    return effort.seconds or effort.questions * seconds_a_mask(project)
+def _seconds_of_answers(round_: Round) -> float:
+    """What the objects that the round began with have cost; its own answers bought none of them."""
+    rules = SearchRules.objects.filter(round=round_).first()
+    effort = effort_of(round_.project, until=rules.opened_at if rules else None)
+    return effort.seconds or effort.questions * seconds_a_mask(round_.project)
 
 
 def _masks(images: Sequence[AnnotatedImage]) -> int:

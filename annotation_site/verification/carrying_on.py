@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Any
@@ -91,12 +91,15 @@ def carry_on(
 def want(round_: Round, *, until: StageRun.Stage = Stage.OPEN) -> None:
     """Let workers carry the round on up to a stage; a stage that was stopped or failed is tried again.
 
+    Where they are to go further already, they still do: `stop` takes back what was wanted.
+
     Raises
     ------
     ProjectArchived
     """
     check_in_use(round_.project)
-    Round.objects.filter(pk=round_.pk).update(carry_on_to=until)
+    further = ORDER[ORDER.index(until) :]
+    Round.objects.filter(pk=round_.pk).exclude(carry_on_to__in=further).update(carry_on_to=until)
     runs = StageRun.objects.filter(round=round_)
     runs.filter(state__in=[State.STOPPED, State.FAILED]).update(state=State.WAITING, error="", message="")
     runs.filter(state=State.RUNNING).update(stop_requested=False)  # A stop that nobody has heard yet.
@@ -121,6 +124,19 @@ def due(round_: Round, *, at: datetime) -> StageRun.Stage | None:
     if run.state == State.RUNNING and orphaned([run]) and not give_up(run, at=at):
         return stage
     return None
+
+
+def awaited(round_: Round, runs: Sequence[StageRun]) -> StageRun.Stage | None:
+    """The stage that waits for a worker to begin it; None when somebody is at it or nothing is wanted.
+
+    Parameters
+    ----------
+    runs : the round's stages, by `catalog.stage_rows`
+    """
+    stage = _left(round_, Stage(round_.carry_on_to)) if round_.carry_on_to else None
+    run = next((run for run in runs if run.stage == stage), None)
+    waits = run is not None and (run.is_interrupted or run.state in (State.WAITING, State.DONE))
+    return stage if waits else None
 
 
 def wanted_rounds() -> list[Round]:

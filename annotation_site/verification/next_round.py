@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
+from django.core.cache import cache
 from django.db import connection, transaction
+from django.db.models import Count, Max
 from django.utils import timezone
 
 from annotation_site.budget.caps import budget_of
@@ -15,14 +18,17 @@ from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import State
 from annotation_site.verification.finishing import note_finished
 from annotation_site.verification.locks import hold_trees
-from annotation_site.verification.models import Assignment, Cluster
+from annotation_site.verification.models import Assignment, Cluster, Decision, Overruling
 from annotation_site.verification.opening import close_earlier
-from annotation_site.verification.yields import ACCEPTED_MASKS, masks_by_round
+from annotation_site.verification.yields import ACCEPTED_MASKS, Masks, masks_by_round
 
 REMEMBER = f"""
 INSERT INTO catalog_knownobject (round_id, mask_id)
 SELECT %(round)s, id FROM ({ACCEPTED_MASKS}) accepted ON CONFLICT DO NOTHING
 """
+
+REFUSED_SECONDS = 24 * 60 * 60
+"""For which a refusal is remembered."""
 
 log = logging.getLogger(__name__)
 
@@ -91,26 +97,53 @@ def start_round(
     return round_
 
 
-def gain_of(project: Project, round_: Round) -> float | None:
-    """What a round added to the objects that it began with, as a share; None for the first."""
+def gain_of(round_: Round, by_round: Mapping[int, Masks]) -> float | None:
+    """What a round added to the objects that it began with, as a share; None for the first.
+
+    Parameters
+    ----------
+    by_round : what each round brought, as `yields.masks_by_round` counts it
+    """
     known = round_.known.count()
-    by_round = masks_by_round(project).items()
-    objects = sum(masks.accepted for number, masks in by_round if number <= round_.number)
+    objects = sum(masks.accepted for number, masks in by_round.items() if number <= round_.number)
     return objects / known - 1 if known else None
 
 
 def begin_due_rounds() -> list[Round]:
-    """Begin the next round of every project that wants one and has nothing left to ask; those begun."""
+    """Begin the next round of every project that wants one and has nothing left to ask; those begun.
+
+    A project that none is worth it for is left alone until what speaks against it has changed: to count what
+    its rounds brought reads all that stands.
+    """
     begun = []
     for project in Project.objects.filter(state=Project.State.OPEN, most_rounds__gt=1).order_by("pk"):
         latest = current_round(project)
         if latest.number >= project.most_rounds or not _is_open(latest):
             continue
+        key, reasons = f"maskgrove:no-next-round:{latest.pk}", _reasons(project)
+        if cache.get(key) == reasons:
+            continue
         try:
             begun.append(start_round(project=project))
-        except NoNextRound as reason:
+        except RoundNotOver as reason:
             log.debug("%s", reason)
+        except NoNextRound as reason:
+            log.info("%s", reason)
+            cache.set(key, reasons, REFUSED_SECONDS)
     return begun
+
+
+def _reasons(project: Project) -> str:
+    """A text that differs once anything differs by which a further round is worth it."""
+    decided = Decision.objects.filter(tree__round__project=project)
+    by_hand = Overruling.objects.filter(tree__round__project=project)
+    reasons = [
+        project.least_gain,
+        affordable(budget_of(project), at_most=1),
+        decided.aggregate(Max("pk"), Count("withdrawn_at"), Max("withdrawn_at")),
+        by_hand.aggregate(Max("pk"), Count("undone_at"), Count("replaced_by")),
+    ]
+    return repr(reasons)
 
 
 def _is_open(round_: Round) -> bool:
@@ -141,13 +174,13 @@ def _check_over(project: Project, round_: Round, *, now: bool) -> None:
 
 def _check_worth(project: Project, round_: Round, least_gain: float) -> None:
     """Refuse when the last round shows that another one will hardly add anything."""
-    accepted = sum(masks.accepted for masks in masks_by_round(project).values())
-    if not accepted:
+    by_round = masks_by_round(project)
+    if not sum(masks.accepted for masks in by_round.values()):
         raise NothingAccepted(
             f"No mask of {project.slug} is accepted yet: a further round would learn what round "
             f"{round_.number} learnt. Annotate more images, or train for longer."
         )
-    gain = gain_of(project, round_)
+    gain = gain_of(round_, by_round)
     if gain is not None and gain < least_gain:
         raise NotWorthIt(
             f"Round {round_.number} of {project.slug} added {gain:.1%} to the accepted masks, less than "

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import connection
 from django.db.models import Count, Q, Sum
@@ -196,14 +197,11 @@ def masks_by_round(project: Project) -> dict[int, Masks]:
         return {number: Masks(int(accepted), int(rejected)) for number, accepted, rejected in cursor}
 
 
-def effort_of(project: Project) -> Effort:
-    """What people did for a project."""
-    found = (
-        Judgment.objects.given()
-        .filter(question__project=project)
-        .aggregate(
-            n=Count("id"), gold=Count("id", filter=Q(question__gold__isnull=False)), ms=Sum("elapsed_ms")
-        )
+def effort_of(project: Project, *, until: datetime | None = None) -> Effort:
+    """What people did for a project, in all or before a moment."""
+    given = Judgment.objects.given().filter(question__project=project)
+    found = (given.filter(at__lt=until) if until else given).aggregate(
+        n=Count("id"), gold=Count("id", filter=Q(question__gold__isnull=False)), ms=Sum("elapsed_ms")
     )
     return Effort(questions=found["n"], gold=found["gold"], seconds=(found["ms"] or 0) / 1000)
 

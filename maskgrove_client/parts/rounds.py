@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from maskgrove_client.parts.scope import ProjectScope
-from maskgrove_client.records import Round, Stage
+from maskgrove_client.records import LongTail, Round, Stage
 
 
 class Rounds(ProjectScope):
@@ -18,6 +18,11 @@ class Rounds(ProjectScope):
         """Begin the next round; `run` carries it on."""
         begun: Round = self._send("POST", "rounds", **options)
         return begun
+
+    def open_long_tail(self) -> LongTail:
+        """Ask about categories without a cluster, mask by mask."""
+        told: LongTail = self._send("POST", "rounds/long-tail")
+        return told
 
     def stages(self) -> list[Stage]:
         """Those of the current round, in order."""

@@ -35,7 +35,7 @@ from maskgrove_client.records.projects import (
     Token,
 )
 from maskgrove_client.records.results import CategoryCount, CategoryReport, Dataset, Export, MaskSet, Report
-from maskgrove_client.records.rounds import Round, Stage
+from maskgrove_client.records.rounds import LongTail, Round, Stage
 from maskgrove_client.records.system import Room, System, SystemStage, SystemWorker
 from maskgrove_client.records.trees import Answered, Bar, Decision, Node, NodeBrief, Quality, Tree, Verdict
 from maskgrove_client.records.webhooks import Attempt, Delivery, DeliveryFacts, SignedWebhook, Webhook
@@ -94,6 +94,7 @@ __all__ = [
     "Judgment",
     "LedgerEntry",
     "Listing",
+    "LongTail",
     "Mask",
     "MaskFacts",
     "MaskSet",

@@ -31,3 +31,9 @@ class Round(TypedDict):
     better_by: float
     known_objects: int
     calibration: dict[str, Any] | None
+
+
+class LongTail(TypedDict):
+    categories: int
+    masks: int
+    asked: bool

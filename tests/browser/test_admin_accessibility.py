@@ -8,12 +8,16 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from annotation_site.catalog.models import Mask, Role
+from annotation_site.catalog.rounds import current_round
+from annotation_site.catalog.stages import Stage, mark_done
 from annotation_site.marketplaces import team
 from annotation_site.marketplaces.in_memory import InMemory
 from annotation_site.marketplaces.models import Submission
 from annotation_site.marketplaces.providers import PROVIDERS
-from annotation_site.people.models import Membership, Standing
+from annotation_site.people.models import GoldItem, Membership, Standing
 from annotation_site.people.standing import change_standing
+from annotation_site.verification.gold_review import retire_gold
 from annotation_site.verification.models import Judgment, Says
 from tests.browser.axe import RULES
 from tests.factories import NOON
@@ -63,6 +67,22 @@ def test_the_pages_on_workers(signed_in, campaign, crowd, size, scheme):
     told = complaints(page, root) + complaints(page, f"{root}{one}/") + complaints(page, f"{root}{one}/stop/")
     change_standing(membership=crowd["careless"], to=Standing.STOPPED, reason="always no", at=NOON)
     told += complaints(page, f"{root}{one}/?which=missed") + complaints(page, f"{root}{crowd['careful'].pk}/")
+    assert told == []
+
+
+@pytest.mark.parametrize(("size", "scheme"), VIEWS, ids=NAMES)
+def test_the_pages_on_rounds_trust_and_gold(signed_in, campaign, crowd, size, scheme):
+    page = signed_in(size, color_scheme=scheme, reduced_motion="reduce")
+    root = f"/projects/{campaign.project.slug}"
+    mark_done(current_round(campaign.project), Stage.OPEN, message="", at=NOON)
+    mask = Mask.objects.filter(tree__round__project=campaign.project, tree__role=Role.POOL).first()
+    retire_gold(item=GoldItem.objects.order_by("pk").last(), because="a car hides it", at=NOON)
+    told = [*complaints(page, f"{root}/rounds/"), *complaints(page, f"{root}/masks/{mask.pk}/")]
+    told += [*complaints(page, f"{root}/workers/trust/"), *complaints(page, f"{root}/workers/gold/")]
+    page.get_by_text("Retire…").first.click()
+    page.get_by_label("Why").first.fill("blurred")
+    page.get_by_role("button", name="Retire", exact=True).first.click()
+    expect(page.get_by_text("Nobody is asked about it any more")).to_be_visible()
     assert told == []
 
 

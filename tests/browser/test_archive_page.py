@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(enqueue, "send", lambda *_, **__: None)
-    monkeypatch.setattr(enqueue, "is_worker_there", lambda: True)
+    monkeypatch.setattr(enqueue, "served_queues", lambda: frozenset({"gpu", "cpu", "io"}))
 
 
 @pytest.fixture

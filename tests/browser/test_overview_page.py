@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def person(settings, monkeypatch) -> Person:
     """Somebody who has answered a HIT of a campaign with a forecast; every look counts anew."""
     settings.OVERVIEW_SECONDS = 0
-    monkeypatch.setattr(enqueue, "is_worker_there", lambda: True)
+    monkeypatch.setattr(enqueue, "served_queues", lambda: frozenset({"gpu", "cpu", "io"}))
     project = calibrated(gold_share=0.2)
     add_gold(project, 8)
     make_estimate(ask_for_estimate(project))

@@ -14,12 +14,14 @@ from annotation_site import enqueue
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
 from annotation_site.budget.caps import budget_of, change_budget, set_caps
+from annotation_site.catalog.claims import Claims, Kind
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.catalog.stage_rows import rows_of
 from annotation_site.dashboards.alarms import Watched, alarms
 from annotation_site.dashboards.sharing import compute_due
 from annotation_site.results.course import Course, course_of
 from annotation_site.results.gold import Stretch
+from annotation_site.verification.carrying_on import awaited, want
 from annotation_site.verification.opening import pause_campaign
 from pipeline.shares import estimated
 from tests.factories import NOON, ProjectFactory, RoundFactory
@@ -33,7 +35,7 @@ HOUR = timedelta(hours=1)
 def watched(project: Project, *, at: datetime = NOON, **what: object) -> Watched:
     values = {
         "runs": rows_of(project.rounds.first()), "budget": budget_of(project),
-        "course": course_of(project), "open_clusters": 1, "has_worker": None, **what,
+        "course": course_of(project), "open_clusters": 1, "queues": None, **what,
     }  # fmt: skip
     return Watched(project=project, at=at, **values)
 
@@ -45,7 +47,7 @@ def keys(project: Project, **what: object) -> list[str]:
 def test_a_project_that_goes_well_alarms_nobody() -> None:
     project = opened(project_with_tree([True] * 64, gold=4))
     Person.of(project).work()
-    assert keys(project, has_worker=True, at=NOON + timedelta(minutes=10)) == []
+    assert keys(project, queues={"gpu", "cpu", "io"}, at=NOON + timedelta(minutes=10)) == []
 
 
 def test_a_budget_alarms_when_it_is_nearly_spent_and_when_it_is() -> None:
@@ -100,12 +102,45 @@ def test_a_stage_alarms_when_it_failed_or_nobody_is_at_it() -> None:
     assert keys(round_.project) == []
 
 
+def test_a_stage_alarms_when_it_gets_no_further_though_its_process_is_alive() -> None:
+    round_ = RoundFactory()
+    late = NOON + HOUR
+    run = StageRun.objects.create(
+        round=round_, stage="train", state="running", heartbeat_at=late, moved_at=NOON + timedelta(minutes=20)
+    )
+    with Claims() as process:
+        process.take(Kind.STAGE, run.pk)
+        (alarm,) = alarms(watched(round_.project, at=late))
+        assert (alarm.key, alarm.title) == ("stuck-train", "Stage “Train” gets no further")
+        StageRun.objects.update(moved_at=NOON + timedelta(minutes=40))
+        assert keys(round_.project, at=late) == []
+
+
+def test_a_wanted_stage_alarms_when_no_worker_serves_its_queue() -> None:
+    round_ = RoundFactory()
+
+    def told(*queues: str) -> list[str]:
+        rows = rows_of(round_)
+        return keys(round_.project, queues=queues, awaited=awaited(round_, rows), runs=rows)
+
+    assert told("cpu", "io") == []
+    want(round_)
+    round_.refresh_from_db()
+    assert told("cpu", "io") == ["no-worker"]
+    assert told("cpu", "gpu", "io") == []
+    assert told() == ["no-worker"]
+    run = StageRun.objects.create(round=round_, stage="train", state="running", heartbeat_at=NOON)
+    with Claims() as process:
+        process.take(Kind.STAGE, run.pk)
+        assert told("cpu", "io") == []
+
+
 def test_the_page_says_when_no_worker_is_alive_and_never_waits_to_know(
     admin_client: Client, monkeypatch
 ) -> None:
     cache.clear()
-    project, there = ProjectFactory(), [False]
-    monkeypatch.setattr(enqueue, "is_worker_there", lambda: there[0])
+    project, there = ProjectFactory(), [frozenset()]
+    monkeypatch.setattr(enqueue, "served_queues", lambda: there[0])
     live = f"/projects/{project.slug}/live/"
 
     def warns() -> bool:
@@ -115,8 +150,8 @@ def test_the_page_says_when_no_worker_is_alive_and_never_waits_to_know(
 
     assert not warns(), "Nobody has looked yet."
     assert warns()
-    there[0] = True
-    cache.delete("maskgrove:worker:fresh")
+    there[0] = frozenset({"cpu"})
+    cache.delete("maskgrove:queues-served:fresh")
     assert warns(), "What was known is told until the next look."
     assert not warns()
 

@@ -89,7 +89,7 @@ def test_a_failed_stage_is_tried_again_once(client, failed, sent):
     answer = retried(client, failed)
     assert (answer.status_code, answer.json()["state"], answer.json()["error"]) == (200, "waiting", "")
     failed.round.refresh_from_db()
-    assert (failed.round.carry_on_to, sent) == ("open", ["maskgrove.run_pipeline"])
+    assert (failed.round.carry_on_to, sent) == (failed.stage, ["maskgrove.run_pipeline"])
     again = retried(client, failed)
     assert (again.status_code, again.json()["type"]) == (409, "nothing-to-retry")
 

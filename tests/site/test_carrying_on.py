@@ -108,6 +108,15 @@ def test_nothing_is_due_beyond_the_wanted_stage(round_: Round) -> None:
     assert due(round_, at=NOON) is None
 
 
+def test_wanting_a_stage_does_not_take_back_that_later_ones_are_wanted(round_: Round) -> None:
+    want(round_)
+    want(round_, until=Stage.DETECT)
+    assert Round.objects.get().carry_on_to == Stage.OPEN
+    stop(round_)
+    want(round_, until=Stage.DETECT)
+    assert Round.objects.get().carry_on_to == Stage.DETECT
+
+
 @pytest.mark.parametrize("state", [State.STOPPED, State.FAILED])
 def test_a_stage_that_was_stopped_or_failed_is_due_only_once_wanted_again(round_: Round, state: str) -> None:
     want(round_)

@@ -101,6 +101,7 @@ def test_what_admins_do_on_pages_is_done_from_python(ground, site):
     assert project.leave_out(next(project.examples())["id"])["left_out"]
     version = project.test()["version"]
     assert project.ask_everyone_again()["version"] == project.test()["version"] == version + 1
+    assert project.open_long_tail()["asked"]
     gold = project.mark_gold(ground.places["mask"], is_correct=True)
     project.retire_gold(gold["id"], reason="blurred")
     assert [one["id"] for one in project.gold(state="retired")] == [gold["id"]]

@@ -234,10 +234,23 @@ def test_the_list_of_projects_takes_as_many_queries_for_many_as_for_one() -> Non
     for _ in range(3):
         StageRun.objects.create(round=factories.RoundFactory(), stage="train", state="done")
         with counted_queries() as statements:
-            cards = selectors.project_cards(Project.objects.all())
+            cards, _ = selectors.project_cards(Project.objects.all())
         counts.append(len(statements))
         assert [card["stages"][0].state for card in cards] == ["done"] * len(counts)
     assert len(set(counts)) == 1
+
+
+def test_the_list_of_projects_goes_on_by_key(admin: Client, monkeypatch) -> None:
+    monkeypatch.setattr(selectors, "CARDS", 2)
+    made = [factories.ProjectFactory(name=f"Facades {n}") for n in range(5)]
+    address, seen = "/", []
+    for _ in range(3):
+        page = admin.get(address)
+        seen += [card["project"].pk for card in page.context["cards"]]
+        address = f"/?before={page.context['older']}"
+        assert (f'href="{address[1:]}"' in page.content.decode()) is (page.context["older"] is not None)
+    assert seen == [one.pk for one in reversed(made)]
+    assert "Newest" in page.content.decode()
 
 
 def test_what_other_projects_decided_is_not_counted() -> None:

@@ -208,13 +208,23 @@ class TestUploading:
             offer(project, results(project))
 
     def test_what_is_forgotten_leaves_nothing(self, project):
-        made = offer(project, results(project))
+        client = signed_in(project)
+        posted = {"results": uploaded(results(project)), "computed_by": "descriptors"}
+        assert client.post(where(project, "predictions/"), posted).status_code == 302
+        made = offered(current_round(project))
         assert artifacts().exists(f"{made.folder}/mine.json")
-        signed_in(project).post(where(project, "predictions/change/"), {"do": "withdraw"})
+        assert due(current_round(project), at=NOON) == Stage.DETECT
+        client.post(where(project, "predictions/change/"), {"do": "withdraw"})
         assert not artifacts().exists(f"{made.folder}/mine.json")
         assert due(current_round(project), at=NOON) is None
         carry_on(current_round(project), until=Stage.DETECT)
         assert current_round(project).detector == "fake"
+
+    def test_an_offer_in_the_place_of_another_is_wanted_as_far_as_that_was(self, project):
+        offer(project, results(project))
+        want(current_round(project), until=Stage.OPEN)
+        offer(project, results(project))
+        assert current_round(project).carry_on_to == Stage.OPEN
 
     def test_nobody_helps_with_a_model_where_masks_come_from_a_file(self, project):
         offer(project, results(project))

@@ -34,9 +34,10 @@ from annotation_site.catalog.training import learned_images
 from annotation_site.results.exporting import OWN, export_coco
 from annotation_site.results.outcomes import Fate, outcome_of, trees_of
 from annotation_site.results.reporting import report
+from annotation_site.verification import next_round
 from annotation_site.verification.carrying_on import carry_on
 from annotation_site.verification.checking import check_campaign
-from annotation_site.verification.models import Cluster, Question
+from annotation_site.verification.models import Cluster, Decision, Question
 from annotation_site.verification.next_round import (
     NothingAccepted,
     NotWorthIt,
@@ -132,7 +133,7 @@ def test_what_is_accepted_is_not_asked_again_and_what_is_new_is() -> None:
     assert set(tree.masks.values_list("x", flat=True)) == {PLACES[1]}
     assert masks_of(project).accepted == 16
     assert {number: found.accepted for number, found in masks_by_round(project).items()} == {1: 8, 2: 8}
-    assert gain_of(project, current_round(project)) == 1.0
+    assert gain_of(current_round(project), masks_by_round(project)) == 1.0
     assert check_campaign(project) == []
 
 
@@ -156,7 +157,7 @@ def test_a_better_mask_replaces_the_accepted_one_once_it_is_accepted_itself() ->
     assert second.n == Replacement.objects.count() == 8
     assert (positions(first, Fate.REPLACED), positions(first, Fate.ACCEPTED)) == (8, 0)
     assert positions(second, Fate.ACCEPTED) == masks_of(project).accepted == 8
-    assert gain_of(project, current_round(project)) == 0.0
+    assert gain_of(current_round(project), masks_by_round(project)) == 0.0
 
 
 def test_until_the_better_mask_is_accepted_the_known_one_counts() -> None:
@@ -339,6 +340,23 @@ def test_rounds_begin_by_themselves_up_to_the_number_wanted() -> None:
     run_round(current_round(project), (PLACES[1], 16, 0.6))
     accept_everything(project)
     assert begin_due_rounds() == []
+
+
+def test_a_round_that_is_not_worth_it_is_reckoned_once_until_something_changes(monkeypatch) -> None:
+    project, _ = two_rounds(((PLACES[0], 16, 0.6),))
+    Project.objects.update(most_rounds=3)
+    reckoned = []
+    monkeypatch.setattr(
+        next_round, "masks_by_round", lambda project: reckoned.append(project) or masks_by_round(project)
+    )
+    assert begin_due_rounds() == begin_due_rounds() == []
+    assert len(reckoned) == 1
+    Decision.objects.filter(tree__round__project=project).update(withdrawn_at=NOON)
+    assert begin_due_rounds() == []
+    assert len(reckoned) == 2
+    Decision.objects.update(withdrawn_at=None)
+    Project.objects.update(least_gain=0)
+    assert [round_.number for round_ in begin_due_rounds()] == [3]
 
 
 def test_rounds_that_only_find_what_is_known_have_nothing_to_ask() -> None:

@@ -128,7 +128,7 @@ class TestSteps:
         assert "set.zip is a bomb" in page
         assert "No memory" in page
 
-    @pytest.mark.parametrize("part", ["steps", "imports", "stages", "estimate"])
+    @pytest.mark.parametrize("part", ["steps", "imports", "stages", "opening", "estimate"])
     def test_the_parts_that_change_are_the_same_when_nothing_did(self, ada, project, part):
         url = f"{address(project)}?part={part}"
         assert text_of(ada, url) == text_of(ada, url)
@@ -161,6 +161,11 @@ class TestParameters:
             ({"k_a": 0.3}, "k_a is 0.3"),
             ({"k_iou": 7}, "less than or equal to 1"),
             ({"detector_options": '{"iteration": 3}'}, "Unknown detector options"),
+            ({"detector_options": "[3]"}, "JSON object"),
+            ({"detector_options": '{"train": 3}'}, "options of that stage"),
+            ({"detector_options": '{"start_from": "projects/3/model.pt"}'}, "start_from projects/3/model.pt"),
+            ({"detector_options": '{"train": {"start_from": "/x.pt"}}'}, "start_from /x.pt"),
+            ({"detector_options": '{"weights": "/x.pt"}'}, "weights /x.pt"),
         ],
     )
     def test_what_the_method_does_not_allow_is_told_beside_what_was_filled_in(
@@ -170,7 +175,18 @@ class TestParameters:
         assert answer.status_code == 400
         assert told in answer.content.decode()
         project.refresh_from_db()
-        assert (project.k_a, project.k_iou) == (0.85, 0.75)
+        assert (project.k_a, project.k_iou, project.detector_options) == (0.85, 0.75, {})
+
+    def test_a_file_that_the_command_line_named_stays_while_others_are_changed(self, ada, project):
+        Project.objects.update(detector_options={"start_from": "/models/a.pt"})
+        given = '{"start_from": "/models/a.pt", "iterations": 9, "weights": "coco"}'
+        answer = ada.post(address(project, "setup_parameters"), self.values(project, detector_options=given))
+        assert answer.status_code == 302
+        project.refresh_from_db()
+        assert project.detector_options["iterations"] == 9
+        ada.post(address(project, "setup_parameters"), self.values(project, detector_options=""))
+        project.refresh_from_db()
+        assert project.detector_options == {}
 
 
 class TestCategories:
@@ -250,6 +266,21 @@ class TestStages:
         assert not round_.trees.exists()
         round_.refresh_from_db()
         assert (round_.carry_on_to, states(project)["stages"]) == ("cluster", "open")
+
+    def test_a_further_round_that_failed_goes_on_until_it_is_open(self, ada, tmp_path):
+        project = painted_project(tmp_path, state=Project.State.OPEN)
+        round_ = project.rounds.create(number=2, carry_on_to="open")
+        round_.stages.create(stage="train", state="failed", error="No disk.")
+        assert states(project)["workers"] == "open"
+        assert "open to workers" in text_of(ada, f"{address(project)}?part=opening")
+        ada.post(address(project, "setup_stages"), {"do": "run train"})
+        round_.refresh_from_db()
+        assert round_.carry_on_to == "open"
+        assert "until it is open" in text_of(ada, f"{address(project)}?part=opening")
+        for stage in StageRun.Stage.values:
+            round_.stages.update_or_create(stage=stage, defaults={"state": "done"})
+        assert states(project)["workers"] == "done"
+        assert "open to workers" not in text_of(ada, f"{address(project)}?part=opening")
 
     @background
     def test_what_a_stage_said_is_shown(self, ada, tmp_path):

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def worker_there(monkeypatch) -> None:
     """No alarm comes up between two looks."""
-    monkeypatch.setattr(enqueue, "is_worker_there", lambda: True)
-    cache.delete("maskgrove:worker")
+    monkeypatch.setattr(enqueue, "served_queues", lambda: frozenset({"gpu", "cpu", "io"}))
+    cache.delete("maskgrove:queues-served")
 
 
 @pytest.fixture

@@ -108,6 +108,19 @@ def test_calling_progress_a_million_times_writes_a_few_times(round_: Round) -> N
     assert run.done == 999_999
 
 
+def test_getting_further_is_told_from_being_alive(round_: Round) -> None:
+    run, now = StageRun.objects.create(round=round_, stage=Stage.TRAIN), [NOON]
+    with Claims() as claims:
+        report = Reporter(claims, run, clock=lambda: now[0])
+        for minute, message in enumerate(("", "", "loading", "loading"), 1):
+            now[0] = NOON + timedelta(minutes=minute)
+            report(1, 5, message)
+            report._write()
+    run.refresh_from_db()
+    assert run.heartbeat_at == NOON + timedelta(minutes=4)
+    assert run.moved_at == NOON + timedelta(minutes=3)
+
+
 def test_two_processes_never_carry_out_the_same_stage(round_: Round) -> None:
     run = StageRun.objects.create(round=round_, stage=Stage.TRAIN, state=State.RUNNING)
     with Claims() as another:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -14,8 +15,10 @@ from pythonjsonlogger.json import JsonFormatter
 
 from annotation_site import enqueue, requests
 from annotation_site.catalog.models import StageRun
+from annotation_site.closing.models import Deletion
 from annotation_site.dashboards import health, system
-from tests.factories import RoundFactory
+from annotation_site.preparing.models import Estimate
+from tests.factories import NOON, ProjectFactory, RoundFactory
 from tests.site.verified_projects import verified
 
 pytestmark = pytest.mark.django_db
@@ -101,8 +104,71 @@ class TestSystemPage:
     def test_a_failed_stage_is_tried_again(self, root: Client, monkeypatch):
         run = StageRun.objects.create(round=RoundFactory(), stage="train", state="failed", error="No room.")
         root.post(reverse("dashboards:retry_stage", args=[run.pk]))
-        run.refresh_from_db()
-        assert (run.state, run.round.carry_on_to) == ("waiting", "open")
+        run = StageRun.objects.get()
+        assert (run.state, run.round.carry_on_to) == ("waiting", "train")
+
+    @pytest.mark.parametrize(("wanted", "then"), [("open", "open"), ("", "detect"), ("train", "detect")])
+    def test_what_follows_is_what_was_wanted_and_no_more(self, root: Client, wanted: str, then: str):
+        round_ = RoundFactory(carry_on_to=wanted)
+        run = StageRun.objects.create(round=round_, stage="detect", state="failed", error="No room.")
+        root.post(reverse("dashboards:retry_stage", args=[run.pk]))
+        round_.refresh_from_db()
+        assert round_.carry_on_to == then
+
+    def test_what_failed_does_not_vanish_behind_what_is_done(self, root: Client, monkeypatch):
+        monkeypatch.setattr(system.enqueue, "workers", list)
+        round_ = RoundFactory()
+        StageRun.objects.create(
+            round=round_, stage="train", state="failed", error="No room.", heartbeat_at=NOON
+        )
+        for _ in range(system.RECENT):
+            later = NOON + timedelta(hours=1)
+            StageRun.objects.create(round=RoundFactory(), stage="train", state="done", heartbeat_at=later)
+        assert "No room." in root.get("/system/").content.decode()
+
+    def test_jobs_that_failed_are_shown_and_tried_again(self, root: Client, monkeypatch):
+        sent: list[tuple[str, int]] = []
+        monkeypatch.setattr(system.enqueue, "workers", list)
+        monkeypatch.setattr(enqueue, "send", lambda task, pk, **_: sent.append((task, pk)))
+        round_ = RoundFactory()
+        project, ended = round_.project, {"state": "failed", "error": "No room."}
+        failed = {
+            "import": project.imports.create(source="place", shares={}, asked_at=NOON, **ended),
+            "export": project.exports.create(format="coco", include="accepted", asked_at=NOON, **ended),
+            "estimate": Estimate.objects.create(round=round_, **ended),
+            "deletion": Deletion.objects.create(project=0, slug="gone", name="Gone", asked_at=NOON, **ended),
+        }
+        project.exports.create(format="coco", include="all", asked_at=NOON, state="done")
+        page = root.get("/system/").content.decode()
+        assert page.count("No room.") == 4
+        assert "Gone" in page
+        for kind, job in failed.items():
+            root.post(reverse("dashboards:retry_job", args=[kind, job.pk]))
+            job.refresh_from_db()
+            assert (job.state, job.error) == ("waiting", "")
+        assert [pk for _, pk in sent] == [job.pk for job in failed.values()]
+        again = root.post(reverse("dashboards:retry_job", args=["export", failed["export"].pk]), follow=True)
+        assert "Only what failed or was stopped" in again.content.decode()
+        assert root.post("/system/jobs/none/1/retry/").status_code == 404
+
+    def test_a_job_of_an_archived_project_stays_as_it_is(self, root: Client, monkeypatch):
+        monkeypatch.setattr(system.enqueue, "workers", list)
+        project = ProjectFactory(state="archived")
+        export = project.exports.create(
+            format="coco", include="all", asked_at=NOON, state="failed", error="No."
+        )
+        root.post(reverse("dashboards:retry_job", args=["export", export.pk]))
+        export.refresh_from_db()
+        assert export.state == "failed"
+        assert system.background.work() == []
+
+    def test_buckets_are_named(self, monkeypatch):
+        class Bucket:
+            bucket_name, location = "facades", "site/images"
+
+        monkeypatch.setattr(system, "storages", dict.fromkeys(system.STORAGES, Bucket()))
+        assert system.buckets()[0] == ("images", "s3://facades/site/images")
+        assert system.rooms() == []
 
     def test_it_says_so_when_the_broker_is_away(self, root: Client, monkeypatch, settings):
         settings.REDIS_URL = "redis://localhost:1/0"

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from annotation_site.catalog.models import Annotation, Project, Role
 from annotation_site.results.usefulness import drawn_images
+from annotation_site.verification.models import Cluster, Judgment
 from tests.site.painted_projects import painted_project
 from tests.site.verified_projects import answer_all
 
@@ -68,12 +70,38 @@ def test_three_models_are_compared(project: Project, tmp_path: Path, capsys) -> 
     assert told.count("±") == 2 * len(sets)
 
 
+def test_answers_of_the_round_that_learns_bought_none_of_what_it_learns(
+    project: Project, tmp_path: Path
+) -> None:
+    annotate(project)
+    call_command("run_pipeline", project.slug)
+    answer_all(project, says=lambda item: "yes" if item.question.category.name == "brick" else "no")
+    Judgment.objects.update(elapsed_ms=8_000, at=timezone.now())
+    call_command("start_round", project.slug, now=True)
+    bought = list(Judgment.objects.values_list("pk", flat=True))
+    call_command("run_pipeline", project.slug)
+    answer_all(project, says=lambda item: "no")
+    assert Judgment.objects.exclude(pk__in=bought).update(elapsed_ms=8_000, at=timezone.now())
+    call_command("usefulness", project.slug, json=tmp_path / "out.json")
+    _, drawn, accepted = json.loads((tmp_path / "out.json").read_text())
+    assert accepted["hours"] == pytest.approx(len(bought) * 8 / 3600)
+    assert drawn["masks"] <= len(bought) * 8 / 80
+
+
+def test_a_campaign_that_still_asks_is_left_alone_unless_that_is_said(project: Project) -> None:
+    call_command("run_pipeline", project.slug)
+    with pytest.raises(CommandError, match=r"open clusters to ask about: .* --now"):
+        call_command("usefulness", project.slug)
+    assert Cluster.objects.filter(is_open=True).exists()
+    assert project.rounds.count() == 1
+
+
 def test_what_is_missing_is_said(project: Project) -> None:
     with pytest.raises(CommandError, match="at least 1 training"):
         call_command("usefulness", project.slug, seeds=0)
     call_command("run_pipeline", project.slug)
     with pytest.raises(CommandError, match="is accepted yet"):
-        call_command("usefulness", project.slug)
+        call_command("usefulness", project.slug, now=True)
     answer_all(project, says=lambda item: "yes")
     Annotation.objects.filter(image__role=Role.POOL).delete()
     with pytest.raises(CommandError, match="no annotations"):

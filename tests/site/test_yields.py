@@ -90,7 +90,7 @@ def test_the_database_counts_what_the_rule_of_aggregation_says(
 def test_status_overview_curve_cards_and_report_say_the_same() -> None:
     project = verified([True] * 64, says=one_in_five_refused, k_a=0.7, gold=6)
     told, page, found = status(project)["campaign"], overview(project), report(project)
-    (card,) = selectors.project_cards(Project.objects.all())
+    (card,), _ = selectors.project_cards(Project.objects.all())
     points = course_of(project).curve
     accepted = {
         told["accepted_masks"], page["bought"].accepted, found.accepted, card["accepted"],

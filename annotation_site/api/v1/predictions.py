@@ -99,12 +99,12 @@ class Predictions(ProjectView):
         offer_predictions(
             project=self.project, offer=Offer(**said), replace=replace, by=request.user, at=timezone.now()
         )
-        enqueue.run_pipeline(self.project, until=_until(self.project))
+        enqueue.run_pipeline(self.project, until=StageRun.Stage.CALIBRATE)
         return Response(_told(self.project), status=HTTPStatus.ACCEPTED)
 
     @operation("withdraw_predictions", "predictions")
     def delete(self, request: Request, slug: str) -> Response:  # noqa: ARG002
-        """Forget uploaded predictions that are not taken in yet. Safe to repeat."""
+        """Forget uploaded predictions that are not taken in yet; workers leave the round. Safe to repeat."""
         withdraw_offer(current_round(self.project))
         return Response(status=HTTPStatus.NO_CONTENT)
 
@@ -120,9 +120,3 @@ class Threshold(ProjectView):
 
 def _told(project: Project) -> Any:
     return PredictionsSerializer({"offered": offered(current_round(project))}).data
-
-
-def _until(project: Project) -> StageRun.Stage:
-    """As far as workers go on anyway, at least to the calibration."""
-    wanted = current_round(project).carry_on_to
-    return StageRun.Stage.OPEN if wanted == StageRun.Stage.OPEN else StageRun.Stage.CALIBRATE

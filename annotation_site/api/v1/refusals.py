@@ -38,7 +38,7 @@ from annotation_site.results.export_files import UnknownFormat
 from annotation_site.verification.forecasting import NothingToForecast
 from annotation_site.verification.gold_review import CannotMark
 from annotation_site.verification.next_round import NoNextRound
-from annotation_site.verification.opening import NotOpen
+from annotation_site.verification.opening import NothingToOpen, NotOpen
 from annotation_site.verification.overruling import CannotOverrule
 from annotation_site.webhooks.addresses import AddressRefused
 from annotation_site.webhooks.webhooks import WebhookRefused
@@ -82,6 +82,7 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     NotConfirmed: UNFIT,
     StageError: CONFLICT,
     NotOpen: CONFLICT,
+    NothingToOpen: CONFLICT,
     NoNextRound: CONFLICT,
     NothingToForecast: CONFLICT,
     CannotOverrule: CONFLICT,

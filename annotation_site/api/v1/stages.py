@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Count
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -21,7 +22,9 @@ from annotation_site.catalog.models import Round, StageRun
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stage_rows import rows_of
 from annotation_site.catalog.stages import start_over
+from annotation_site.verification.long_tail import long_tail
 from annotation_site.verification.next_round import start_round
+from annotation_site.verification.opening import open_long_tail
 
 STATES = [*StageRun.State.values, StageRun.INTERRUPTED]
 
@@ -96,6 +99,14 @@ class NewRoundBody(Body):
     better_by = serializers.FloatField(min_value=0, max_value=1, required=False)
 
 
+class LongTailSerializer(serializers.Serializer[Any]):
+    """What of a round has masks, but no cluster of them to ask about."""
+
+    categories = serializers.IntegerField()
+    masks = serializers.IntegerField()
+    asked = serializers.BooleanField(help_text="Whether people are asked about them mask by mask.")
+
+
 class Stages(ProjectView):
     @operation("list_stages", "stages", query=RoundQuery, gives=StagesSerializer)
     def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002
@@ -149,6 +160,14 @@ class OneRound(ProjectView):
         """Read a round."""
         own = Round.objects.filter(project=self.project).annotate(known_objects=Count("known"))
         return Response(RoundSerializer(get_object_or_404(own, number=number)).data)
+
+
+class LongTail(ProjectView):
+    @operation("open_long_tail", "rounds", gives=LongTailSerializer)
+    def post(self, request: Request, slug: str) -> Response:  # noqa: ARG002
+        """Ask about the latest round's categories without a cluster, mask by mask."""
+        open_long_tail(project=self.project, at=timezone.now())
+        return Response(LongTailSerializer(long_tail(current_round(self.project))).data)
 
 
 def _stages(round_: Round) -> Any:

@@ -127,7 +127,7 @@ class SystemStages(SystemView):
 class RetryStage(SystemView):
     @operation("retry_stage", "system", gives=SystemStageSerializer)
     def post(self, request: Request, stage: int) -> Response:  # noqa: ARG002
-        """Let workers carry on a stage that failed or was stopped, and its round with it."""
+        """Let workers carry on a stage that failed or was stopped, and what was wanted after it."""
         run = get_object_or_404(StageRun.objects.select_related("round__project"), pk=stage)
         system.retry_stage(run)
         run.refresh_from_db(fields=["state", "error", "message"])

@@ -90,6 +90,7 @@ urlpatterns = [
     path(f"{PROJECT}/stages", stages.Stages.as_view(), name="stages"),
     path(f"{PROJECT}/stages/run", stages.StageRuns.as_view(), name="run"),
     path(f"{PROJECT}/rounds", stages.Rounds.as_view(), name="rounds"),
+    path(f"{PROJECT}/rounds/long-tail", stages.LongTail.as_view(), name="long-tail"),
     path(f"{PROJECT}/rounds/<int:number>", stages.OneRound.as_view(), name="round"),
     path(f"{PROJECT}/trees", trees.Trees.as_view(), name="trees"),
     path(f"{TREE}/nodes", trees.Nodes.as_view(), name="nodes"),

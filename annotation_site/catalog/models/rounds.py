@@ -83,6 +83,7 @@ class StageRun(models.Model):
     stop_requested = models.BooleanField(default=False)
     started_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
+    moved_at = models.DateTimeField(null=True, blank=True, help_text="When it last got further.")
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -9,12 +9,10 @@ from django import forms
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
+from annotation_site.catalog.detector_options import NAMED_WEIGHTS
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.offering import COMPUTED_BY, Offer
 from pipeline.detection import DETECTORS
-
-WEIGHTS = ("auto", "coco", "imagenet", "none")
-"""What training may start from by name; files of the server are for its command line."""
 
 BATCH = {"train_batch": "train", "detect_batch": "detect"}
 """Field -> the section of the options that its batch size stands in."""
@@ -32,7 +30,7 @@ class DetectorForm(forms.Form):
         min_value=32, required=False, label=_("Short side"), help_text=_("pixels that images are resized to")
     )
     weights = forms.ChoiceField(
-        choices=[("", _("by itself")), *((name, name) for name in WEIGHTS)],
+        choices=[("", _("by itself")), *((name, name) for name in NAMED_WEIGHTS)],
         required=False,
         label=_("Starts from"),
     )
@@ -61,7 +59,7 @@ class DetectorForm(forms.Form):
         super().__init__(data, initial=_shown(project))
         self.stored: Mapping[str, Any] = project.detector_options
         kept = self.stored.get("weights")
-        if kept and kept not in WEIGHTS:  # a file that the command line was given
+        if kept and kept not in NAMED_WEIGHTS:  # a file that the command line was given
             self.fields["weights"].choices.append((kept, kept))  # type: ignore[attr-defined]
         for name in ("iterations", "learning_rate", "short_side", "max_masks"):
             self.fields[name].widget.attrs["placeholder"] = _("by itself")

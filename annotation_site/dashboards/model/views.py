@@ -126,7 +126,7 @@ def offer(request: HttpRequest, project: Project) -> HttpResponse:
         except (OfferRefused, OtherPredictions, StageError) as error:
             form.add_error(None, forms.ValidationError(str(error)))
         else:
-            enqueue.run_pipeline(project, until=_until(project))
+            enqueue.run_pipeline(project, until=Stage.CALIBRATE)
             return redirect("dashboards:model", slug=project.slug)
     return _page(request, project, round_of(request, project), offer=form, status=400)
 
@@ -140,7 +140,7 @@ def change_offer(request: HttpRequest, project: Project) -> HttpResponse:
         if verb == "stop":
             enqueue.stop_pipeline(project)
         elif verb == "retry":
-            enqueue.run_pipeline(project, until=_until(project))
+            enqueue.run_pipeline(project, until=Stage.CALIBRATE)
         elif verb == "withdraw":
             withdraw_offer(current_round(project))
     except StageError as error:
@@ -188,12 +188,6 @@ def contact_sheet(request: HttpRequest, project: Project) -> HttpResponse:
 def _choices(project: Project) -> QuerySet[Entry]:
     """The changes of the project's own K_pa, newest first."""
     return changes.entries(project=project, what=Project._meta.label).filter(before__has_key="k_pa")
-
-
-def _until(project: Project) -> Stage:
-    """As far as workers go on anyway, at least to the calibration."""
-    wanted = current_round(project).carry_on_to
-    return Stage.OPEN if wanted == Stage.OPEN else Stage.CALIBRATE
 
 
 def _user(request: HttpRequest) -> User | None:

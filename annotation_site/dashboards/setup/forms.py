@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from annotation_site.budget.caps import budget_fields
 from annotation_site.budget.models import Budget
+from annotation_site.catalog.detector_options import check_no_further_file, check_options
 from annotation_site.catalog.models import Project, Role
 from annotation_site.catalog.originals import MAX_PIXELS
 from annotation_site.catalog.projects import CHOICES
@@ -19,6 +20,7 @@ from annotation_site.catalog.roles import InvalidShares, RoleShares
 from annotation_site.dashboards.setup.parameters import GROUPS, TOLD, Group
 from annotation_site.preparing.imports import Wish
 from annotation_site.preparing.uploads import Announced
+from pipeline.detection import InvalidOption
 
 SPLIT = "split"
 ROLES = (
@@ -129,6 +131,16 @@ class ParametersForm(forms.ModelForm):  # type: ignore[type-arg]
                 self.fields[name] = _choice(field, options)
         for name in ("description", "detector_options"):
             self.fields[name].widget.attrs["rows"] = 2
+
+    def clean_detector_options(self) -> Any:
+        """Options that could be carried out, and name no file of the server that was not named before."""
+        options = self.cleaned_data["detector_options"] or {}
+        try:
+            check_options(options)
+            check_no_further_file(options, stored=self.instance.detector_options)
+        except InvalidOption as error:
+            raise forms.ValidationError(str(error)) from error
+        return options
 
     def groups(self) -> Iterator[tuple[Group, list[forms.BoundField]]]:
         """The fields, group by group."""

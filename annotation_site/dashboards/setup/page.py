@@ -94,8 +94,11 @@ def _stages(project: Project, _request: HttpRequest) -> dict[str, Any]:
     wanted = round_ is not None and round_.carry_on_to in {
         run.stage for run in every[len(runs) - len(left) :]
     }
+    ended = any(run.state in (Run.STOPPED, Run.FAILED) for run in every)
     return {
         "project": project,
+        "opening": every[-1],
+        "will_open": not ended and round_ is not None and round_.carry_on_to == StageRun.Stage.OPEN,
         "runs": runs,
         "next": left[0].stage if left else "",
         "waits": bool(left) and wanted and left[0].state == Run.WAITING,
@@ -122,5 +125,6 @@ PARTS = {
     "steps": ("dashboards/setup/steps.html", _steps),
     "imports": ("dashboards/setup/imports.html", _imports),
     "stages": ("dashboards/setup/stages.html", _stages),
+    "opening": ("dashboards/setup/opening.html", _stages),
     "estimate": ("dashboards/setup/estimate.html", _estimate),
 }

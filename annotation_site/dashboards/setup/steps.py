@@ -45,7 +45,7 @@ def steps_of(project: Project, images: Mapping[str, int]) -> list[Step]:
         _instructions(project),
         _trees(runs),
         _budget(project),
-        _workers(project),
+        _workers(project, runs[-1]),
     ]
 
 
@@ -101,6 +101,8 @@ def _budget(project: Project) -> Step:
     return Step("budget", _("Budget"), DONE if told else OPTIONAL, told or _("no cap set"))
 
 
-def _workers(project: Project) -> Step:
-    is_open = project.state == Project.State.OPEN
-    return Step("workers", _("Workers"), DONE if is_open else OPEN, project.get_state_display())
+def _workers(project: Project, opening: StageRun) -> Step:
+    is_open = project.state == Project.State.OPEN and opening.state == StageRun.State.DONE
+    told = {StageRun.State.RUNNING: RUNNING, StageRun.State.FAILED: FAILED}
+    state = DONE if is_open else told.get(StageRun.State(opening.state), OPEN)
+    return Step("workers", _("Workers"), state, project.get_state_display())

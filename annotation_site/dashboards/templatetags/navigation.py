@@ -32,6 +32,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[Page, ...]], ...] = (
         (
             Page("setup", "setup", _("Set up"), Access.ADMIN),
             Page("model", "model", _("Model")),
+            Page("rounds", "rounds", _("Rounds")),
             Page("instructions", "instructions", _("Instructions"), Access.ADMIN),
         ),
     ),

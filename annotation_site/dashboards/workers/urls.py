@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from annotation_site.dashboards.workers import acting, views
+from annotation_site.dashboards import gold
+from annotation_site.dashboards.workers import acting, trust, views
 
 WORKERS = "projects/<slug:slug>/workers/"
 urlpatterns = [
     path(WORKERS, views.workers, name="workers"),
+    path(f"{WORKERS}trust/", trust.trust, name="trust"),
+    path(f"{WORKERS}trust/change/", trust.change, name="change-trust"),
+    path(f"{WORKERS}gold/", gold.listed, name="gold-list"),
+    path(f"{WORKERS}gold/<int:pk>/", gold.change, name="change-gold"),
     path(f"{WORKERS}gold/<int:pk>.jpg", views.gold, name="gold"),
     path(f"{WORKERS}<int:pk>/", views.worker, name="worker"),
     path(f"{WORKERS}<int:pk>/figures.json", views.figures, name="worker-figures"),

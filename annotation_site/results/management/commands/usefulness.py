@@ -48,6 +48,9 @@ class Command(BaseCommand):
             metavar="N",
             help="Trainings of each set; the table then has their mean and standard deviation.",
         )
+        parser.add_argument(
+            "--now", action="store_true", help="Begin that round though the current one has questions left."
+        )
         parser.add_argument("--json", type=Path, metavar="FILE", help="Write the same as JSON.")
         add_hardware(parser)
 
@@ -58,7 +61,7 @@ class Command(BaseCommand):
             project = project_to_change(options["project"])
             round_ = current_round(project)
             if not round_.known.exists():
-                round_ = start_round(project=project, now=True)
+                round_ = start_round(project=project, now=options["now"])
             with ExitStack() as stack:
 
                 def watch(name: str) -> Progress:

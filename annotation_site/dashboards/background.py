@@ -1,0 +1,106 @@
+"""Background work beside the stages, as the system page shows it: imports, exports, estimates, deletions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from annotation_site import enqueue
+from annotation_site.catalog import jobs
+from annotation_site.catalog.archived import check_in_use
+from annotation_site.catalog.jobs import DUE, Job, State
+from annotation_site.catalog.models import Project
+from annotation_site.closing.models import Deletion
+from annotation_site.preparing.models import Estimate, ImportRun
+from annotation_site.results.models import ExportFile
+
+MOST = 10
+"""Of each kind that are due or under way, and of those that failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of work: its name, how a worker is told of one, and the project that one is about.
+
+    Attributes
+    ----------
+    project : the path to its project; empty where that may be gone
+    """
+
+    name: str | Promise
+    model: type[Job]
+    send: Callable[[int], None]
+    project: str = "project"
+
+
+KINDS: Mapping[str, Kind] = {
+    "import": Kind(_("Import"), ImportRun, lambda pk: enqueue.run_import(pk)),
+    "export": Kind(_("Export"), ExportFile, lambda pk: enqueue.write_export(pk)),
+    "estimate": Kind(_("Estimate"), Estimate, lambda pk: enqueue.make_estimate(pk), project="round__project"),
+    "deletion": Kind(_("Deletion"), Deletion, lambda pk: enqueue.delete_project(pk), project=""),
+}
+"""By what addresses call them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A job as the page shows it; `project` is None where that is being deleted."""
+
+    kind: str
+    job: Job
+    project: Project | None
+
+    @property
+    def called(self) -> str | Promise:
+        """What kind of work it is."""
+        return KINDS[self.kind].name
+
+    @property
+    def name(self) -> str:
+        """Of its project."""
+        return self.job.name if isinstance(self.job, Deletion) else str(self.project)
+
+    @property
+    def at(self) -> datetime | None:
+        """When it last began or ended."""
+        return self.job.finished_at or self.job.begun_at
+
+
+def work() -> list[Work]:
+    """What is due, under way or failed, of each kind the newest first; nothing of projects put away."""
+    return [Work(name, job, _project_of(job)) for name, kind in KINDS.items() for job in _jobs(kind)]
+
+
+def retry(name: str, job: Job) -> bool:
+    """Let workers try a job again that failed or was stopped; whether it is one.
+
+    Raises
+    ------
+    ProjectArchived
+    """
+    if (project := _project_of(job)) is not None:
+        check_in_use(project)
+    if not jobs.try_again(job):
+        return False
+    KINDS[name].send(job.pk)
+    return True
+
+
+def _jobs(kind: Kind) -> Iterator[Job]:
+    found = kind.model._default_manager.order_by("-pk")
+    if kind.project:
+        away = Q(**{f"{kind.project}__state__in": Project.PUT_AWAY})
+        found = found.select_related(kind.project).exclude(away)
+    yield from found.filter(state__in=DUE)[:MOST]
+    yield from found.filter(state=State.FAILED)[:MOST]
+
+
+def _project_of(job: Job) -> Project | None:
+    if isinstance(job, Estimate):
+        return job.round.project
+    return None if isinstance(job, Deletion) else job.project  # type: ignore[attr-defined]
