@@ -20,6 +20,11 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 OURS = ("web", "worker", "beat", "gpu", "migrate")
 
 
+def workers() -> list[str]:
+    """The services that carry out tasks."""
+    return [name for name, service in SERVICES.items() if "--queues" in service.get("command", "")]
+
+
 def test_it_follows_the_compose_specification() -> None:
     assert set(PyCompose.from_yaml(yaml.safe_dump(COMPOSE)).service_names()) == set(SERVICES)
 
@@ -69,6 +74,14 @@ def test_settings_and_files_that_it_names_exist() -> None:
 def test_each_queue_is_served() -> None:
     served = " ".join(" ".join(SERVICES[name]["command"]) for name in ("worker", "gpu"))
     assert {"gpu", "cpu", "io"} <= set(re.split(r"[ ,]", served))
+
+
+def test_workers_are_told_to_end_between_two_pieces_and_given_the_time() -> None:
+    """SIGTERM, Docker's own signal; at SIGQUIT Celery kills its children, at once."""
+    for name in workers():
+        assert "stop_signal" not in SERVICES[name], name
+        assert SERVICES[name]["stop_grace_period"] == "10m", name
+    assert "SIGQUIT" not in (ROOT / "docs" / "how-to" / "deploy.md").read_text()
 
 
 def test_every_volume_and_secret_is_declared() -> None:
