@@ -75,7 +75,7 @@ def carry_out(
     """Carry out a job that waits, or whose process died; one that somebody is at is left alone.
 
     However the work ends, the row says so: a stop that nobody heard ends it before it begins, a process that
-    must end leaves it waiting, and a job whose processes die again and again without getting further is given up.
+    must end leaves it waiting, and a job whose processes die without getting further is given up in time.
 
     Parameters
     ----------

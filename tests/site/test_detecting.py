@@ -63,9 +63,10 @@ def one_prediction(*, class_score: float = 0.9) -> Predictions:
     )  # fmt: skip
 
 
-def bytes_of(round_: Round) -> dict[str, bytes]:
+def bytes_of(round_: Round) -> dict[tuple[str, int], bytes]:
     stored = storages["artifacts"]
-    return {s.path: stored.open(s.path).read() for s in DetectionShard.objects.filter(round=round_)}
+    kept = DetectionShard.objects.filter(round=round_)
+    return {(s.role, s.index): stored.open(s.path).read() for s in kept}
 
 
 def test_shards_cover_every_image_of_their_role_once(project: Project) -> None:

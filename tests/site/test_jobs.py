@@ -171,7 +171,7 @@ class TestDying:
             assert jobs.unattended(type(job)).get() == job
             die_at(job)
         assert carried_out(job, never) == "failed"
-        assert job.error.startswith(f"Its process died {MOST_DEATHS} times in a row without getting further. Most")
+        assert job.error.startswith(f"Its process died {MOST_DEATHS} times in a row without getting further.")
         assert not jobs.unattended(type(job)).exists()
 
     def test_fewer_deaths_do_it_no_harm(self, job: Job) -> None:
