@@ -36,6 +36,7 @@ class Kind(IntEnum):
     ESTIMATE = 7
     DELETION = 8
     HELP = 9
+    EXPORT_TURN = 10
 
 
 class Claims:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
-OURS = ("web", "worker", "beat", "gpu", "migrate")
+OURS = ("web", "worker", "io", "beat", "gpu", "migrate")
 
 
 def workers() -> list[str]:
@@ -71,9 +71,13 @@ def test_settings_and_files_that_it_names_exist() -> None:
     assert needed <= named
 
 
-def test_each_queue_is_served() -> None:
-    served = " ".join(" ".join(SERVICES[name]["command"]) for name in ("worker", "gpu"))
-    assert {"gpu", "cpu", "io"} <= set(re.split(r"[ ,]", served))
+def test_each_queue_is_served_and_what_is_due_waits_for_no_long_work() -> None:
+    commands = [SERVICES[name]["command"] for name in workers()]
+    served = [command[command.index("--queues") + 1] for command in commands]
+    assert sorted(served) == ["cpu", "gpu", "io"]
+    for page in ("deploy", "scale-out", "run-the-pipeline"):
+        told = (ROOT / "docs" / "how-to" / f"{page}.md").read_text()
+        assert {"io"} == {queues for queues in re.findall(r"--queues (\S+)", told) if "io" in queues}
 
 
 def test_workers_are_told_to_end_between_two_pieces_and_given_the_time() -> None:
