@@ -20,6 +20,7 @@ from annotation_site.catalog.models import StageRun
 from annotation_site.catalog.reporting import MESSAGE_LENGTH, ClaimLost
 from annotation_site.catalog.stages import MOST_DEATHS, Interrupted, explain
 from annotation_site.catalog.steps import RowSteps
+from annotation_site.catalog.troubles import persist
 from pipeline.progress import Progress, StopRequested, silent
 
 State = StageRun.State
@@ -170,10 +171,10 @@ def _deaths(job: Job) -> tuple[int, int]:
 
 
 def _carry_out(
-    job: Job, work: Work, steps: Progress, told: Callable[[Exception], str], clock: Callable[[], datetime]
+    job: Job, work: Work, steps: RowSteps, told: Callable[[Exception], str], clock: Callable[[], datetime]
 ) -> None:
     try:
-        work(steps)
+        persist(work, steps)
     except ClaimLost:
         raise
     except Interrupted as interruption:

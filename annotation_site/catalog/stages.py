@@ -24,6 +24,7 @@ from annotation_site.catalog.discarding import DISCARD
 from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.reporting import ClaimLost, Reporter
 from annotation_site.catalog.reporting import StageError as StageError
+from annotation_site.catalog.troubles import persist
 from annotation_site.webhooks.models import Kind as Told
 from annotation_site.webhooks.noting import note
 from pipeline.progress import Progress, StopRequested, silent
@@ -286,7 +287,7 @@ def _carry_out(
 ) -> StageRun:
     try:
         with Reporter(claims, run, also=also, clock=clock) as reporter:
-            work(reporter)
+            persist(work, reporter)
     except Interrupted as interruption:
         return _end(run, State.WAITING, message=str(interruption), at=clock())
     except (StopRequested, KeyboardInterrupt) as stop:

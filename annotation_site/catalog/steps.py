@@ -26,6 +26,12 @@ class _Steps:
 
     def __init__(self, sql: str, row: models.Model, claims: Claims, *, also: Progress) -> None:
         self._sql, self._pk, self._claims, self._also, self._due = sql, row.pk, claims, also, 0.0
+        self._reached = (0, 0)
+
+    @property
+    def reached(self) -> tuple[int, int]:
+        """What it was told last, done and total."""
+        return self._reached
 
     def __call__(self, done: int, total: int, message: str = "") -> None:
         """See `pipeline.progress.Progress`.
@@ -37,6 +43,7 @@ class _Steps:
         ClaimLost
             When the database is gone, or was for a moment.
         """
+        self._reached = (done, total)
         self._also(done, total, message)
         if done < total and time.monotonic() < self._due:
             return
