@@ -44,7 +44,7 @@ def check_parameters(project: Project) -> None:
             accuracy=project.worker_accuracy,
         )
         AGGREGATIONS[project.aggregation](project.judgments_per_question, project.worker_accuracy)
-        _check_detector(project.detector_options)
+        _check_detector(project.detector_options, feature=project.feature)
     except ValidationError as error:
         told = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
         raise ProjectRefused(told) from error
@@ -55,11 +55,16 @@ def check_parameters(project: Project) -> None:
             raise ProjectRefused(f"{name} is {getattr(project, name)}; it must be 1 or more.")
 
 
-def _check_detector(options: object) -> None:
+def _check_detector(options: object, *, feature: str) -> None:
     if not isinstance(options, Mapping):
         raise InvalidOption('Detector options are a JSON object, as {"iterations": 400}.')
     detector_options(FitOptions, options)
-    detector_options(PredictOptions, options)
+    kept = detector_options(PredictOptions, options).features
+    if feature not in kept:
+        raise InvalidOption(
+            f"Trees are made of {feature} features, of which the detector would keep none: give features "
+            f"{[*kept, feature]}, or choose another feature."
+        )
 
 
 @transaction.atomic
