@@ -61,7 +61,7 @@ demo: .venv/installed ## A complete project on generated scenes; CROWD=8 lets ei
 	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$(CORES)} exec $(BIN)/python manage.py demo \
 		$(if $(CROWD),--crowd $(CROWD)) $(if $(PORT),--port $(PORT))
 
-serve: .venv/installed ## The site and a worker on your own projects
+serve: .venv/installed ## The site and its workers on your own projects
 	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$(CORES)} exec $(BIN)/python manage.py serve $(if $(PORT),--port $(PORT))
 
 clean-demo: .venv/installed ## Forget the demo; projects of your own stay

@@ -145,7 +145,7 @@ def served_queues() -> frozenset[str]:
     return frozenset(queue["name"] for queues in served.values() for queue in queues)
 
 
-def share_buckets(folder: Path, buckets: Sequence[int]) -> None:
+def share_buckets(round_: Round, folder: Path, buckets: Sequence[int]) -> None:
     """Offer the pieces of a tree that is being made to whoever serves its queue: one message a piece.
 
     The stage at hand does all of them by itself where nobody comes, and who comes late finds nothing to do.
@@ -153,6 +153,7 @@ def share_buckets(folder: Path, buckets: Sequence[int]) -> None:
     for bucket in buckets:
         send(
             "maskgrove.cluster_bucket",
+            round_.pk,
             str(folder),
             bucket,
             queue=QUEUES[StageRun.Stage.CLUSTER],

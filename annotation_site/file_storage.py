@@ -7,7 +7,9 @@ s3://bucket/prefix?endpoint_url=https://minio:9000    another server's
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -46,6 +48,17 @@ def storages_at(url: str, *, var: Path, access_key: str = "", secret_key: str = 
     options: dict[str, Any] = {"bucket_name": parts.netloc, **given, **_keys(access_key, secret_key)}
     prefix = parts.path.strip("/")
     return {alias: _bucket({**options, "location": f"{prefix}/{alias}".strip("/")}) for alias in ALIASES}
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether a bucket could not be reached, or had too much to do."""
+    aws = sys.modules.get("botocore.exceptions")
+    if aws is None:  # There is no bucket.
+        return False
+    if isinstance(error, aws.ClientError):
+        status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
+    return isinstance(error, aws.HTTPClientError | aws.ConnectionError | aws.IncompleteReadError)
 
 
 def _folder(location: Path) -> Mapping[str, Any]:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from struct import error as StructError
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+
+DAMAGE = (
+    OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, AttributeError,
+    RuntimeError, MemoryError, StructError, zlib.error,
+)  # fmt: skip
+"""What Pillow's readers are known to raise for damaged files."""
 
 
 class UnreadableImage(ValueError):
@@ -24,10 +32,12 @@ class ImageSource:
     ----------
     name : what messages call it, unique among the images of one call
     open : returns a new binary file of the encoded image; the caller closes it
+    size : (height, width) that it has upright, where that is known: what is known of it holds for no other
     """
 
     name: str
     open: Callable[[], BinaryIO]
+    size: tuple[int, int] | None = None
 
     @classmethod
     def from_path(cls, path: Path, *, name: str | None = None) -> ImageSource:
@@ -45,16 +55,25 @@ def read_upright(source: ImageSource) -> Image.Image:
     Raises
     ------
     UnreadableImage
-        When the file is missing, broken, truncated, no image, or too large to decode safely.
+        When the file is missing, broken, truncated, no image, too large to decode safely, or of another size.
     """
     try:
         with source.open() as file, Image.open(file) as image:
-            upright = ImageOps.exif_transpose(image)
-            return _eight_bit(upright).convert("RGB")
+            upright = _eight_bit(ImageOps.exif_transpose(image)).convert("RGB")
     except Image.DecompressionBombError as error:
         raise UnreadableImage(f"{source.name}: too many pixels to decode safely ({error}).") from error
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
-        raise UnreadableImage(f"{source.name}: cannot be decoded ({error}).") from error
+    except (ConnectionError, TimeoutError):  # Of its place, not of the image.
+        raise
+    except DAMAGE as error:
+        told = str(error) or type(error).__name__
+        raise UnreadableImage(f"{source.name}: cannot be decoded ({told}).") from error
+    if source.size not in (None, (upright.height, upright.width)):
+        height, width = source.size
+        raise UnreadableImage(
+            f"{source.name}: another file than was imported, {upright.width} x {upright.height} pixels "
+            f"instead of {width} x {height}."
+        )
+    return upright
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 import django
 from celery import Celery
-from celery.signals import beat_init, celeryd_init
+from celery.signals import beat_init, celeryd_init, worker_shutdown
+
+from annotation_site.scratch import Scratch, place_of_user
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotation_site.settings")
 django.setup()
@@ -15,6 +18,23 @@ app = Celery("maskgrove")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["workers"], force=True)
 app.autodiscover_tasks(["workers"], related_name="gpus", force=True)
+
+SCRATCH: list[Scratch] = []
+"""The folder for temporary files of this worker and its children."""
+
+
+@celeryd_init.connect
+def take_scratch(**_signal: object) -> None:
+    """What a worker that was killed left is cleared away by the next one, so that no disk fills up."""
+    SCRATCH.append(Scratch(place_of_user()))
+    tempfile.tempdir = str(SCRATCH[0].folder)
+
+
+@worker_shutdown.connect
+def leave_scratch(**_signal: object) -> None:
+    """Children have ended by now."""
+    while SCRATCH:
+        SCRATCH.pop().clear()
 
 
 @celeryd_init.connect

@@ -17,6 +17,7 @@ from django.utils import timezone
 from annotation_site import enqueue
 from annotation_site.catalog import clustering, detecting, jobs, kept_photos
 from annotation_site.catalog.archived import ProjectArchived, check_in_use
+from annotation_site.catalog.helping import NothingToHelp, taking_part
 from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import StageBusy, StageFailed, StageNotReady
@@ -232,43 +233,48 @@ def prune_uploads() -> None:
 
 
 @task(name="maskgrove.cluster_bucket")
-def cluster_bucket(folder: str, bucket: int) -> None:
+def cluster_bucket(round_id: int, folder: str, bucket: int) -> None:
     """Do a piece of a tree that another worker makes, unless it is done by then."""
-    cluster_if_pending(Path(folder), bucket)
+    _take_part(round_id, StageRun.Stage.CLUSTER, lambda *_: cluster_if_pending(Path(folder), bucket))
 
 
-SHARING: dict[StageRun.Stage, dict[str, Any]] = {StageRun.Stage.CLUSTER: {"share": enqueue.share_buckets}}
-"""What lets other workers take part in a stage."""
+SHARING = {StageRun.Stage.CLUSTER: enqueue.share_buckets}
+"""What offers the pieces of a stage at hand to other workers."""
 
 
 @task(name="maskgrove.help_detect")
 def help_detect(round_id: int) -> None:
     """Predict on shards that nobody is at, with the one model of this process."""
-    _help(round_id, detecting.work_through_shards)
+    _help(round_id, StageRun.Stage.DETECT, detecting.work_through_shards)
 
 
 @task(name="maskgrove.help_cluster")
 def help_cluster(round_id: int) -> None:
     """Grow trees, and blocks of large ones, that nobody is at."""
-    _help(round_id, clustering.work_through_trees)
+    _help(round_id, StageRun.Stage.CLUSTER, clustering.work_through_trees)
 
 
-def _help(round_id: int, work: Callable[[Round, Progress], int]) -> None:
+def _help(round_id: int, stage: StageRun.Stage, work: Callable[[Round, Progress], int]) -> None:
     """Join in a stage that another worker carries out; workers with several children leave it to others."""
-    if not concurrency.is_single():
-        return
+    if concurrency.is_single():
+        _take_part(round_id, stage, work)
+
+
+def _take_part(round_id: int, stage: StageRun.Stage, work: Callable[[Round, Progress], int]) -> None:
     round_ = Round.objects.select_related("project").get(pk=round_id)
-    with suppress(StopRequested, ProjectArchived):
+    with suppress(StopRequested, NothingToHelp, ProjectArchived):
         check_in_use(round_.project)
-        finished = work(round_, until_shutdown)
-        log.info("Helped with %s pieces of %s.", finished, round_)
+        with taking_part(round_, stage, also=until_shutdown) as report:
+            finished = work(round_, report)
+            log.info("Helped with %s pieces of %s.", int(finished), round_)
 
 
 def carry_out_stage(stage: StageRun.Stage, round_id: int) -> None:
-    """Carry out one stage of a round, then look what follows."""
+    """Carry out one stage of a round, offering pieces of it to other workers, then look what follows."""
     round_ = Round.objects.select_related("project").get(pk=round_id)
     try:
-        carry_out(round_, stage, also=until_shutdown, **SHARING.get(stage, {}))
+        share: dict[str, Any] = {"share": partial(SHARING[stage], round_)} if stage in SHARING else {}
+        carry_out(round_, stage, also=until_shutdown, **share)
     except (StageBusy, StageNotReady, StageFailed, ProjectArchived) as refusal:
         log.warning("%s", refusal)
     else:

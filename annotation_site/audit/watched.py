@@ -82,7 +82,7 @@ WATCHED = (
     ),
     Watched(
         "preparing.ImportRun", project="project", name="place",
-        ignore=["done", "total", "message", "report", "deaths", "begun_at", "finished_at"],
+        ignore=["done", "total", "message", "report", "deaths", "reached", "begun_at", "finished_at"],
     ),
     Watched("budget.Budget", project="project", ignore=["committed_questions", "committed_money"]),
     Watched("access.Grant", project="project", name="user__username"),

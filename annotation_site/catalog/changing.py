@@ -43,7 +43,7 @@ def check_parameters(project: Project) -> None:
             accuracy=project.worker_accuracy,
         )
         AGGREGATIONS[project.aggregation](project.judgments_per_question, project.worker_accuracy)
-        check_options(project.detector_options)
+        check_options(project.detector_options, feature=project.feature)
     except ValidationError as error:
         told = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
         raise ProjectRefused(told) from error

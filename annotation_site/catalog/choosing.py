@@ -32,7 +32,7 @@ def choose_detector(*, project: Project, detector: str, options: Mapping[str, An
     """
     if detector not in DETECTORS:
         raise UnknownDetector(f"Unknown detector {detector!r}: choose from {', '.join(sorted(DETECTORS))}.")
-    check_options(options)
+    check_options(options, feature=project.feature)
     Project.objects.filter(pk=project.pk).update(detector=detector, detector_options=dict(options))
     project.refresh_from_db(fields=["detector", "detector_options"])
 

@@ -35,6 +35,8 @@ class Kind(IntEnum):
     INTAKE = 6
     ESTIMATE = 7
     DELETION = 8
+    HELP = 9
+    EXPORT_TURN = 10
 
 
 class Claims:
@@ -60,8 +62,12 @@ class Claims:
         """Claim a row; False when someone else has it."""
         return bool(self.execute("SELECT pg_try_advisory_lock(%s)", [_key(kind, pk)])[0][0])
 
+    def share(self, kind: Kind, pk: int) -> bool:
+        """Claim a row together with others; False when someone has it alone."""
+        return bool(self.execute("SELECT pg_try_advisory_lock_shared(%s)", [_key(kind, pk)])[0][0])
+
     def give_back(self, kind: Kind, pk: int) -> None:
-        """End a claim of this connection; without one there is none to end."""
+        """End a claim that this connection has alone; without one there is none to end."""
         with suppress(Error):
             self.execute("SELECT pg_advisory_unlock(%s)", [_key(kind, pk)])
 

@@ -55,15 +55,23 @@ def detector_options(kind: type[Options], stored: Mapping[str, Any], **overrides
     return kind.from_mapping(chosen | {name: v for name, v in overrides.items() if v is not None})
 
 
-def check_options(options: object) -> None:
-    """Raise InvalidOption unless both stages could be carried out by a project's `detector_options`."""
+def check_options(options: object, *, feature: str | None = None) -> None:
+    """Raise InvalidOption unless both stages could be carried out by a project's `detector_options`.
+
+    With a `feature`, unless trees could be made of it, too.
+    """
     if not isinstance(options, Mapping):
         raise InvalidOption('Detector options are a JSON object, as {"iterations": 400}.')
     for section in SECTIONS.values():
         if not isinstance(options.get(section, {}), Mapping):
             raise InvalidOption(f'"{section}" holds the options of that stage, by name.')
     detector_options(FitOptions, options)
-    detector_options(PredictOptions, options)
+    kept = detector_options(PredictOptions, options).features
+    if feature is not None and feature not in kept:
+        raise InvalidOption(
+            f"Trees are made of {feature} features, of which the detector would keep none: give features "
+            f"{[*kept, feature]}, or choose another feature."
+        )
 
 
 def check_no_further_file(options: Mapping[str, Any], *, stored: Mapping[str, Any]) -> None:

@@ -17,12 +17,13 @@ def discard_model(round_: Round) -> None:
     delete_artifacts(f"{round_folder(round_)}/model")
 
 
+@transaction.atomic
 def discard_shards(round_: Round) -> None:
     """Delete the round's detected predictions: first the rows, so that none points at a missing file."""
     round_.shards.all().delete()
     Round.objects.filter(pk=round_.pk).update(feature_source="")
     round_.refresh_from_db()
-    delete_artifacts(f"{round_folder(round_)}/shards")
+    transaction.on_commit(lambda: delete_artifacts(f"{round_folder(round_)}/shards"))
 
 
 @transaction.atomic

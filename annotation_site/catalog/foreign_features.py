@@ -14,7 +14,7 @@ from annotation_site.catalog.sources import image_source
 from pipeline.coco_results import PlacedResult
 from pipeline.descriptors import CropFeatures
 from pipeline.detection.crop_features import crop_features
-from pipeline.pictures import UnreadableImage, pixels, read_upright
+from pipeline.pictures import pixels, read_upright
 from pipeline.predictions import Rle
 
 CHECKED_AT_ONCE = 16_384  # rows
@@ -113,8 +113,6 @@ class ComputedFeatures:
         masks: Sequence[Rle],
     ) -> NDArray[np.floating]:
         picture = pixels(read_upright(image_source(image)))
-        if picture.shape[:2] != (image.height, image.width):
-            raise UnreadableImage(f"{image.name}: another file than was imported, its size differs")
         return self._crops.describe(picture, masks)
 
 

@@ -1,13 +1,50 @@
-"""Whether a stage that runs has pieces for others: shards or trees."""
+"""Helping with a stage that another process carries out: whether it has pieces for others, and taking part.
+
+Who helps shares a claim of the stage, which whoever discards what the stage left must have alone
+(`catalog.stages`): nothing that a helper is at belongs to something that is gone.
+"""
 
 from __future__ import annotations
 
-from annotation_site.catalog.claims import Kind, claimed
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from annotation_site.catalog.claims import Claims, Kind, claimed
 from annotation_site.catalog.models import OfferedPredictions, Round, StageRun
 from annotation_site.catalog.shards import MOST_HELPERS, unfinished_shards
-from annotation_site.catalog.stages import Stage, State
+from annotation_site.catalog.stages import Stage, StageError, State
+from annotation_site.catalog.steps import HelperSteps
+from pipeline.progress import Progress, silent
 
 NOTHING = ("", 0)
+
+
+class NothingToHelp(StageError):
+    """No process carries the stage out, or it has no use for help."""
+
+
+@contextmanager
+def taking_part(round_: Round, stage: StageRun.Stage, *, also: Progress = silent) -> Iterator[Progress]:
+    """Help with a stage; the Progress ends the work when the stage ends, whatever ends it.
+
+    The round is read anew, and nothing that the stage left is discarded until the block is left.
+
+    Raises
+    ------
+    NothingToHelp
+    """
+    nothing = NothingToHelp(
+        f"There is nothing to help with: nobody carries out {stage} of {round_.project.slug} now."
+    )
+    with Claims() as claims:
+        begun = StageRun.objects.filter(round=round_, stage=stage).first()
+        if begun is None or not claims.share(Kind.HELP, begun.pk):
+            raise nothing
+        run = StageRun.objects.filter(pk=begun.pk, state=State.RUNNING, stop_requested=False).first()
+        if run is None or _comes_from_a_file(run):
+            raise nothing
+        round_.refresh_from_db()
+        yield HelperSteps(run, claims, also=also)
 
 
 def pieces_to_share(round_: Round) -> tuple[str, int]:

@@ -20,6 +20,7 @@ from annotation_site.catalog.models import StageRun
 from annotation_site.catalog.reporting import MESSAGE_LENGTH, ClaimLost
 from annotation_site.catalog.stages import MOST_DEATHS, Interrupted, explain
 from annotation_site.catalog.steps import RowSteps
+from annotation_site.catalog.troubles import persist
 from pipeline.progress import Progress, StopRequested, silent
 
 State = StageRun.State
@@ -50,7 +51,10 @@ class Job(models.Model):
     message = models.CharField(max_length=MESSAGE_LENGTH, blank=True)
     error = models.TextField(blank=True)
     stop_requested = models.BooleanField(default=False)
-    deaths = models.PositiveSmallIntegerField(default=0, help_text="Of its processes, since it began.")
+    deaths = models.PositiveSmallIntegerField(
+        default=0, help_text="Of its processes in a row, without getting further."
+    )
+    reached = models.PositiveBigIntegerField(default=0, help_text="Where the first of those processes died.")
     begun_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -72,7 +76,7 @@ def carry_out(
     """Carry out a job that waits, or whose process died; one that somebody is at is left alone.
 
     However the work ends, the row says so: a stop that nobody heard ends it before it begins, a process that
-    must end leaves it waiting, and a job that ends its processes again and again is given up.
+    must end leaves it waiting, and a job whose processes die without getting further is given up in time.
 
     Parameters
     ----------
@@ -147,23 +151,30 @@ def _begin(job: Job, at: datetime) -> bool:
     if there is None:  # It ended meanwhile, or was deleted.
         return False
     job.refresh_from_db()
-    deaths = job.deaths + (job.state == State.RUNNING)
+    deaths, reached = _deaths(job)
     if job.stop_requested:
         change(job, state=State.STOPPED, message="", finished_at=at)
     elif deaths >= MOST_DEATHS:
-        error = f"Its process died {MOST_DEATHS} times. {job.DEADLY}"
+        error = f"Its process died {MOST_DEATHS} times in a row without getting further. {job.DEADLY}"
         change(job, state=State.FAILED, deaths=deaths, message="", error=error, finished_at=at)
     else:
-        begun = {"begun_at": at, "finished_at": None, "deaths": deaths}
+        begun = {"begun_at": at, "finished_at": None, "deaths": deaths, "reached": reached}
         change(job, state=State.RUNNING, done=0, total=0, message="", error="", **begun)
     return job.state == State.RUNNING
 
 
+def _deaths(job: Job) -> tuple[int, int]:
+    """How many processes died since it last got further, and how far it was by then."""
+    if job.state != State.RUNNING:
+        return job.deaths, job.reached
+    return (job.deaths + 1, job.reached) if job.deaths and job.done <= job.reached else (1, job.done)
+
+
 def _carry_out(
-    job: Job, work: Work, steps: Progress, told: Callable[[Exception], str], clock: Callable[[], datetime]
+    job: Job, work: Work, steps: RowSteps, told: Callable[[Exception], str], clock: Callable[[], datetime]
 ) -> None:
     try:
-        work(steps)
+        persist(work, steps)
     except ClaimLost:
         raise
     except Interrupted as interruption:

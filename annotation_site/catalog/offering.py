@@ -17,7 +17,6 @@ from uuid import uuid4
 from django.core.files.base import File
 from django.db import transaction
 
-from annotation_site.catalog.claims import Kind, claimed
 from annotation_site.catalog.discarding import discard_shards
 from annotation_site.catalog.foreign_features import FeatureSource, GivenFeatures, computed_features
 from annotation_site.catalog.foreign_predictions import ForeignDetection, OtherPredictions, origin_of
@@ -27,9 +26,9 @@ from annotation_site.catalog.reporting import Reporter
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import (
     Stage,
-    StageBusy,
     State,
     check_not_open,
+    nobody_at,
     run_stage,
 )
 from annotation_site.catalog.storage import delete_artifacts, local_copy, round_folder, writing
@@ -91,7 +90,8 @@ def offer_predictions(
     """
     round_ = current_round(project)
     _check_files(offer)
-    _check_free(round_)
+    with _free(round_):
+        pass
     if not replace and _has_predictions(round_):
         raise OtherPredictions(
             f"Round {round_.number} of {project.slug} has predictions already: say that these replace them."
@@ -100,7 +100,7 @@ def offer_predictions(
     names = {what: _stored_name(what, file) for what, file in offer.files().items()}
     for what, file in offer.files().items():
         _keep(file, f"{folder}/{names[what]}")
-    with transaction.atomic():
+    with _free(round_), transaction.atomic():
         Round.objects.select_for_update(no_key=True).get(pk=round_.pk)
         _forget(round_)
         return OfferedPredictions.objects.create(
@@ -131,14 +131,14 @@ def withdraw_offer(round_: Round) -> None:
     StageBusy
         While a process is at it.
     """
-    Round.objects.select_for_update(no_key=True).get(pk=round_.pk)
-    if _forget(round_):
-        Round.objects.filter(pk=round_.pk).update(carry_on_to="")
+    with _free(round_), transaction.atomic():
+        Round.objects.select_for_update(no_key=True).get(pk=round_.pk)
+        if _forget(round_):
+            Round.objects.filter(pk=round_.pk).update(carry_on_to="")
 
 
 def _forget(round_: Round) -> bool:
-    """Forget an offer; whether there was one. The caller's transaction holds the round."""
-    _check_free(round_)
+    """Forget an offer that nobody is at; whether there was one. The caller's transaction holds the round."""
     offer = offered(round_)
     if offer is None:
         return False
@@ -204,12 +204,12 @@ def _has_predictions(round_: Round) -> bool:
     return StageRun.objects.filter(round=round_, stage=Stage.DETECT, state=State.DONE).exists()
 
 
-def _check_free(round_: Round) -> None:
+@contextmanager
+def _free(round_: Round) -> Iterator[None]:
+    """Keep everybody away from the predictions, which nobody is at and nobody was asked about."""
     check_not_open(round_)
-    later = [Stage.DETECT, Stage.CLUSTER, Stage.CALIBRATE]
-    runs = StageRun.objects.filter(round=round_, stage__in=later, state=State.RUNNING)
-    if claimed(Kind.STAGE, [run.pk for run in runs]):
-        raise StageBusy(f"A process is at the predictions of {round_.project.slug}: stop it or wait for it.")
+    with nobody_at(round_, Stage.DETECT, Stage.CLUSTER, Stage.CALIBRATE):
+        yield
 
 
 def _check_files(offer: Offer) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from struct import error as StructError
 
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage, storages
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from pipeline.pictures import DAMAGE
 
 MAX_PIXELS = 100_000_000
 """Default limit of an image's width x height."""
@@ -26,12 +26,6 @@ READERS = ("JPEG", "PNG", "WEBP", "TIFF")
 
 FILE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff"})
 """What image files in a folder end in; others are passed over."""
-
-DAMAGE = (
-    OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, AttributeError,
-    RuntimeError, MemoryError, StructError, zlib.error,
-)  # fmt: skip
-"""What Pillow's readers are known to raise for damaged files."""
 
 
 class UnusableImage(ValueError):

@@ -97,6 +97,11 @@ class Reporter:
         if self._stop.is_set():
             raise StopRequested("Stopped on request.")
 
+    @property
+    def reached(self) -> tuple[int, int]:
+        """What it was told last, done and total."""
+        return self._state[:2]
+
     def note(self, **detail: Any) -> None:
         """Leave JSON values for people to look at, such as losses; a name's later value replaces it."""
         json.dumps(detail, allow_nan=False)

@@ -19,7 +19,7 @@ from django.db.models import QuerySet, Sum
 
 from annotation_site.catalog.claims import Claims, Kind
 from annotation_site.catalog.models import DetectionShard, Image, Role, Round
-from annotation_site.catalog.storage import reading, round_folder, writing
+from annotation_site.catalog.storage import artifacts, reading, round_folder, writing
 from pipeline.predictions import Predictions
 from pipeline.shards import ShardReader, write_shard
 
@@ -117,6 +117,8 @@ def store_shard(
 ) -> bool:
     """Write a shard's file and finish its row; False when it was finished already, which changes nothing.
 
+    The file is this row's alone: one that was discarded meanwhile leaves nothing, and spoils no new one's.
+
     Parameters
     ----------
     predictions : by image id; those below the project's confidence are dropped
@@ -124,12 +126,14 @@ def store_shard(
     """
     least = shard.round.project.confidence
     confident = {image: found.take(found.class_scores >= least) for image, found in predictions.items()}
-    path = f"{round_folder(shard.round)}/shards/{shard.role}-{shard.index:05}.npz"
+    path = f"{round_folder(shard.round)}/shards/{shard.role}-{shard.index:05}-{shard.pk}.npz"
     with writing(path) as file:
         masks = write_shard(file, confident)
     changed = DetectionShard.objects.filter(pk=shard.pk, finished_at=None).update(
         path=path, masks=masks, failures=[asdict(failure) for failure in failures], finished_at=at
     )
+    if not changed and not DetectionShard.objects.filter(pk=shard.pk).exists():
+        artifacts().delete(path)
     return changed == 1
 
 

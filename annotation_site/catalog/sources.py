@@ -20,4 +20,4 @@ def image_source(image: Image) -> ImageSource:
             return Path(path).open("rb")
         return cast(BinaryIO, storages["images"].open(path, "rb"))
 
-    return ImageSource(image.name, opened)
+    return ImageSource(image.name, opened, size=(image.height, image.width))

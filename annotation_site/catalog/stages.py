@@ -9,8 +9,8 @@ repeating are the same thing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from annotation_site.catalog.discarding import DISCARD
 from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.reporting import ClaimLost, Reporter
 from annotation_site.catalog.reporting import StageError as StageError
+from annotation_site.catalog.troubles import persist
 from annotation_site.webhooks.models import Kind as Told
 from annotation_site.webhooks.noting import note
 from pipeline.progress import Progress, StopRequested, silent
@@ -80,7 +81,8 @@ def run_stage(
     ----------
     work : called with a Reporter; skips the pieces that an earlier run finished
     force : discard what this stage and the later ones left, and start afresh
-    needs_earlier : whether the stage before must be done; not for work that brings its input from elsewhere
+    needs_earlier : whether the stage before must be done; not for work that brings its input from elsewhere,
+        which nobody else can help with either
     also : is told how far it is as well, and may raise StopRequested too
 
     Raises
@@ -99,6 +101,8 @@ def run_stage(
             return run
         if needs_earlier:
             check_ready(round_, stage)
+        else:
+            _claim_from_helpers(claims, [run])
         if force:
             _discard(claims, round_, stage)
         if not _begin(run, at=clock()):
@@ -146,6 +150,22 @@ def mark_done(round_: Round, stage: StageRun.Stage, *, message: str, at: datetim
 def request_stop(round_: Round) -> int:
     """Ask the round's running stages to end after the piece they are at; how many were asked."""
     return StageRun.objects.filter(round=round_, state=State.RUNNING).update(stop_requested=True)
+
+
+@contextmanager
+def nobody_at(round_: Round, *stages: StageRun.Stage) -> Iterator[None]:
+    """Keep others from beginning stages and from helping with them.
+
+    Raises
+    ------
+    StageBusy
+        When somebody is at one.
+    """
+    runs = list(StageRun.objects.filter(round=round_, stage__in=stages))
+    with Claims() as claims:
+        _claim(claims, runs)
+        _claim_from_helpers(claims, runs)
+        yield
 
 
 def start_over(round_: Round, stage: StageRun.Stage) -> None:
@@ -202,14 +222,27 @@ def _claim(claims: Claims, runs: Iterable[StageRun]) -> None:
             )
 
 
+def _claim_from_helpers(claims: Claims, runs: Iterable[StageRun]) -> None:
+    """Also from those who help: they end between two pieces once the stage has ended."""
+    for run in runs:
+        if not claims.take(Kind.HELP, run.pk):
+            raise StageBusy(
+                f"Workers that helped with {run.stage} of {run.round.project.slug} are at their last piece: "
+                "try again in a moment."
+            )
+
+
 def _discard(claims: Claims, round_: Round, stage: StageRun.Stage) -> None:
     """Forget what `stage` and all later ones left; the later ones first."""
     check_not_open(round_)
     undone = ORDER[ORDER.index(stage) :]
     runs = list(StageRun.objects.filter(round=round_, stage__in=undone))
     _claim(claims, [run for run in runs if run.stage != stage])
+    _claim_from_helpers(claims, runs)
     for one in reversed(undone):
         DISCARD[one](round_)
+    for run in runs:
+        claims.give_back(Kind.HELP, run.pk)
     StageRun.objects.filter(pk__in=[run.pk for run in runs]).update(
         state=State.WAITING, done=0, total=0, message="", error="", detail={}, finished_at=None
     )
@@ -256,7 +289,7 @@ def _carry_out(
 ) -> StageRun:
     try:
         with Reporter(claims, run, also=also, clock=clock) as reporter:
-            work(reporter)
+            persist(work, reporter)
     except Interrupted as interruption:
         return _end(run, State.WAITING, message=str(interruption), at=clock())
     except (StopRequested, KeyboardInterrupt) as stop:

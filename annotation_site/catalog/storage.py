@@ -14,6 +14,7 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from annotation_site.catalog.models import Round
+from pipeline.progress import Progress
 
 
 def artifacts() -> Storage:
@@ -125,38 +126,68 @@ def local_copy(name: str) -> Iterator[Path]:
         yield copy
 
 
+class LocalFolder:
+    """A folder of artifacts as it lies at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def keep(self) -> None:
+        """Keep what there is by now, also if this process is killed; call it when no file is half written."""
+
+    def keeping(self, progress: Progress) -> Progress:
+        """A Progress for work that leaves only whole files between two calls: they are kept at once."""
+
+        def keep_and_tell(done: int, total: int, message: str = "") -> None:
+            self.keep()
+            progress(done, total, message)
+
+        return keep_and_tell
+
+
+class _Fetched(LocalFolder):
+    """One whose files are another storage's."""
+
+    def __init__(self, storage: Storage, folder: str, path: Path) -> None:
+        super().__init__(path)
+        self._storage, self._folder = storage, folder
+        for name in _listed(storage, folder)[1]:
+            with storage.open(f"{folder}/{name}", "rb") as stored, (path / name).open("wb") as file:
+                shutil.copyfileobj(stored, file)
+        self._kept = self._written()
+
+    def _written(self) -> dict[str, int]:
+        """When each file was written here, in nanoseconds."""
+        return {file.name: file.stat().st_mtime_ns for file in sorted(self.path.iterdir()) if file.is_file()}
+
+    def keep(self) -> None:
+        written = self._written()
+        for name, at in written.items():
+            if self._kept.get(name) != at:
+                with (self.path / name).open("rb") as file:
+                    _hand_over(file, self._storage, f"{self._folder}/{name}")
+                self._kept[name] = at
+        for name in self._kept.keys() - written.keys():
+            self._storage.delete(f"{self._folder}/{name}")
+            del self._kept[name]
+
+
 @contextmanager
-def local_folder(folder: str) -> Iterator[Path]:
+def local_folder(folder: str) -> Iterator[LocalFolder]:
     """A folder of artifacts on this machine's disk; what the block leaves in it is kept, however it ends.
 
     Where the storage is a disk that is the folder itself. Another storage's files are fetched before the
-    block and put back after it, those that changed.
+    block; those that changed are put back after it, and whenever `keep` is called.
     """
     storage = artifacts()
     if isinstance(storage, FileSystemStorage):
         path = Path(storage.path(folder))
         path.mkdir(parents=True, exist_ok=True)
-        yield path
+        yield LocalFolder(path)
         return
     with tempfile.TemporaryDirectory(prefix="maskgrove-") as scratch:
-        path = Path(scratch)
-        before = _fetch(storage, folder, path)
+        fetched = _Fetched(storage, folder, Path(scratch))
         try:
-            yield path
+            yield fetched
         finally:
-            _put_back(storage, folder, path, before)
-
-
-def _fetch(storage: Storage, folder: str, into: Path) -> dict[str, int]:
-    """Copy the files of a folder, and when each was written here, in nanoseconds."""
-    for name in _listed(storage, folder)[1]:
-        with storage.open(f"{folder}/{name}", "rb") as stored, (into / name).open("wb") as file:
-            shutil.copyfileobj(stored, file)
-    return {file.name: file.stat().st_mtime_ns for file in into.iterdir()}
-
-
-def _put_back(storage: Storage, folder: str, source: Path, before: dict[str, int]) -> None:
-    for path in sorted(source.iterdir()):
-        if path.is_file() and before.get(path.name) != path.stat().st_mtime_ns:
-            with path.open("rb") as file:
-                _hand_over(file, storage, f"{folder}/{path.name}")
+            fetched.keep()

@@ -44,16 +44,16 @@ def train(round_: Round, report: Reporter, *, detector: str | None = None, **ove
     )
     folder = model_folder(round_)
     report(0, options.iterations or 0, "Reading annotations")
-    with local_folder(folder) as path, kept_options(round_, StageRun.Stage.TRAIN, given):
+    with local_folder(folder) as local, kept_options(round_, StageRun.Stage.TRAIN, given):
         training = get_detector(name).fit(
             list(learned_images(round_)),
             category_ids=category_ids(project),
-            folder=path,
+            folder=local.path,
             options=options,
-            progress=report,
+            progress=local.keeping(report),
             watch=Curve(report),
         )
-        checkpoint = f"{folder}/{training.model.relative_to(path)}"
+        checkpoint = f"{folder}/{training.model.relative_to(local.path)}"
         Round.objects.filter(pk=round_.pk).update(detector=name, checkpoint=checkpoint)
         round_.refresh_from_db()
         _note(report, training)

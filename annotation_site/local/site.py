@@ -1,4 +1,4 @@
-"""The site on this machine: servers, migrations, static files, gunicorn and a Celery worker, kept running."""
+"""The site on this machine: servers, migrations, static files, gunicorn and Celery workers, kept running."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def has_database() -> bool:
 
 
 def logs() -> Path:
-    """Where the site and the worker write."""
+    """Where the site and the workers write."""
     directory: Path = settings.VAR / "log"
     return directory
 
@@ -152,10 +152,10 @@ GUNICORN = (
     "-m gunicorn annotation_site.wsgi --worker-class gthread --workers 2 --threads 8 --graceful-timeout 5"
     " --keep-alive 75 --no-control-socket"
 )
-CELERY = (
-    "-m celery --app workers worker --beat --loglevel INFO --concurrency 2 --queues cpu,gpu,io"
-    " --without-mingle --without-gossip"
-)
+CELERY = "-m celery --app workers worker --loglevel INFO --without-mingle --without-gossip"
+LONG_WORK = "--queues cpu,gpu --concurrency 2 --hostname work@%h"
+WHAT_IS_DUE = "--queues io --concurrency 3 --hostname io@%h --beat"
+"""A worker of its own: leases, payments and messages wait for no stage."""
 
 
 def programs(address: Address) -> list[Program]:
@@ -172,9 +172,16 @@ def programs(address: Address) -> list[Program]:
         ),
         Program(
             "The worker",
-            (sys.executable, *CELERY.split(), "--schedule", schedule),
+            (sys.executable, *CELERY.split(), *LONG_WORK.split()),
             log=logs() / "worker.log",
             grace=8,  # Stages end between two pieces; one that takes longer goes on from the piece before.
+            environment=shared,
+        ),
+        Program(
+            "The worker for what is due",
+            (sys.executable, *CELERY.split(), *WHAT_IS_DUE.split(), "--schedule", schedule),
+            log=logs() / "io.log",
+            grace=8,
             environment=shared,
         ),
     ]

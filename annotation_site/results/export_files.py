@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from annotation_site.catalog import jobs
+from annotation_site.catalog.claims import Claims, Kind
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.storage import artifacts, writing
 from annotation_site.results.exporting import INCLUDE
@@ -22,6 +23,9 @@ from annotation_site.results.models import ExportFile
 from pipeline.progress import Progress, silent
 
 READ_AT_ONCE = 1 << 20  # bytes
+
+MOST_AT_ONCE = 2
+"""Exports that are written at the same time; others of their queue's workers stay free for what is due."""
 
 
 class UnknownFormat(ValueError):
@@ -53,8 +57,13 @@ def ask_for_export(
 def write_export(
     export: ExportFile, *, also: Progress = silent, clock: Callable[[], datetime] = timezone.now
 ) -> ExportFile:
-    """Write an export that waits, or whose process died; one that somebody is at is left alone."""
-    jobs.carry_out(export, partial(_write, export), also=also, told=_told, clock=clock)
+    """Write an export that waits, or whose process died; one that somebody is at is left alone.
+
+    So is one whose turn has not come, while as many as may be are being written.
+    """
+    with Claims() as turns:
+        if any(turns.take(Kind.EXPORT_TURN, turn) for turn in range(MOST_AT_ONCE)):
+            jobs.carry_out(export, partial(_write, export), also=also, told=_told, clock=clock)
     return export
 
 

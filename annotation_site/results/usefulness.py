@@ -199,12 +199,16 @@ class _Trainer:
             {**project.detector_options, "min_confidence": LEAST_CONFIDENCE},
             device=self.device,
         )
-        with local_folder(folder) as path:
-            if same and not any(path.iterdir()):
+        with local_folder(folder) as local:
+            if same and not any(local.path.iterdir()):
                 with local_folder(model_folder(same)) as learnt:
-                    shutil.copytree(learnt, path, dirs_exist_ok=True)
+                    shutil.copytree(learnt.path, local.path, dirs_exist_ok=True)
             training = get_detector(project.detector).fit(
-                images, category_ids=category_ids(project), folder=path, options=fit, progress=self.progress
+                images,
+                category_ids=category_ids(project),
+                folder=local.path,
+                options=fit,
+                progress=local.keeping(self.progress),
             )
             predictor = get_detector(project.detector).load(training.model, options=predict)
             return validate(predictor, heldout, k_iou=project.k_iou, progress=self.progress)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pipeline.predictions import FEATURE_KINDS
+
 Options = TypeVar("Options", "FitOptions", "PredictOptions")
 
 
@@ -101,20 +103,22 @@ class PredictOptions:
     min_confidence : predictions with a lower class score are dropped (the paper's 0.2)
     max_masks : the most predictions of an image, best class scores first
     batch_size : images that pass the network together; None: 8 on a GPU, 4 on a CPU
-    features : the kinds of feature vectors to keep; more kinds, more disk
+    features : the kinds of feature vectors to keep, of `FEATURE_KINDS`; more kinds, more disk
     hardware : see `Hardware`
     """
 
     min_confidence: float = 0.2
     max_masks: int = 100
     batch_size: int | None = None
-    features: tuple[str, ...] = ("mask", "backbone", "mask_iou", "attention")
+    features: tuple[str, ...] = FEATURE_KINDS
     hardware: Hardware = field(default_factory=Hardware)
 
     def __post_init__(self) -> None:
         _at_least(1, max_masks=self.max_masks, batch_size=self.batch_size)
         if not 0 <= self.min_confidence <= 1:
             raise InvalidOption(f"min_confidence is {self.min_confidence}, not between 0 and 1.")
+        if not isinstance(self.features, tuple) or any(kind not in FEATURE_KINDS for kind in self.features):
+            raise InvalidOption(f"features is {self.features!r}, not a list of {', '.join(FEATURE_KINDS)}.")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> PredictOptions:
@@ -146,7 +150,7 @@ def _plain(name: str, value: Any) -> Any:
     """A JSON value as the type of the option it is for."""
     if name == "start_from" and value is not None:
         return Path(value)
-    return tuple(value) if name == "features" else value
+    return tuple(value) if name == "features" and isinstance(value, list) else value
 
 
 def available_cpus() -> int:

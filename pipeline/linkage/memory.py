@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import gettempdir
 
 _SHARE = 0.6
 """Of the memory that is there, so much may be taken: others need some, and estimates err."""
@@ -51,11 +50,17 @@ def turn(n: int, waiting: Callable[[], None]) -> Iterator[None]:
     if n <= _SMALL:
         yield
         return
-    with (Path(gettempdir()) / f"maskgrove-tree-{os.getuid()}.lock").open("w") as file:
+    with (_place() / f"maskgrove-tree-{os.getuid()}.lock").open("w") as file:
         while not _locked(file.fileno()):
             waiting()
             time.sleep(_LOOK_AGAIN)
         yield
+
+
+def _place() -> Path:
+    """The machine's directory for temporary files, whichever folder of it a process keeps its own in."""
+    named = Path(os.environ.get("TMPDIR") or "/tmp")
+    return named if named.is_dir() else Path("/tmp")
 
 
 def _locked(descriptor: int) -> bool:

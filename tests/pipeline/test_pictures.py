@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.pictures import ImageSource, UnreadableImage, pixels, read_upright
+from pipeline.pictures import DAMAGE, ImageSource, UnreadableImage, pixels, read_upright
 
 
 def source(data: bytes, name: str = "photo.jpg") -> ImageSource:
@@ -83,3 +84,30 @@ def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_file_is_called_by_its_name_unless_told_otherwise(tmp_path: Path) -> None:
     assert ImageSource.from_path(tmp_path / "a.png").name == "a.png"
     assert ImageSource.from_path(tmp_path / "a.png", name="street/a.png").name == "street/a.png"
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_whatever_a_reader_raises_for_a_damaged_file_is_that_files(damage: type[Exception]) -> None:
+    def broken() -> BinaryIO:
+        raise damage
+
+    with pytest.raises(UnreadableImage, match=r"^torn\.jpg: cannot be decoded"):
+        read_upright(ImageSource("torn.jpg", broken))
+
+
+@pytest.mark.parametrize("trouble", [ConnectionResetError, TimeoutError])
+def test_a_place_that_is_away_says_nothing_of_the_file(trouble: type[Exception]) -> None:
+    def away() -> BinaryIO:
+        raise trouble
+
+    with pytest.raises(trouble):
+        read_upright(ImageSource("photo.jpg", away))
+
+
+def test_a_file_of_another_size_is_another_file() -> None:
+    file = encoded(gradient(8, 4), "PNG")
+    assert read_upright(ImageSource("a.png", lambda: io.BytesIO(file), size=(4, 8))).size == (8, 4)
+    with pytest.raises(
+        UnreadableImage, match="another file than was imported, 8 x 4 pixels instead of 16 x 8"
+    ):
+        read_upright(ImageSource("a.png", lambda: io.BytesIO(file), size=(8, 16)))

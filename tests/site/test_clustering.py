@@ -15,10 +15,10 @@ from annotation_site.catalog.clustering import cluster, tree_seed
 from annotation_site.catalog.detecting import detect
 from annotation_site.catalog.discarding import discard_trees
 from annotation_site.catalog.gathering import FeaturesMissing, ShardIndex, gathered
-from annotation_site.catalog.models import Annotation, Mask, Project, Role, Round, Tree
+from annotation_site.catalog.models import Annotation, Mask, Project, Role, Round, StageRun, Tree
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.shards import images_of, plan_shards, store_shard, unfinished_shards
-from annotation_site.catalog.stages import Stage, mark_done, run_stage
+from annotation_site.catalog.stages import Stage, State, mark_done, run_stage
 from annotation_site.catalog.training import train
 from pipeline import masks
 from pipeline.dendrogram import Dendrogram
@@ -237,12 +237,13 @@ def in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("in_pieces")
 def test_other_workers_may_do_the_pieces_of_a_large_tree(tmp_path: Path) -> None:
     round_ = imported(painted_project(tmp_path, images={Role.POOL: 5}))
+    run = StageRun.objects.create(round=round_, stage=Stage.CLUSTER, state=State.RUNNING)
     done: list[bool] = []
 
     def others(folder: Path, buckets: Sequence[int]) -> None:
         assert folder.is_relative_to(tmp_path / "artifacts")
         for bucket in buckets:
-            cluster_bucket(str(folder), bucket)
+            cluster_bucket(round_.pk, str(folder), bucket)
             done.append(not cluster_if_pending(folder, bucket))
 
     cluster(round_, silent, share=others)
@@ -251,8 +252,21 @@ def test_other_workers_may_do_the_pieces_of_a_large_tree(tmp_path: Path) -> None
     assert all(done)
     assert not list((tmp_path / "artifacts").rglob("partition.npz"))
     discard_trees(round_)
+    run.delete()
     cluster(round_, silent)
     assert everything(round_) == shared
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_a_call_for_pieces_of_a_tree_that_is_not_wanted_any_more_is_passed_over(tmp_path: Path) -> None:
+    round_ = imported(painted_project(tmp_path, images={Role.POOL: 5}))
+    StageRun.objects.create(round=round_, stage=Stage.CLUSTER, state=State.STOPPED)
+
+    def others(folder: Path, buckets: Sequence[int]) -> None:
+        cluster_bucket(round_.pk, str(folder), buckets[0])
+        assert cluster_if_pending(folder, buckets[0])
+
+    cluster(round_, silent, share=others)
 
 
 @pytest.mark.usefixtures("in_pieces")
@@ -309,10 +323,10 @@ def test_pieces_are_offered_by_a_message_each_to_the_queue_of_clustering(
     monkeypatch.setattr(
         enqueue, "_send", lambda task, arguments, **options: sent.append((task, arguments, options["queue"]))
     )
-    enqueue.share_buckets(Path("/somewhere"), [3, 1])
+    enqueue.share_buckets(Round(pk=7), Path("/somewhere"), [3, 1])
     assert sent == [
-        ("maskgrove.cluster_bucket", ("/somewhere", 3), "cpu"),
-        ("maskgrove.cluster_bucket", ("/somewhere", 1), "cpu"),
+        ("maskgrove.cluster_bucket", (7, "/somewhere", 3), "cpu"),
+        ("maskgrove.cluster_bucket", (7, "/somewhere", 1), "cpu"),
     ]
 
 

@@ -17,7 +17,12 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, Any] = COMPOSE["services"]
-OURS = ("web", "worker", "beat", "gpu", "migrate")
+OURS = ("web", "worker", "io", "beat", "gpu", "migrate")
+
+
+def workers() -> list[str]:
+    """The services that carry out tasks."""
+    return [name for name, service in SERVICES.items() if "--queues" in service.get("command", "")]
 
 
 def test_it_follows_the_compose_specification() -> None:
@@ -66,9 +71,21 @@ def test_settings_and_files_that_it_names_exist() -> None:
     assert needed <= named
 
 
-def test_each_queue_is_served() -> None:
-    served = " ".join(" ".join(SERVICES[name]["command"]) for name in ("worker", "gpu"))
-    assert {"gpu", "cpu", "io"} <= set(re.split(r"[ ,]", served))
+def test_each_queue_is_served_and_what_is_due_waits_for_no_long_work() -> None:
+    commands = [SERVICES[name]["command"] for name in workers()]
+    served = [command[command.index("--queues") + 1] for command in commands]
+    assert sorted(served) == ["cpu", "gpu", "io"]
+    for page in ("deploy", "scale-out", "run-the-pipeline"):
+        told = (ROOT / "docs" / "how-to" / f"{page}.md").read_text()
+        assert {"io"} == {queues for queues in re.findall(r"--queues (\S+)", told) if "io" in queues}
+
+
+def test_workers_are_told_to_end_between_two_pieces_and_given_the_time() -> None:
+    """SIGTERM, Docker's own signal; at SIGQUIT Celery kills its children, at once."""
+    for name in workers():
+        assert "stop_signal" not in SERVICES[name], name
+        assert SERVICES[name]["stop_grace_period"] == "10m", name
+    assert "SIGQUIT" not in (ROOT / "docs" / "how-to" / "deploy.md").read_text()
 
 
 def test_every_volume_and_secret_is_declared() -> None:

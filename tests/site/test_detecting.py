@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.core.files.storage import storages
+from PIL import Image as Picture
 
 from annotation_site.catalog import detecting, shards
 from annotation_site.catalog.claims import Claims
@@ -29,7 +30,7 @@ from pipeline.predictions import Predictions
 from pipeline.progress import StopRequested, silent
 from tests import factories
 from tests.factories import NOON
-from tests.site.painted_projects import painted_project
+from tests.site.painted_projects import SIDE, painted_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,9 +64,10 @@ def one_prediction(*, class_score: float = 0.9) -> Predictions:
     )  # fmt: skip
 
 
-def bytes_of(round_: Round) -> dict[str, bytes]:
+def bytes_of(round_: Round) -> dict[tuple[str, int], bytes]:
     stored = storages["artifacts"]
-    return {s.path: stored.open(s.path).read() for s in DetectionShard.objects.filter(round=round_)}
+    kept = DetectionShard.objects.filter(round=round_)
+    return {(s.role, s.index): stored.open(s.path).read() for s in kept}
 
 
 def test_shards_cover_every_image_of_their_role_once(project: Project) -> None:
@@ -175,6 +177,17 @@ def test_a_broken_image_costs_itself_only(trained: Round) -> None:
     assert [failure["image"] for failure in failures] == [victim.name]
     assert "cannot be decoded" in failures[0]["reason"]
     assert "1 images could not be read" in run.message
+
+
+def test_an_image_that_has_another_size_by_now_costs_itself_only(trained: Round) -> None:
+    """Its masks would lie elsewhere in the image that people are shown."""
+    resized = Image.objects.filter(role=Role.POOL).order_by("id")[1]
+    with Picture.open(resized.path) as picture:
+        picture.resize((SIDE // 2, SIDE // 2)).save(resized.path)
+    detect(trained, silent, shard_images=4)
+    failures = [failure for shard in trained.shards.all() for failure in shard.failures]
+    assert [failure["image"] for failure in failures] == [resized.name]
+    assert "another file than was imported, 32 x 32 pixels instead of 64 x 64" in failures[0]["reason"]
 
 
 def test_stopping_keeps_the_finished_shards(trained: Round) -> None:

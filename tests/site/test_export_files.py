@@ -110,6 +110,16 @@ def test_a_worker_that_is_told_to_end_leaves_it_to_the_next(monkeypatch):
     assert ExportFile.objects.get().state == "done"
 
 
+def test_more_than_may_be_written_at_once_wait_for_their_turn():
+    export = asked()
+    with Claims() as others:
+        for turn in range(export_files.MOST_AT_ONCE):
+            assert others.take(Kind.EXPORT_TURN, turn)
+        assert write_export(export).state == "waiting"
+        assert jobs.unattended(ExportFile).get() == export
+    assert write_export(export).state == "done"
+
+
 def test_a_failure_is_told(monkeypatch):
     monkeypatch.setattr(
         export_files, "writing", lambda _name: (_ for _ in ()).throw(OSError("No room left."))

@@ -64,7 +64,8 @@ def nothing(_: Progress) -> None:
     """Work that is done at once."""
 
 
-def killed(_: Progress) -> None:
+def killed(progress: Progress, *, done: int = 0) -> None:
+    progress(done, 9)
     raise Killed
 
 
@@ -72,10 +73,10 @@ def interrupted(_: Progress) -> None:
     raise Interrupted("The worker was shut down.")
 
 
-def die_at(job: Job) -> None:
-    """Leave a job as a process does that is killed."""
+def die_at(job: Job, *, done: int = 0) -> None:
+    """Leave a job as a process does that is killed when it got so far."""
     with pytest.raises(Killed):
-        jobs.carry_out(job, killed)
+        jobs.carry_out(job, partial(killed, done=done))
 
 
 def test_it_says_how_far_it_is_and_when_it_began_and_ended(job: Job) -> None:
@@ -170,13 +171,23 @@ class TestDying:
             assert jobs.unattended(type(job)).get() == job
             die_at(job)
         assert carried_out(job, never) == "failed"
-        assert job.error.startswith(f"Its process died {MOST_DEATHS} times. Most often the machine has too")
+        assert job.error.startswith(f"Its process died {MOST_DEATHS} times in a row without getting further.")
         assert not jobs.unattended(type(job)).exists()
 
     def test_fewer_deaths_do_it_no_harm(self, job: Job) -> None:
         for _ in range(MOST_DEATHS - 1):
             die_at(job)
         assert carried_out(job, nothing) == "done"
+
+    def test_one_that_gets_further_each_time_is_not_given_up(self, job: Job) -> None:
+        for done in range(1, 3 * MOST_DEATHS):
+            die_at(job, done=done)
+        assert carried_out(job, nothing) == "done"
+
+    def test_one_that_dies_where_it_died_is_given_up_however_far_that_is(self, job: Job) -> None:
+        for done in (5, 7, 6, 7):
+            die_at(job, done=done)
+        assert carried_out(job, never) == "failed"
 
     def test_one_that_was_given_up_may_die_as_often_again(self, job: Job) -> None:
         for _ in range(MOST_DEATHS):

@@ -31,11 +31,21 @@ def test_where_urls_are_set_there_is_no_server_to_look_after(settings) -> None:
 
 def test_site_and_worker_get_the_same_servers_and_files(settings, tmp_path: Path) -> None:
     settings.VAR, settings.DATABASE_URL = tmp_path, ""
-    web, worker = site.programs(site.Address("127.0.0.1", 8123))
+    web, *workers = site.programs(site.Address("127.0.0.1", 8123))
     assert "127.0.0.1:8123" in web.command
     assert web.environment["DATABASE_URL"] == embedded.postgres(tmp_path).url
     shared = ("DATABASE_URL", "REDIS_URL", "MASKGROVE_VAR")
-    assert [web.environment[name] for name in shared] == [worker.environment[name] for name in shared]
+    for worker in workers:
+        assert [web.environment[name] for name in shared] == [worker.environment[name] for name in shared]
+
+
+def test_what_is_due_has_a_worker_of_its_own() -> None:
+    _, *workers = site.programs(site.Address("127.0.0.1", 8123))
+    served = [program.command[program.command.index("--queues") + 1] for program in workers]
+    assert sorted(served) == ["cpu,gpu", "io"]
+    assert [program.name for program in workers if "--beat" in program.command] == [
+        "The worker for what is due"
+    ]
 
 
 def test_static_files_are_collected_once_and_again_when_one_changed(settings, tmp_path: Path) -> None:

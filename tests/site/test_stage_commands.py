@@ -15,7 +15,7 @@ from annotation_site.catalog.claims import Claims, Kind
 from annotation_site.catalog.management.commands import detect as detect_command
 from annotation_site.catalog.models import Project, Role, StageRun, Tree
 from annotation_site.catalog.rounds import current_round
-from annotation_site.catalog.shards import read_shard
+from annotation_site.catalog.shards import PREDICTED_ROLES, plan_shards, read_shard
 from annotation_site.catalog.stages import Stage, State
 from pipeline.progress import StopRequested
 from tests import factories
@@ -220,6 +220,7 @@ def test_all_who_detect_do_so_by_the_same_options(project: Project, monkeypatch)
             said("detect", slug, "--features", "mask", "--shard-images", "4")
     with pytest.raises(CommandError, match="was begun with the options"):
         said("detect", slug, "--features", "backbone")
+    StageRun.objects.filter(stage=Stage.DETECT).update(state=State.RUNNING)
     with pytest.raises(CommandError, match="was begun with the options"):
         said("detect", slug, "--join", "--features", "backbone")
     said("detect", slug, "--batch-size", "3")
@@ -232,8 +233,13 @@ def test_a_second_process_may_join_in(project: Project) -> None:
     said("train", project.slug)
     with pytest.raises(CommandError, match="nothing to help with"):
         said("detect", project.slug, "--join")
-    said("detect", project.slug, "--shard-images", "4")
-    assert "Finished 0 shards" in said("detect", project.slug, "--join")
+    for role in PREDICTED_ROLES:
+        plan_shards(current_round(project), role, size=4)
+    StageRun.objects.create(round=current_round(project), stage=Stage.DETECT, state=State.RUNNING)
+    assert "Finished 3 shards" in said("detect", project.slug, "--join")
+    said("detect", project.slug)
+    with pytest.raises(CommandError, match="nothing to help with"):
+        said("detect", project.slug, "--join")
 
 
 def test_status_for_people(project: Project) -> None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from annotation_site.catalog import stages
+from annotation_site.catalog import stages, troubles
 from annotation_site.catalog.claims import Claims, Kind, claimed
 from annotation_site.catalog.models import Round, StageRun
 from annotation_site.catalog.reporting import ClaimLost, Reporter
@@ -230,7 +230,11 @@ def test_an_interrupted_stage_stays_due(round_: Round) -> None:
         (ZeroDivisionError("division by zero"), "ZeroDivisionError: division by zero. The log"),
     ],
 )
-def test_a_failure_says_what_a_person_can_do(round_: Round, error: Exception, told: str, caplog) -> None:
+def test_a_failure_says_what_a_person_can_do(
+    round_: Round, error: Exception, told: str, caplog, monkeypatch
+) -> None:
+    monkeypatch.setattr(troubles, "PAUSES", ())
+
     def work(report: Reporter) -> None:
         raise error
 

@@ -82,13 +82,24 @@ def test_a_local_copy_is_a_file(storage) -> None:
 
 
 def test_a_local_folder_keeps_what_is_left_in_it_even_when_it_fails(storage) -> None:
-    with pytest.raises(ZeroDivisionError), local_folder("model") as folder:
-        _ = (folder / "checkpoint").write_bytes(b"10") / 0
-    with local_folder("model") as folder:
-        assert (folder / "checkpoint").read_bytes() == b"10"
-        (folder / "model").write_bytes(b"done")
+    with pytest.raises(ZeroDivisionError), local_folder("model") as local:
+        _ = (local.path / "checkpoint").write_bytes(b"10") / 0
+    with local_folder("model") as local:
+        assert (local.path / "checkpoint").read_bytes() == b"10"
+        (local.path / "model").write_bytes(b"done")
     with reading("model/model") as file:
         assert file.read() == b"done"
+
+
+def test_a_local_folder_is_kept_on_the_way_and_forgets_what_is_removed(storage) -> None:
+    with local_folder("model") as local:
+        for content in (b"first", b"second"):
+            (local.path / "checkpoint").write_bytes(content)
+            local.keep()
+            with reading("model/checkpoint") as file:
+                assert file.read() == content
+        (local.path / "checkpoint").unlink()
+    assert not storage.exists("model/checkpoint")
 
 
 def test_files_of_another_storage_that_did_not_change_are_not_sent_again(settings, monkeypatch) -> None:
@@ -99,8 +110,9 @@ def test_files_of_another_storage_that_did_not_change_are_not_sent_again(setting
     stored("model/checkpoint", b"10")
     sent = []
     monkeypatch.setattr(InMemoryStorage, "save", lambda self, name, content: sent.append(name))
-    with local_folder("model") as folder:
-        (folder / "new").write_bytes(b"1")
+    with local_folder("model") as local:
+        (local.path / "new").write_bytes(b"1")
+        local.keep()
     assert sent == ["model/new"]
 
 

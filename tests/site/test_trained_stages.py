@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,11 @@ from django.core.management import call_command
 from annotation_site.catalog.models import Mask, Project, Role, StageRun, Tree
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import Stage
+from annotation_site.file_storage import storages_at
 from pipeline.dendrogram import Dendrogram
 from pipeline.scenes import SceneOptions, write_scenes
+from tests.site.buckets import KEYS
+from tests.site.own_processes import running
 
 pytest.importorskip("torch")
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -94,6 +98,57 @@ def test_training_goes_on_from_its_checkpoint_with_the_same_options(tmp_path: Pa
     run.refresh_from_db()
     assert run.detail["resumed_from"] == 5
     assert run.detail["losses"][-1]["iteration"] == 8
+
+
+def test_training_killed_with_its_files_in_a_bucket_goes_on_from_its_last_checkpoint(
+    tmp_path: Path, settings, bucket: str
+) -> None:
+    """Nothing of a killed process stays but what it had handed over."""
+    settings.STORAGES = {**settings.STORAGES, **storages_at(bucket, **KEYS)}
+    sets = write_scenes(
+        tmp_path / "scenes", seed=1, counts={"initial": 4}, options=SceneOptions(height=96, width=96)
+    )
+    call_command(
+        "create_project", "Scenes", categories=",".join(SceneOptions().categories), detector="maskrcnn-small"
+    )
+    call_command(
+        "import_images", "scenes", sets["initial"].images, annotations=sets["initial"].annotations,
+        role="initial",
+    )  # fmt: skip
+    settings.VAR = tmp_path
+    told = {"iterations": 8, "short_side": 96, "batch_size": 2, "checkpoint_every": 2}
+    words = [word for name, value in told.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    storage = {
+        "STORAGE_URL": bucket,
+        "S3_ACCESS_KEY": KEYS["access_key"],
+        "S3_SECRET_KEY": KEYS["secret_key"],
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in storage.items():
+            patch.setenv(name, value)
+        with running("-c", KILLED_AFTER_FIVE, "scenes", *words, log=tmp_path / "log") as process:
+            assert process.wait(timeout=240) == -signal.SIGKILL, (tmp_path / "log").read_text()
+    call_command("train", "scenes", **told)
+    assert StageRun.objects.get().detail["resumed_from"] == 4
+
+
+KILLED_AFTER_FIVE = """
+import os, signal, sys
+import django
+django.setup()
+from django.core.management import call_command
+from annotation_site.catalog.reporting import Reporter
+
+said = Reporter.__call__
+
+def report(self, done, total, message=""):
+    if done == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    said(self, done, total, message)
+
+Reporter.__call__ = report
+call_command("train", *sys.argv[1:])
+"""
 
 
 def stopping_after(iterations: int):

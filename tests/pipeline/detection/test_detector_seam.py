@@ -68,6 +68,12 @@ def test_options_that_make_no_sense_are_refused_by_name(values: dict[str, object
         FitOptions.from_mapping(values)
 
 
+@pytest.mark.parametrize("features", ["attention", ["attention", "colour"], 3, None])
+def test_kinds_of_features_are_a_list_of_those_that_there_are(features: object) -> None:
+    with pytest.raises(InvalidOption, match="not a list of mask, backbone, mask_iou, attention"):
+        PredictOptions.from_mapping({"features": features})
+
+
 def test_a_confidence_is_a_share() -> None:
     with pytest.raises(InvalidOption, match="min_confidence"):
         PredictOptions(min_confidence=20)

@@ -8,6 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from annotation_site.catalog.clustering import cluster, work_through_trees
 from annotation_site.catalog.gathering import FeaturesMissing
+from annotation_site.catalog.helping import NothingToHelp, taking_part
 from annotation_site.catalog.management.changing import project_to_change
 from annotation_site.catalog.management.stage_command import StageCommand
 from annotation_site.catalog.models import Round
@@ -41,9 +42,12 @@ class Command(StageCommand):
             return super().handle(**options)
         try:
             round_ = current_round(project_to_change(options["project"]))
-            with terminal_progress(f"cluster {round_.project.slug}") as progress:
-                finished = work_through_trees(round_, progress)
-        except (UnknownProject, FeaturesMissing) as refusal:
+            with (
+                terminal_progress(f"cluster {round_.project.slug}") as progress,
+                taking_part(round_, self.stage, also=progress) as report,
+            ):
+                finished = work_through_trees(round_, report)
+        except (UnknownProject, FeaturesMissing, NothingToHelp) as refusal:
             raise CommandError(str(refusal)) from refusal
         except StopRequested as stop:
             raise CommandError(f"{stop} The others go on.", returncode=130) from stop

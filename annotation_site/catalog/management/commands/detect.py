@@ -6,8 +6,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from annotation_site.catalog.detecting import NoModel, NothingToDetect, detect, work_through_shards
+from annotation_site.catalog.detecting import NoModel, detect, work_through_shards
 from annotation_site.catalog.detector_options import OptionsDiffer
+from annotation_site.catalog.helping import NothingToHelp, taking_part
 from annotation_site.catalog.management.changing import project_to_change
 from annotation_site.catalog.management.stage_command import HARDWARE, StageCommand, add_hardware, chosen
 from annotation_site.catalog.models import Round
@@ -51,14 +52,15 @@ class Command(StageCommand):
         given = chosen(options, "max_masks", "features", *HARDWARE)
         try:
             round_ = current_round(project_to_change(options["project"]))
-            if not round_.shards.exists():
-                raise NothingToDetect("There is nothing to help with: nobody began to detect yet.")
-            with terminal_progress(f"detect {round_.project.slug}") as progress:
-                finished = work_through_shards(round_, progress, **given)
+            with (
+                terminal_progress(f"detect {round_.project.slug}") as progress,
+                taking_part(round_, self.stage, also=progress) as report,
+            ):
+                finished = work_through_shards(round_, report, **given)
         except (
             UnknownProject,
             NoModel,
-            NothingToDetect,
+            NothingToHelp,
             DetectionError,
             InvalidOption,
             OptionsDiffer,

@@ -1,4 +1,4 @@
-"""`manage.py serve`: the site and a worker, on whatever projects there are."""
+"""`manage.py serve`: the site and its workers, on whatever projects there are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
     """Serve until Ctrl-C."""
 
     help = (
-        "Start Postgres and Redis (unless DATABASE_URL and REDIS_URL name others), the site and a worker,"
+        "Start Postgres and Redis (unless DATABASE_URL and REDIS_URL name others), the site and its workers,"
         " and keep them running until Ctrl-C."
     )
     requires_system_checks = ()
