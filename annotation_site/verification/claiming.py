@@ -132,22 +132,14 @@ def _open_hit(membership: Membership, project: Project, at: datetime, rng: np.ra
     real = _claim(project, membership.worker_id, limit=max(1, size - round(size * share)))
     if not real:
         raise NothingToAsk(project, later=_anything_open(project))
-    room = min(size - len(real), _rounded_at_random(len(real) * share / (1 - share), rng))
-    categories = {category for _, category in real}
-    asked = [question for question, _ in real]
-    gold = gold_for(membership, count=room, categories=categories, beside=asked, rng=rng)
-    return _write(membership, project, budget, asked + gold, at, rng)
+    gold = gold_for(membership, beside=dict(real), share=share, room=size - len(real), rng=rng)
+    return _write(membership, project, budget, [question for question, _ in real] + gold, at, rng)
 
 
 def _gold_share(membership: Membership, project: Project) -> float:
     """Twice the usual share for those on probation; never all of a HIT."""
     watched = membership.standing == Standing.PROBATION
     return min(project.gold_share * (2 if watched else 1), 0.9)
-
-
-def _rounded_at_random(number: float, rng: np.random.Generator) -> int:
-    """A whole number whose mean is `number`: the size of a short HIT does not tell its gold."""
-    return int(number + rng.random())
 
 
 def _claim(project: Project, worker_id: int, *, limit: int) -> list[tuple[int, int]]:

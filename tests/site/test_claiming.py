@@ -15,6 +15,7 @@ from annotation_site.people.models import GoldItem, Standing
 from annotation_site.people.standing import WorkerStopped, change_standing
 from annotation_site.verification.claiming import NothingToAsk
 from annotation_site.verification.hits import shown
+from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Assignment, Cluster, Item, Question
 from tests.factories import NOON
 from tests.site.campaigns import (
@@ -131,6 +132,20 @@ def test_a_worker_sees_all_right_and_all_wrong_gold_once_before_any_comes_again(
             ada.answer(item)
     assert len(seen) == 10
     assert len(set(seen[:8])) == 8
+
+
+def test_gold_that_was_left_comes_again_with_the_masks_that_were_and_not_before_new_gold() -> None:
+    project = opened(project_with_clusters([0.9] * 40, gold=12, hit_size=20, gold_share=0.2))
+    ada, ben = Person.of(project, "Ada"), Person.of(project, "Ben")
+    left = ada.open()
+    sweep(at=ada.clock() + timedelta(hours=1))
+    again = ada.open(seed=1)
+    assert {item.question_id for item in items(again)} == {item.question_id for item in items(left)}
+    sweep(at=ada.clock() + timedelta(hours=1))
+    assert {i.question_id for i in masks_only(ben.open())} == {i.question_id for i in masks_only(left)}
+    new = ada.open(seed=2)
+    assert not {item.question_id for item in items(new)} & {item.question_id for item in items(left)}
+    assert len(gold_of(new)) == len(gold_of(left)) == 4
 
 
 def test_gold_of_the_hits_categories_goes_first_and_retired_gold_never() -> None:
