@@ -128,11 +128,16 @@ function send(item, says, elapsed) {
 }
 
 async function handIn() {
-  clearTimeout(last?.timer);
-  last = null;
-  byId("regret").hidden = true;
   await outbox.release();
   saved();
+}
+
+// Whoever let the held answer go, this page or another one: it cannot be undone any more.
+function noteRelease() {
+  if (last === null || outbox.entries.some((entry) => entry.id === last.id && entry.isHeld)) return;
+  clearTimeout(last.timer);
+  last = null;
+  byId("regret").hidden = true;
 }
 
 function note(at, says) {
@@ -154,17 +159,10 @@ function undo() {
   const place = answered.at(-1);
   const { key } = items[place];
   note(place, null);
-  if (!takenBack()) outbox.add({ api: hit.api, key, verb: "undo", token: hit.token, body: {} });
+  if (last === null || !outbox.takeBack(last.id)) outbox.add({ api: hit.api, key, verb: "undo", token: hit.token, body: {} });
   tabs?.postMessage({ key, says: null });
   flash("undo");
   show(place);
-}
-
-function takenBack() {
-  clearTimeout(last?.timer);
-  const isBack = last !== null && outbox.takeBack(last.id);
-  last = null;
-  return isBack;
 }
 
 function flash(said) {
@@ -242,11 +240,14 @@ function refused({ token, status, type }) {
   } else toast(texts.refused, "reject");
 }
 
-function taken({ token, late }) {
-  if (late && token === hit.token) notice("lease-expired");
+function taken({ token, late, remaining }) {
+  if (late && remaining > 0 && token === hit.token) notice("lease-expired");
 }
 
-outbox.addEventListener("change", () => saved());
+outbox.addEventListener("change", () => {
+  noteRelease();
+  saved();
+});
 outbox.addEventListener("waiting", () => saved(true));
 outbox.addEventListener("taken", (event) => taken(event.detail));
 outbox.addEventListener("refused", (event) => refused(event.detail));
