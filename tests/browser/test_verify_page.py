@@ -137,6 +137,16 @@ def test_the_whole_photo_is_shown_while_a_key_is_held(contexts, campaign):
     assert page.locator(".is-current svg").get_attribute("viewBox") == " ".join(map(str, item["box"]))
 
 
+def test_the_space_bar_answers_after_a_click_on_a_view(contexts, campaign):
+    page = contexts.open()
+    keys = begin(page, campaign.member)
+    for name in ("Hide", "Fill", "Whole photo"):
+        page.get_by_role("button", name=name).click()
+        press(page, " ")
+    saved(page)
+    assert answers(keys)[:3] == ["unsure"] * 3
+
+
 def test_a_view_that_is_switched_on_stays_for_the_next_mask(contexts, campaign):
     page = contexts.open()
     begin(page, campaign.member)
@@ -184,6 +194,23 @@ def test_a_photo_that_does_not_load_can_be_passed_over(contexts, campaign):
     then(page, lambda: page.keyboard.press(" "))
     saved(page)
     assert answers(keys)[0] == "unsure"
+
+
+def test_a_photo_that_fails_is_told_its_own_time(contexts, campaign):
+    page = contexts.open()
+    keys = begin(page, campaign.member)
+    page.route("**/crops/*.jpg", lambda route: route.abort())
+    page.reload()
+    expect(page.locator("#stage")).to_have_attribute("data-state", "failed")
+    resume(page)
+    page.evaluate("performance.now = (now => () => now() + 60_000)(performance.now.bind(performance))")
+    then(page, lambda: page.keyboard.press(" "))
+    resume(page)
+    then(page, lambda: page.keyboard.press(" "))
+    saved(page)
+    first, second = Judgment.objects.order_by("pk").values_list("elapsed_ms", flat=True)
+    assert answers(keys)[:2] == ["unsure"] * 2
+    assert first >= 60_000 > second
 
 
 def test_photos_are_loaded_again_when_the_network_is_back(contexts, campaign):

@@ -76,6 +76,7 @@ async function loaded(card, next) {
   if (index !== next) return false;
   if (card.hasFailed) {
     stage.dataset.state = "failed";
+    clock.restart();
     arm(next); // "Cannot tell" is the way on.
   }
   return card.isReady;
@@ -211,8 +212,14 @@ function hold(view, on) {
   look();
 }
 
+// A mouse's focus would take the space bar from "cannot tell".
+function giveBackFocus({ detail, currentTarget }) {
+  if (detail > 0) currentTarget.blur();
+}
+
 for (const button of document.querySelectorAll("[data-view]")) {
-  button.addEventListener("click", () => {
+  button.addEventListener("click", (event) => {
+    giveBackFocus(event);
     views[button.dataset.view] = !views[button.dataset.view];
     button.setAttribute("aria-pressed", String(views[button.dataset.view]));
     look();
@@ -280,7 +287,7 @@ swipe.addEventListener("release", () => hold("bare", false));
 
 for (const button of document.querySelectorAll("[data-tap]")) {
   button.addEventListener("click", (event) => {
-    if (event.detail > 0) button.blur(); // A mouse's focus would take the space bar from "cannot tell".
+    giveBackFocus(event);
     taps[button.dataset.tap](event.timeStamp);
   });
 }
