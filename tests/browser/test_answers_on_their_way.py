@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from annotation_site.verification import tokens
 from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Judgment
 from tests.browser.verifying import answers, begin, eventually, place, press, resume, saved, then
@@ -210,6 +211,24 @@ def test_an_answer_that_is_held_keeps_no_other_tab_waiting(contexts, campaign, t
     press(other, "n")
     eventually(other, lambda: answers(others)[0] == "no")
     assert answers(keys)[-1] is None
+
+
+def test_an_answer_that_came_too_late_to_be_saved_is_told(contexts, campaign, monkeypatch):
+    page = contexts.open()
+    begin(page, campaign.member)
+    page.context.set_offline(True)
+    press(page, "y")
+    page.close()
+    sweep(at=timezone.now() + timedelta(hours=1))
+    context = contexts.opened[0]
+    context.route("**/js/landing.js", lambda route: route.abort())  # Which would send it first.
+    page = contexts.another(context)
+    context.set_offline(False)
+    contexts.expected = ("401", "ERR_FAILED")
+    page.goto(f"/w/{campaign.member.secret}/")
+    monkeypatch.setattr(tokens, "LIFETIME", timedelta(seconds=-1))
+    page.locator("form button.is-primary").first.click()
+    expect(page.get_by_text("An answer of an earlier page came too late to be saved.")).to_be_visible()
 
 
 def test_a_lost_reply_to_the_last_answer_leaves_the_page_done(contexts, campaign):

@@ -239,8 +239,9 @@ function saved(isWaiting = false) {
 }
 
 function refused({ token, status, type }) {
-  if (token !== hit.token) return; // Of an earlier HIT: nothing on this page hangs on it.
-  if (status === 401) notice("stale");
+  if (token !== hit.token) {
+    if (status === 401) toast(texts.too_late, "warn"); // Nothing else on this page hangs on an earlier HIT.
+  } else if (status === 401) notice("stale");
   else if (type === "worker-stopped") {
     outbox.drop(token);
     notice(type);
