@@ -11,8 +11,8 @@ from annotation_site.verification.models import Assignment
 
 SALT = "maskgrove.assignment"
 LIFETIME = timedelta(days=90)
-"""How long an answer may lie in a browser. The lease ends much earlier; an answer that comes after it is taken
-where none stands, and of nobody who was stopped."""
+"""How long an answer may lie in a browser. The lease ends much earlier; what comes after it is taken where no
+answer stands, and of nobody who was stopped."""
 
 
 class TokenExpired(Exception):
