@@ -18,7 +18,11 @@ BEHIND_TRANSPARENT = (236, 236, 236)
 
 
 class PhotoUnreadable(Exception):
-    """The original is gone or broken; the message names it."""
+    """The original cannot be read; the message names it. It may be there again in a minute."""
+
+
+class PhotoBroken(PhotoUnreadable):
+    """The original was read, and is no image that could be decoded: it stays so."""
 
 
 def render(photo: Photo, frame: Frame, *, longest: int) -> bytes:
@@ -28,14 +32,23 @@ def render(photo: Photo, frame: Frame, *, longest: int) -> bytes:
     ------
     PhotoUnreadable
         When the photo cannot be read.
+    PhotoBroken
+        When that is because of what is in the file.
     """
     try:
         with _open(photo) as file, Image.open(file) as image:
             return _encoded(_part(image, frame, frame.fitted(longest)), image)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PhotoUnreadable(
+        kind = PhotoUnreadable if _may_pass(error) else PhotoBroken
+        raise kind(
             f"{photo.path} of image {photo.pk} cannot be read ({error}); restore the file or import it again."
         ) from error
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the system raised it, as for a folder that is not mounted: its errors have numbers."""
+    is_numbered = isinstance(error, OSError) and error.errno is not None
+    return is_numbered or isinstance(error, FileNotFoundError)
 
 
 def _open(photo: Photo) -> IO[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
 from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist
@@ -13,7 +12,7 @@ from django.utils import timezone
 from django.utils.http import quote_etag
 from django.views.decorators.http import condition, require_safe
 
-from annotation_site.catalog.photos import PhotoUnreadable
+from annotation_site.catalog.photos import PhotoBroken, PhotoUnreadable
 from annotation_site.pages import crops
 from annotation_site.people.qualification import attempts
 from annotation_site.verification import hits
@@ -67,7 +66,7 @@ def _jpeg(
     photo: Callable[[UUID, crops.Find], bytes],
     key: UUID,
     find: crops.Find,
-    unseen: Callable[[UUID, datetime], None],
+    unseen: Callable[[UUID, PhotoUnreadable], None],
 ) -> HttpResponse:
     try:
         content = photo(key, find)
@@ -75,18 +74,18 @@ def _jpeg(
         raise Http404("No such photo.") from error
     except PhotoUnreadable as error:
         logger.exception("A worker cannot see item %s", key)
-        unseen(key, timezone.now())
+        unseen(key, error)
         raise Http404("This photo cannot be shown.") from error
     return HttpResponse(content, "image/jpeg", headers={"Cache-Control": FOREVER})
 
 
-def _unseen_item(key: UUID, at: datetime) -> None:
-    hits.note_unseen(key, at=at)
+def _unseen_item(key: UUID, _why: PhotoUnreadable) -> None:
+    hits.note_unseen(key, at=timezone.now())
 
 
-def _unseen_question(key: UUID, at: datetime) -> None:
-    attempts.note_unseen(key, at=at)
+def _unseen_question(key: UUID, why: PhotoUnreadable) -> None:
+    attempts.note_unseen(key, at=timezone.now(), for_good=isinstance(why, PhotoBroken))
 
 
-def _ignored(key: UUID, at: datetime) -> None:
+def _ignored(_key: UUID, _why: PhotoUnreadable) -> None:
     """Nothing hangs on an example."""

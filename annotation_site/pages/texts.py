@@ -40,6 +40,7 @@ def verify_texts() -> dict[str, str]:
         "done": _("All of this page is judged."),
         "hasty": _("That was quick! Please look along the whole outline before you answer."),
         "refused": _("One answer could not be saved. Load the page again to see where you are."),
+        "too_late": _("An answer of an earlier page came too late to be saved."),
         "unsent": _("Some answers are not sent yet. They are kept here until the network is back."),
         "saved": _("Saved"),
         "saving": _("Saving…"),

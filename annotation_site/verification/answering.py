@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -14,6 +14,7 @@ from annotation_site.verification import deciding, questions
 from annotation_site.verification.holding import (
     Held,
     UnknownItem,
+    answer_since,
     held_now,
     hold_cluster,
     hold_item,
@@ -50,10 +51,10 @@ class Answer:
     ----------
     says : the answer that stands now; None after an undo
     repeated : it stood before, and this one changed nothing
-    late : the HIT was over
+    late : the HIT that was addressed was over
     counts : it is evidence on an open cluster, or on the worker
     verdict : what it made of the cluster; None for gold and where it does not count
-    remaining : items of the HIT without an answer
+    remaining : items of the HIT that was addressed without an answer
     """
 
     says: str | None
@@ -85,7 +86,8 @@ def record_answer(*, item_key: UUID, assignment_id: int, says: str, elapsed_ms: 
     """
     said = Says(says)
     with transaction.atomic():
-        held = _held(hold_item(item_key, assignment_id, with_tree=True))
+        addressed = hold_item(item_key, assignment_id, with_tree=True)
+        held = _held(addressed)
         verb = _answer_gold if held.tree is None else _answer_mask
         answer = verb(held, said, min(max(elapsed_ms, 0), LONGEST_MS), at)
         finished = _extend_or_finish(held, answer.remaining, at)
@@ -93,7 +95,9 @@ def record_answer(*, item_key: UUID, assignment_id: int, says: str, elapsed_ms: 
         review_standing(project_id=held.project, worker_id=held.worker, at=at)
     elif answer.late and not answer.repeated:
         keep_work(project_id=held.project, workers=[held.worker])
-    return answer
+    if held is addressed:
+        return answer
+    return replace(answer, late=True, remaining=remaining(addressed.assignment))
 
 
 def undo_answer(*, item_key: UUID, assignment_id: int, at: datetime) -> Answer:
@@ -118,7 +122,7 @@ def undo_answer(*, item_key: UUID, assignment_id: int, at: datetime) -> Answer:
 
 def _held(held: Held) -> Held:
     """The item itself; where its HIT is over, the one on the same question that the worker holds now."""
-    if held.is_live or held.tree is None:
+    if held.is_live:
         return held
     hold_worker(held.worker)
     now = held_now(held)
@@ -127,6 +131,8 @@ def _held(held: Held) -> Held:
 
 def _answer_gold(held: Held, says: Says, elapsed_ms: int, at: datetime) -> Answer:
     late = not held.is_live
+    if late and (stands := answer_since(held)):  # It may come again, but not because it was left.
+        return _repeated(held, stands)
     left = record(held, says, elapsed_ms=elapsed_ms, at=at)
     if left is None:
         return _repeated(held, standing_answer(held))

@@ -7,8 +7,6 @@ from datetime import datetime, timedelta
 
 import numpy as np
 from django.db import connection, transaction
-from django.db.models import Value
-from django.db.models.functions import Greatest
 
 from annotation_site.budget import caps, ledger
 from annotation_site.budget.models import Budget
@@ -18,6 +16,7 @@ from annotation_site.people.qualification.policy import admit
 from annotation_site.people.standing import WorkerStopped, hold_membership
 from annotation_site.verification.gold_questions import gold_for
 from annotation_site.verification.gold_review import masks_seen_as_gold
+from annotation_site.verification.leases import sweep_own
 from annotation_site.verification.locks import hold_worker
 from annotation_site.verification.models import Assignment, AssignmentQuerySet, Cluster, Item
 
@@ -76,6 +75,10 @@ WHERE q.id = claimed.id RETURNING q.id, q.category_id
 def claim_hit(*, membership: Membership, at: datetime, rng: np.random.Generator | None = None) -> Assignment:
     """The worker's HIT: the one they have, else a new one with the best questions nobody works on.
 
+    Coming for it makes no lease go on, else a HIT could be held for good without an answer. One whose lease
+    has run out is ended, in a transaction of its own: who answers late holds the worker and may wait for its
+    row.
+
     Gold hides at random places. What the HIT may cost is reserved before it opens; the last one of a budget
     may be shorter.
 
@@ -88,12 +91,12 @@ def claim_hit(*, membership: Membership, at: datetime, rng: np.random.Generator 
     """
     randomness = rng or np.random.default_rng()
     project = Project.objects.get(pk=membership.project_id)
-    _renew(membership, project, at)
+    sweep_own(project_id=project.pk, worker_id=membership.worker_id, at=at)
     try:
         with transaction.atomic():
             _hold_who_may_work(membership)
             hold_worker(membership.worker_id)
-            held = _live(membership).first()  # Renewed just now, or opened in another tab while this waited.
+            held = _live(membership).first()
             return held or _open_hit(membership, project, at, randomness)
     except ledger.BudgetSpent:
         ledger.note_refusal(project_id=project.pk, at=at)
@@ -102,15 +105,6 @@ def claim_hit(*, membership: Membership, at: datetime, rng: np.random.Generator 
 
 def _live(membership: Membership) -> AssignmentQuerySet:
     return Assignment.objects.live().filter(project=membership.project_id, worker=membership.worker_id)
-
-
-def _renew(membership: Membership, project: Project, at: datetime) -> None:
-    """The lease of the worker's open HIT goes on, also when it ran out and nobody has swept it yet.
-
-    A transaction of its own: who answers late holds the worker and may wait for this very row.
-    """
-    until = Value(at + timedelta(minutes=project.lease_minutes))
-    _live(membership).update(expires_at=Greatest("expires_at", until))
 
 
 def _hold_who_may_work(membership: Membership) -> None:
@@ -132,22 +126,14 @@ def _open_hit(membership: Membership, project: Project, at: datetime, rng: np.ra
     real = _claim(project, membership.worker_id, limit=max(1, size - round(size * share)))
     if not real:
         raise NothingToAsk(project, later=_anything_open(project))
-    room = min(size - len(real), _rounded_at_random(len(real) * share / (1 - share), rng))
-    categories = {category for _, category in real}
-    asked = [question for question, _ in real]
-    gold = gold_for(membership, count=room, categories=categories, beside=asked, rng=rng)
-    return _write(membership, project, budget, asked + gold, at, rng)
+    gold = gold_for(membership, beside=dict(real), share=share, room=size - len(real), rng=rng)
+    return _write(membership, project, budget, [question for question, _ in real] + gold, at, rng)
 
 
 def _gold_share(membership: Membership, project: Project) -> float:
     """Twice the usual share for those on probation; never all of a HIT."""
     watched = membership.standing == Standing.PROBATION
     return min(project.gold_share * (2 if watched else 1), 0.9)
-
-
-def _rounded_at_random(number: float, rng: np.random.Generator) -> int:
-    """A whole number whose mean is `number`: the size of a short HIT does not tell its gold."""
-    return int(number + rng.random())
 
 
 def _claim(project: Project, worker_id: int, *, limit: int) -> list[tuple[int, int]]:

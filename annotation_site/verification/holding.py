@@ -90,6 +90,12 @@ SELECT says FROM verification_judgment
 WHERE question_id = %s AND worker_id = %s AND retracted_at IS NULL ORDER BY item_id = %s DESC LIMIT 1
 """
 
+ANSWER_SINCE = """
+SELECT j.says FROM verification_judgment j JOIN verification_assignment a ON a.id = %s
+WHERE j.question_id = %s AND j.worker_id = a.worker_id AND j.retracted_at IS NULL AND j.at > a.opened_at
+LIMIT 1
+"""
+
 REMAINING = """
 SELECT count(*) FROM verification_item i WHERE i.assignment_id = %s AND NOT EXISTS (
   SELECT 1 FROM verification_judgment j WHERE j.item_id = i.id AND j.retracted_at IS NULL
@@ -167,6 +173,12 @@ def record(
 def standing_answer(held: Held) -> str | None:
     """What the worker said of the item, or earlier of the same mask; None where nothing stands."""
     row = statements.first(STANDING, [held.question, held.worker, held.item])
+    return None if row is None else str(row[0])
+
+
+def answer_since(held: Held) -> str | None:
+    """What the worker said of the mask since its HIT was opened, in whichever one; None if nothing stands."""
+    row = statements.first(ANSWER_SINCE, [held.assignment, held.question])
     return None if row is None else str(row[0])
 
 

@@ -27,6 +27,13 @@ def sweep(*, at: datetime) -> int:
     return sum(_swept(key, at) for key in keys)
 
 
+def sweep_own(*, project_id: int, worker_id: int, at: datetime) -> None:
+    """The same of the HIT of one worker, who comes for another one: only answers make a lease go on."""
+    own = _expired(at).filter(project=project_id, worker=worker_id)
+    for key in list(own.values_list("pk", flat=True)):
+        _swept(key, at, wait=True)
+
+
 def look_after(*, at: datetime) -> None:
     """What open projects need now and then: gold reviewed, skills learnt where votes are weighed."""
     for project in Project.objects.filter(state=Project.State.OPEN):
@@ -38,9 +45,9 @@ def _expired(at: datetime) -> AssignmentQuerySet:
     return Assignment.objects.live().filter(expires_at__lte=at)
 
 
-def _swept(key: int, at: datetime) -> bool:
+def _swept(key: int, at: datetime, *, wait: bool = False) -> bool:
     try:
-        assignment = _release(key, at)
+        assignment = _release(key, at, wait=wait)
         if assignment is not None:
             review_standing(project_id=assignment.project_id, worker_id=assignment.worker_id, at=at)
     except Exception:  # Whatever is wrong with this one: the others' leases end.
@@ -50,9 +57,10 @@ def _swept(key: int, at: datetime) -> bool:
 
 
 @transaction.atomic
-def _release(key: int, at: datetime) -> Assignment | None:
-    """End one HIT; None where someone else is at it, or has ended or renewed it meanwhile."""
-    assignment = _expired(at).select_for_update(no_key=True, skip_locked=True).filter(pk=key).first()
+def _release(key: int, at: datetime, *, wait: bool) -> Assignment | None:
+    """End one HIT; None where someone has ended or renewed it meanwhile or, without `wait`, is at it."""
+    held = _expired(at).select_for_update(no_key=True, skip_locked=not wait)
+    assignment = held.filter(pk=key).first()
     if assignment is not None:
         release(assignment, at=at)
     return assignment

@@ -11,10 +11,10 @@
 5. the row of the Budget; who holds trees alone may go back to their clusters and questions with it,
 6. the rows of WorkRecords, ascending, in one statement: who counts work anew waits for nothing more.
 
-A claim renews the Assignment that the worker holds, if any, in a transaction of its own. Then it holds the
-membership, the worker and, where there is no such Assignment, the Budget; from there on it waits for nothing:
-it skips questions that are locked. Row locks are always FOR NO KEY UPDATE, with which the checks of foreign
-keys do not collide.
+A claim ends the Assignment that the worker holds, if its lease has run out, in a transaction of its own. Then
+it holds the membership, the worker and, where they hold no Assignment, the Budget; from there on it waits for
+nothing: it skips questions that are locked. Row locks are always FOR NO KEY UPDATE, with which the checks of
+foreign keys do not collide.
 
 Under a shared tree lock questions move down the tree only (a split hands them to the children), so that
 following a question to its cluster ends. Only under an exclusive one do they move up.

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Count, Sum
+from django.db.models import Count, Max, Sum
 from django.db.models.functions import Least
 
 from annotation_site.budget import ledger
-from annotation_site.budget.models import Budget
 from annotation_site.budget.terms import Partial
+from annotation_site.people.models import Worker
 from annotation_site.verification import questions
 from annotation_site.verification.locks import hold_trees
 from annotation_site.verification.models import Assignment, Judgment
+
+MS = timedelta(milliseconds=1)
 
 
 @transaction.atomic
@@ -57,8 +59,19 @@ def release(assignment: Assignment, *, at: datetime, partial: Partial | None = N
 
 
 def work_of(assignment_id: int) -> tuple[int, Decimal]:
-    """Answered items of a HIT, and the seconds they took, of each no more than is paid by the hour."""
+    """Answered items of a HIT, and the seconds they took, of each no more than is paid by the hour.
+
+    Pages may say what they like: of all no more than went by from the opening of the HIT to its last answer.
+    Programs of this site's own, which answer faster than they say, are believed.
+    """
+    opened_at, longest, provider = Assignment.objects.values_list(
+        "opened_at", "project__budget__longest_seconds", "worker__provider"
+    ).get(pk=assignment_id)
     answers = Judgment.objects.counting().filter(item__assignment=assignment_id)
-    longest = Budget.objects.values_list("longest_seconds", flat=True).get(project__assignments=assignment_id)
-    found = answers.aggregate(done=Count("pk"), ms=Sum(Least("elapsed_ms", longest * 1000), default=0))
-    return found["done"], Decimal(found["ms"]) / 1000
+    found = answers.aggregate(
+        done=Count("pk"), ms=Sum(Least("elapsed_ms", longest * 1000), default=0), last=Max("at")
+    )
+    ms = found["ms"]
+    if found["done"] and provider != Worker.SIMULATED:
+        ms = min(ms, max(0, (found["last"] - opened_at) // MS))
+    return found["done"], Decimal(ms) / 1000

@@ -10,8 +10,9 @@ from django.core import signing
 from annotation_site.verification.models import Assignment
 
 SALT = "maskgrove.assignment"
-LIFETIME = timedelta(hours=24)
-"""The lease ends much earlier when nobody answers; an answer given without network may come the next day."""
+LIFETIME = timedelta(days=90)
+"""How long an answer may lie in a browser. The lease ends much earlier; what comes after it is taken where no
+answer stands, and of nobody who was stopped."""
 
 
 class TokenExpired(Exception):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from statistics import median
 
 import pytest
-from django.utils import timezone
 from playwright.sync_api import expect
 
 from annotation_site.people.models import Membership, Standing
-from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Assignment, Judgment
-from tests.browser.verifying import answers, begin, eventually, hit, place, press, resume, saved, then
+from tests.browser.verifying import answers, begin, hit, place, press, resume, saved, then
 from tests.scene_campaigns import Campaign, scene_campaign
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -81,30 +78,6 @@ def test_undo_goes_back_and_the_new_answer_stands(contexts, campaign):
     assert place(page) == 1
 
 
-def test_the_last_answer_can_be_undone_for_a_moment(contexts, campaign):
-    page = contexts.open()
-    keys = begin(page, campaign.member)
-    for _ in keys:
-        press(page, "y")
-    then(page, page.get_by_role("button", name="Undo the last one").click)
-    assert place(page) == len(keys) - 1
-    press(page, "n")
-    with page.expect_navigation():
-        page.get_by_role("button", name="Next page").click()
-    resume(page)
-    assert answers(keys) == ["yes"] * (len(keys) - 1) + ["no"]
-
-
-def test_leaving_after_the_last_answer_hands_it_in(contexts, campaign):
-    page = contexts.open()
-    keys = begin(page, campaign.member)
-    for _ in keys:
-        press(page, "y")
-    page.get_by_role("link", name="Enough for now").click()
-    eventually(page, lambda: answers(keys) == ["yes"] * len(keys))
-    expect(page.get_by_role("heading", name="Does the outline fit")).to_be_visible()
-
-
 def test_a_double_click_answers_once(contexts, campaign):
     page = contexts.open()
     keys = begin(page, campaign.member)
@@ -124,116 +97,6 @@ def test_a_key_held_down_answers_once(contexts, campaign):
     page.keyboard.up("y")
     saved(page)
     assert answers(keys)[:2] == ["yes", None]
-
-
-def test_answers_given_offline_are_kept_and_sent_in_order(contexts, campaign):
-    page = contexts.open()
-    keys = begin(page, campaign.member)
-    page.context.set_offline(True)
-    for key in "yny":
-        press(page, key)
-    expect(page.locator("#saved-text")).to_have_text("Offline · 3 kept")
-    assert not Judgment.objects.exists()
-    page.context.set_offline(False)
-    saved(page)
-    assert answers(keys)[:3] == ["yes", "no", "yes"]
-    assert list(Judgment.objects.order_by("at").values_list("says", flat=True)) == ["yes", "no", "yes"]
-
-
-def test_a_tab_closed_offline_loses_nothing(contexts, campaign):
-    page = contexts.open()
-    keys = begin(page, campaign.member)
-    page.context.set_offline(True)
-    for key in "ny":
-        press(page, key)
-    page.close()
-    contexts.opened[0].set_offline(False)
-    page = contexts.another(contexts.opened[0])
-    page.goto(f"/w/{campaign.member.secret}/")
-    eventually(page, lambda: answers(keys)[:2] == ["no", "yes"])
-
-
-def test_the_server_failing_for_a_while_loses_nothing(contexts, campaign):
-    page = contexts.open()
-    keys = begin(page, campaign.member)
-    failures = iter([503, 429, 500])
-
-    def stumble(route):
-        status = next(failures, None)
-        route.fulfill(status=status, body="") if status else route.continue_()
-
-    page.route("**/api/items/**", stumble)
-    contexts.expected = ("503", "429", "500")
-    press(page, "y")
-    press(page, "n")
-    saved(page)
-    assert answers(keys)[:2] == ["yes", "no"]
-
-
-def test_an_answer_given_while_the_lock_of_the_one_before_goes_back_is_sent(contexts, campaign):
-    page = contexts.open()
-    page.add_init_script(
-        "const request = navigator.locks?.request.bind(navigator.locks);"
-        "if (request) navigator.locks.request = async (name, send) => {"
-        "  await request(name, send);"
-        "  await new Promise((resolve) => { window.giveBack = resolve; });"
-        "};"
-    )
-    keys = begin(page, campaign.member)
-    press(page, "y")
-    eventually(page, lambda: answers(keys)[0] == "yes")
-    press(page, "n")
-    eventually(page, lambda: answers(keys)[1] == "no")
-
-
-def test_a_login_page_of_the_network_in_between_takes_no_answer(contexts, campaign):
-    page = contexts.open()
-    keys = begin(page, campaign.member)
-    page.route("**/api/items/**", lambda route: route.fulfill(status=200, body="<h1>Sign in</h1>"), times=1)
-    press(page, "y")
-    eventually(page, lambda: answers(keys)[0] == "yes")
-    saved(page)
-
-
-def test_returning_resumes_where_the_worker_was(contexts, campaign):
-    page = contexts.open()
-    keys = begin(page, campaign.member)
-    for key in "yny":
-        press(page, key)
-    saved(page)
-    page.reload()
-    assert resume(page) == keys
-    assert place(page) == 3
-    expect(page.locator("#count")).to_have_text("4")
-    press(page, "u")
-    assert place(page) == 2
-
-
-def test_two_tabs_follow_each_other(contexts, campaign):
-    first = contexts.open()
-    keys = begin(first, campaign.member)
-    second = contexts.another(first.context)
-    second.goto(f"/w/{campaign.member.secret}/verify/")
-    assert resume(second) == keys
-    then(second, lambda: press(first, "n"))
-    assert place(second) == 1
-    press(second, "y")
-    saved(first)
-    saved(second)
-    assert answers(keys)[:3] == ["no", "yes", None]
-    assert Judgment.objects.count() == 2
-
-
-def test_a_page_that_was_left_too_long_says_so_and_keeps_the_answer(contexts, campaign):
-    page = contexts.open()
-    keys = begin(page, campaign.member)
-    sweep(at=timezone.now() + timedelta(days=1))
-    page.keyboard.press("y")
-    expect(page.get_by_role("heading", name="These questions have moved on")).to_be_visible()
-    with page.expect_navigation():
-        page.get_by_role("button", name="Get fresh questions").click()
-    resume(page)
-    assert answers(keys)[0] == "yes"
 
 
 def test_a_stopped_worker_is_told(contexts, campaign):
@@ -272,6 +135,16 @@ def test_the_whole_photo_is_shown_while_a_key_is_held(contexts, campaign):
     page.keyboard.up("z")
     expect(photo).to_have_attribute("src", item["crop"])
     assert page.locator(".is-current svg").get_attribute("viewBox") == " ".join(map(str, item["box"]))
+
+
+def test_the_space_bar_answers_after_a_click_on_a_view(contexts, campaign):
+    page = contexts.open()
+    keys = begin(page, campaign.member)
+    for name in ("Hide", "Fill", "Whole photo"):
+        page.get_by_role("button", name=name).click()
+        press(page, " ")
+    saved(page)
+    assert answers(keys)[:3] == ["unsure"] * 3
 
 
 def test_a_view_that_is_switched_on_stays_for_the_next_mask(contexts, campaign):
@@ -321,6 +194,23 @@ def test_a_photo_that_does_not_load_can_be_passed_over(contexts, campaign):
     then(page, lambda: page.keyboard.press(" "))
     saved(page)
     assert answers(keys)[0] == "unsure"
+
+
+def test_a_photo_that_fails_is_told_its_own_time(contexts, campaign):
+    page = contexts.open()
+    keys = begin(page, campaign.member)
+    page.route("**/crops/*.jpg", lambda route: route.abort())
+    page.reload()
+    expect(page.locator("#stage")).to_have_attribute("data-state", "failed")
+    resume(page)
+    page.evaluate("performance.now = (now => () => now() + 60_000)(performance.now.bind(performance))")
+    then(page, lambda: page.keyboard.press(" "))
+    resume(page)
+    then(page, lambda: page.keyboard.press(" "))
+    saved(page)
+    first, second = Judgment.objects.order_by("pk").values_list("elapsed_ms", flat=True)
+    assert answers(keys)[:2] == ["unsure"] * 2
+    assert first >= 60_000 > second
 
 
 def test_photos_are_loaded_again_when_the_network_is_back(contexts, campaign):

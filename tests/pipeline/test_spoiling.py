@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline import masks
 from pipeline.predictions import Rle
+from pipeline.scenes import SceneOptions, generate
 from pipeline.spoiling import SPOILINGS, merge, spoil
 
 HEIGHT, WIDTH = 90, 120
@@ -47,6 +50,23 @@ def test_the_same_seed_spoils_in_the_same_way(kind: str, seed: int) -> None:
     rle = disc(60, 45, 20, 12)
     first, second = (spoil(rle, kind, target=0.5, rng=np.random.default_rng(seed)) for _ in range(2))
     assert first == second
+
+
+@pytest.mark.parametrize("kind", sorted(SPOILINGS))
+def test_an_outline_keeps_about_as_many_points_for_its_size(kind: str) -> None:
+    """So that the length of a path does not tell what was spoiled."""
+    rng = np.random.default_rng(0)
+    options = SceneOptions(height=256, width=256, categories=("mushroom", "leaf"))
+    scenes = [generate(options, np.random.default_rng([1, number])) for number in range(12)]
+    objects = [masks.encode(mask) for scene in scenes for mask in scene.masks]
+    spoiled = [spoil(rle, kind, target=0.5, rng=rng) for rle in objects]
+    assert np.median(points_by_size(spoiled)) == pytest.approx(np.median(points_by_size(objects)), rel=0.2)
+
+
+def points_by_size(rles: list[Rle]) -> list[float]:
+    """Points of outlines, for each pixel of their boxes' sides."""
+    points = [len(re.findall(r"\d+(?:\.\d+)?", masks.outline(rle))) / 2 for rle in rles]
+    return [count / sum(box[2:]) for count, box in zip(points, masks.boxes(rles), strict=True)]
 
 
 def test_cutting_takes_away_and_growing_adds() -> None:

@@ -247,7 +247,8 @@ def test_a_late_answer_goes_to_the_item_that_the_worker_holds_now() -> None:
     old = masks_only(ada.open())[0]
     sweep(at=NOON + timedelta(hours=1))
     again = next(i for i in items(ada.open()) if i.question_id == old.question_id)
-    assert not ada.answer(old).late
+    late = ada.answer(old)
+    assert (late.late, late.remaining) == (True, old.assignment.items.count())
     assert Judgment.objects.get().item == again
     assert ada.answer(again).repeated
     assert check_campaign(project) == []

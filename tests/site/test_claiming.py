@@ -13,8 +13,10 @@ from annotation_site.budget.ledger import BudgetSpent
 from annotation_site.budget.models import Budget
 from annotation_site.people.models import GoldItem, Standing
 from annotation_site.people.standing import WorkerStopped, change_standing
+from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.claiming import NothingToAsk
 from annotation_site.verification.hits import shown
+from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Assignment, Cluster, Item, Question
 from tests.factories import NOON
 from tests.site.campaigns import (
@@ -34,14 +36,31 @@ def gold_of(assignment: Assignment) -> list[Item]:
     return [item for item in items(assignment) if item.question.gold_id]
 
 
-def test_a_worker_who_comes_back_finds_their_hit_with_the_lease_renewed() -> None:
+def test_a_worker_who_comes_back_finds_their_hit_and_only_answers_renew_its_lease() -> None:
     project = opened(project_with_clusters([0.9] * 4))
     ada = Person.of(project)
     first = ada.open()
-    ada.clock.now += timedelta(minutes=45)  # The lease has run out, and nobody has swept it.
+    for minutes in (20, 5):
+        ada.clock.now += timedelta(minutes=minutes)
+        again = ada.open()
+        assert (again, again.expires_at) == (first, first.expires_at)
+    ada.answer(items(first)[0])
+    first.refresh_from_db()
+    assert first.expires_at == ada.clock.now + timedelta(minutes=30)
+
+
+def test_a_hit_whose_lease_has_run_out_is_ended_when_its_worker_comes_back() -> None:
+    project = opened(project_with_clusters([0.9] * 4))
+    ada = Person.of(project)
+    first = ada.open()
+    ada.answer(items(first)[0])
+    ada.clock.now += timedelta(minutes=45)  # Nobody has swept it.
     again = ada.open()
-    assert again == first
-    assert again.expires_at == ada.clock.now + timedelta(minutes=30)
+    first.refresh_from_db()
+    assert again != first
+    assert first.released_at == ada.clock.now
+    assert Budget.objects.get(project=project).committed_questions == 1 + again.items.count()
+    assert check_campaign(project) == []
 
 
 def test_a_hit_holds_no_more_of_a_cluster_than_can_settle_it_while_others_wait() -> None:
@@ -131,6 +150,20 @@ def test_a_worker_sees_all_right_and_all_wrong_gold_once_before_any_comes_again(
             ada.answer(item)
     assert len(seen) == 10
     assert len(set(seen[:8])) == 8
+
+
+def test_gold_that_was_left_comes_again_with_the_masks_that_were_and_not_before_new_gold() -> None:
+    project = opened(project_with_clusters([0.9] * 40, gold=12, hit_size=20, gold_share=0.2))
+    ada, ben = Person.of(project, "Ada"), Person.of(project, "Ben")
+    left = ada.open()
+    sweep(at=ada.clock() + timedelta(hours=1))
+    again = ada.open(seed=1)
+    assert {item.question_id for item in items(again)} == {item.question_id for item in items(left)}
+    sweep(at=ada.clock() + timedelta(hours=1))
+    assert {i.question_id for i in masks_only(ben.open())} == {i.question_id for i in masks_only(left)}
+    new = ada.open(seed=2)
+    assert not {item.question_id for item in items(new)} & {item.question_id for item in items(left)}
+    assert len(gold_of(new)) == len(gold_of(left)) == 4
 
 
 def test_gold_of_the_hits_categories_goes_first_and_retired_gold_never() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from io import BytesIO
 from pathlib import Path
@@ -9,18 +10,24 @@ from uuid import uuid4
 
 import pytest
 from django.core.files.storage import storages
+from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
 from annotation_site.catalog import kept_photos, photos
 from annotation_site.pages import crops
+from annotation_site.people.members import invite
 from annotation_site.people.models import Membership
+from annotation_site.people.qualification import attempts
+from annotation_site.people.qualification.models import Lesson
 from annotation_site.people.standing import GoldRecord
 from annotation_site.verification.answering import record_answer
 from annotation_site.verification.claiming import claim_hit
 from annotation_site.verification.models import Assignment
+from tests.factories import NOON, CategoryFactory, ProjectFactory
 from tests.scene_campaigns import scene_campaign
 from tests.site.campaigns import record_of
+from tests.site.lessons import add_lessons, asked
 
 pytestmark = pytest.mark.django_db
 
@@ -148,3 +155,32 @@ def test_crops_of_long_ago_are_deleted_and_rendered_again(client, hit):
     assert not place.exists()
     assert list(Path(storages["crops"].location).rglob(f"{new.key}.jpg"))
     assert client.get(f"/crops/{old.key}.jpg").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("opened", "is_left_out"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), False),
+        (FileNotFoundError("The bucket has no such object"), False),
+        (BytesIO(b"no image"), True),
+    ],
+    ids=["no handle", "not there", "broken"],
+)
+def test_only_a_broken_photo_leaves_its_question_out_of_the_test_for_everyone(
+    client, monkeypatch, opened, is_left_out
+):
+    project = ProjectFactory()
+    CategoryFactory(project=project)
+    add_lessons(project)
+    item = asked(attempts.begin_attempt(membership=invite(project=project, name="Ada"), at=NOON))[0]
+
+    def found(_photo):
+        if isinstance(opened, Exception):
+            raise opened
+        return opened
+
+    monkeypatch.setattr(photos, "_open", found)
+    assert client.get(reverse("pages:test-crop", args=[item.key])).status_code == 404
+    item.refresh_from_db()
+    assert item.unseen_at is not None
+    assert (Lesson.objects.get(pk=item.lesson_id).left_out_at is not None) is is_left_out

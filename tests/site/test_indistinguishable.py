@@ -12,7 +12,9 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -26,14 +28,16 @@ from PIL import Image as Picture
 from scipy.stats import mannwhitneyu
 
 from annotation_site.catalog.models import Project
-from annotation_site.people.models import Standing
+from annotation_site.people.models import Membership, Standing
 from annotation_site.verification.claiming import claim_hit
+from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Assignment, Item
 from tests.factories import MembershipFactory
-from tests.scene_campaigns import scene_campaign
+from tests.scene_campaigns import Campaign, scene_campaign
 
 pytestmark = pytest.mark.django_db
 
+Told = dict[str, Any]
 HIT = re.compile(r'<script id="hit" type="application/json">(.*?)</script>', re.DOTALL)
 PAGES = 4
 UNLIKELY = 0.002
@@ -71,32 +75,45 @@ class Seen:
 
 
 @pytest.fixture
-def pages(client: Client, tmp_path, settings) -> list[list[Seen]]:
-    """What the browsers of several workers get of a page each, half of it gold, all of it answered."""
+def campaign(tmp_path, settings) -> Campaign:
+    """A campaign whose pages are half gold."""
     settings.ANSWER_SLOT_MS = 0
     asked = {"rule": "paper", "n_s": 60, "hit_size": 24, "gold_share": 0.5}
-    campaign = scene_campaign(tmp_path, scenes=24, gold=48, seed=5, **asked)
+    return scene_campaign(tmp_path, scenes=24, gold=48, seed=5, **asked)
+
+
+@pytest.fixture
+def pages(client: Client, campaign: Campaign) -> list[list[Seen]]:
+    """What the browsers of several workers get of a page each, all of it answered."""
     return [_page(client, campaign.project, seed) for seed in range(PAGES)]
 
 
 def _page(client: Client, project: Project, seed: int) -> list[Seen]:
-    member = MembershipFactory(project=project, standing=Standing.QUALIFIED)
+    told, seen = _opened(client, _newcomer(project), seed)
+    return [_seen(client, told, item) for item in seen]
+
+
+def _newcomer(project: Project) -> Membership:
+    return MembershipFactory(project=project, standing=Standing.QUALIFIED)
+
+
+def _opened(client: Client, member: Membership, seed: int) -> tuple[Told, list[Seen]]:
+    """The JSON of a page that a worker opens, and its items."""
     hit = claim_hit(membership=member, at=timezone.now(), rng=np.random.default_rng(seed))
     content = client.get(f"/w/{member.secret}/verify/").content.decode()
     told = json.loads(HIT.search(content)[1])
     kinds = {str(key): gold is not None for key, gold in _kinds(hit)}
     assert len(told["items"]) == len(kinds)
-    return [
-        _seen(client, told, Seen(kinds[card["key"]], place / (len(kinds) - 1), card))
-        for place, card in enumerate(told["items"])
-    ]
+    told["remaining"] = sum(card["answer"] is None for card in told["items"])
+    cards = enumerate(told["items"])
+    return told, [Seen(kinds[card["key"]], place / (len(kinds) - 1), card) for place, card in cards]
 
 
 def _kinds(hit: Assignment) -> list[tuple[UUID, int | None]]:
     return list(Item.objects.filter(assignment=hit).values_list("key", "question__gold"))
 
 
-def _seen(client: Client, told: dict, item: Seen) -> Seen:
+def _seen(client: Client, told: Told, item: Seen) -> Seen:
     files = storages["crops"]
     before = _files(files)
     with CaptureQueriesContext(connection) as captured:
@@ -126,15 +143,22 @@ def _got(client: Client, url: object) -> tuple[dict[str, str], bytes]:
     return dict(response.headers), response.content
 
 
-def _sent(client: Client, told: dict, item: Seen, verb: str) -> tuple[int, dict[str, str], dict[str, object]]:
-    body = {"says": "yes", "elapsed_ms": 1400} if verb == "answer" else {}
+def _sent(
+    client: Client, told: Told, item: Seen, verb: str, says: str = "yes"
+) -> tuple[int, dict[str, str], dict[str, object]]:
+    """Status, headers and body; instead of what remains of the page, by how much that has changed."""
+    body = {"says": says, "elapsed_ms": 1400} if verb == "answer" else {}
     response = client.post(
         f"{told['api']}{item.key}/{verb}",
         json.dumps(body),
         content_type="application/json",
         headers={"Authorization": f"Worker {told['token']}"},
     )
-    return response.status_code, dict(response.headers), {**response.json(), "remaining": None}
+    reply = response.json()
+    before = told["remaining"]
+    told["remaining"] = reply.get("remaining", before)
+    reply["remaining"] = told["remaining"] - before
+    return response.status_code, dict(response.headers), reply
 
 
 def without_key(text: object, item: Seen) -> str:
@@ -158,6 +182,10 @@ def path_shape(item: Seen) -> str:
     decimals = {len(number.partition(".")[2]) for number in re.findall(r"-?\d+(?:\.\d+)?", outline)}
     commands = set(re.sub(r"[-\d., ]", "", outline))
     return f"{sorted(commands)} {sorted(decimals)}"
+
+
+def points(item: Seen) -> int:
+    return len(re.findall(r"\d+(?:\.\d+)?", str(item.card["outline"]))) // 2
 
 
 CONSTANT: dict[str, Callable[[Seen], object]] = {
@@ -186,6 +214,8 @@ VARYING: dict[str, Callable[[Seen], float]] = {
     "bytes a pixel": lambda item: len(item.crop[1]) / np.prod(picture(item.crop[1]).size),
     "size of the crop": lambda item: float(np.prod(picture(item.crop[1]).size)),
     "size of the whole photo": lambda item: float(np.prod(item.card["image"])),
+    "length of the outline": lambda item: len(str(item.card["outline"])),
+    "points of the outline for its size": lambda item: points(item) / sum(item.card["box"][2:]),
     "share of the photo": lambda item: float(np.prod(item.card["box"][2:]) / np.prod(item.card["image"])),
 }
 
@@ -218,3 +248,84 @@ def _shares_nothing(seen: list[Seen]) -> None:
     assert len({item.crop[0]["ETag"] for item in seen}) == len(seen)
     keys = [int(item.key.replace("-", ""), 16) for item in seen]
     assert keys != sorted(keys)
+
+
+def _leases_end() -> None:
+    assert sweep(at=timezone.now() + timedelta(hours=1)) == 1
+
+
+def _mask(item: Seen) -> str:
+    """What a worker knows a mask by when it comes again."""
+    return repr((item.card["outline"], item.card["box"], item.card["category"]))
+
+
+def test_what_comes_again_when_a_lease_has_ended_is_gold_as_often_as_not(
+    client: Client, campaign: Campaign
+) -> None:
+    """Whether nobody else was at work, or somebody took a half of what a page had left."""
+    for others, share in ((False, 1), (True, 0.5)):
+        first, second = [], []
+        for seed in range(PAGES):
+            member = _newcomer(campaign.project)
+            first.append(_opened(client, member, seed)[1])
+            _leases_end()
+            if others:
+                told, seen = _opened(client, _newcomer(campaign.project), seed)
+                for item in seen[::2]:
+                    assert _sent(client, told, item, "answer")[0] == 200
+                _leases_end()
+            second.append(_opened(client, member, PAGES + seed)[1])
+            _leases_end()
+        again = [_share_of(before, after) for before, after in zip(first, second, strict=True)]
+        assert np.mean([real for _, real in again]) == pytest.approx(share, abs=0.1)
+        assert all(abs(gold - real) <= 1 / 12 for gold, real in again), again
+        new = [_share_of(after, before) for before, after in zip(first, second, strict=True)]
+        assert all(abs(gold - real) <= 1 / 12 for gold, real in new), new
+
+
+def _share_of(these: list[Seen], those: list[Seen]) -> tuple[float, float]:
+    """Which shares of the gold, and of the real masks, of one page are on another one."""
+    there = {_mask(item) for item in those}
+    gold = [_mask(item) in there for item in these if item.is_gold]
+    real = [_mask(item) in there for item in these if not item.is_gold]
+    return float(np.mean(gold)), float(np.mean(real))
+
+
+@pytest.mark.parametrize("before", [0, 8], ids=["all", "some before"])
+def test_answers_that_come_late_are_told_alike(client: Client, campaign: Campaign, before: int) -> None:
+    """While the next page is open, on that page itself, and when both are over."""
+    member = _newcomer(campaign.project)
+    told, first = _opened(client, member, 0)
+    _leases_end()
+    assert _alike(client, told, first[:before], "yes")
+    now, second = _opened(client, member, 1)
+    late = first[before:]
+    assert _alike(client, told, late, "yes")
+    assert _alike(client, told, late, "no")
+    assert not _differ(lambda item: _sent(client, told, item, "undo")[::2], *_by_kind(late))
+    now["remaining"] = 0
+    if before:  # Else all of the second page is answered by that.
+        now, second = _opened(client, member, 1)
+        again = {_mask(item): item for item in second}
+        asked = [again[_mask(item)] for item in late]
+        assert {item.card["answer"] for item in asked} == {"yes"}
+        assert _alike(client, now, asked, "no")
+        _leases_end()
+    assert _alike(client, told, first, "no")
+    assert _alike(client, now, second, "no")
+
+
+def _alike(client: Client, told: Told, items: list[Seen], says: str) -> bool:
+    """Whether the same is told back of gold and of real masks; the headers, too."""
+
+    def reply(item: Seen) -> object:
+        status, _, body = sent = _sent(client, told, item, "answer", says)
+        return status, body, headers(sent, item)
+
+    return not _differ(reply, *_by_kind(items))
+
+
+def _by_kind(items: list[Seen]) -> tuple[list[Seen], list[Seen]]:
+    kinds = [item for item in items if item.is_gold], [item for item in items if not item.is_gold]
+    assert not items or min(map(len, kinds)) >= 3
+    return kinds

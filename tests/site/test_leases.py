@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
+from annotation_site.budget.caps import set_caps
 from annotation_site.budget.models import Budget, LedgerEntry
+from annotation_site.people.models import Worker
+from annotation_site.verification.answering import record_answer
 from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Assignment, Question
@@ -34,6 +38,24 @@ def test_an_expired_hit_gives_back_what_was_not_answered_and_settles_what_was() 
     assert (settled.questions, settled.reference) == (7, f"assignment:{hit.pk}")
     assert Budget.objects.get(project=project).committed_questions == 7
     assert check_campaign(project) == []
+
+
+@pytest.mark.parametrize("answered", [20, 7])
+@pytest.mark.parametrize(("provider", "seconds"), [("in_house", 1), (Worker.SIMULATED, 10)])
+def test_by_the_hour_no_more_is_paid_than_went_by_until_the_last_answer(
+    answered: int, provider: str, seconds: int
+) -> None:
+    """Pages may say what they like; our own programs, which answer faster than they say, are believed."""
+    project = opened(project_with_clusters([0.9] * 6, gold=10, hit_size=20))
+    set_caps(project=project, questions=None, money=None, pay_per_hour=36, longest_seconds=10)
+    ada = Person.of(project)
+    Worker.objects.update(provider=provider)
+    for item in items(ada.open())[:answered]:
+        record_answer(
+            item_key=item.key, assignment_id=item.assignment_id, says="yes", elapsed_ms=10_000, at=ada.clock()
+        )
+    sweep(at=LATER)
+    assert LedgerEntry.objects.get(kind="settle").money == Decimal(answered * seconds) / 100
 
 
 def test_a_hit_of_which_nothing_was_answered_costs_nothing() -> None:

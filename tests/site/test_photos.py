@@ -144,8 +144,9 @@ def test_an_unreadable_original_is_refused_by_name(tmp_path, content):
     place = tmp_path / "gone.png"
     if content is not None:
         place.write_bytes(content)
-    with pytest.raises(photos.PhotoUnreadable, match=r"gone\.png.*restore the file"):
+    with pytest.raises(photos.PhotoUnreadable, match=r"gone\.png.*restore the file") as refused:
         photos.render(Photo(path=str(place), width=10, height=10), Frame(0, 0, 10, 10), longest=100)
+    assert isinstance(refused.value, photos.PhotoBroken) is (content is not None)
 
 
 def test_a_truncated_original_is_refused(tmp_path):
@@ -153,5 +154,5 @@ def test_a_truncated_original_is_refused(tmp_path):
     Image.fromarray(noise).save(tmp_path / "photo.jpg")
     place = tmp_path / "cut.jpg"
     place.write_bytes((tmp_path / "photo.jpg").read_bytes()[:3000])
-    with pytest.raises(photos.PhotoUnreadable, match=r"cut\.jpg"):
+    with pytest.raises(photos.PhotoBroken, match=r"cut\.jpg"):
         photos.render(Photo(path=str(place), width=400, height=300), Frame(0, 200, 400, 100), longest=800)

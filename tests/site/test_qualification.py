@@ -209,15 +209,18 @@ def test_a_test_that_nobody_could_mean_is_refused(project: Project, values: tupl
     assert not QualificationPolicy.objects.exists()
 
 
-def test_a_photo_that_nobody_could_see_does_not_count_and_is_asked_no_more(ada: Membership) -> None:
+@pytest.mark.parametrize("for_good", [True, False])
+def test_a_photo_that_could_not_be_seen_does_not_count_and_for_good_is_asked_no_more(
+    ada: Membership, for_good: bool
+) -> None:
     items = asked(attempts.begin_attempt(membership=ada, at=NOON))
-    attempts.note_unseen(items[0].key, at=NOON)
+    attempts.note_unseen(items[0].key, at=NOON, for_good=for_good)
     for item in items:
         says = "unsure" if item == items[0] else truth(item)
         attempts.answer(membership=ada, key=item.key, says=says, elapsed_ms=900, at=NOON)
     ended = Attempt.objects.get()
     assert (ended.passed, ended.right, ended.seen) == (True, 9, 9)
-    assert Lesson.objects.get(pk=items[0].lesson_id).left_out_at == NOON
+    assert Lesson.objects.get(pk=items[0].lesson_id).left_out_at == (NOON if for_good else None)
 
 
 def test_a_result_cannot_be_half_written(ada: Membership) -> None:

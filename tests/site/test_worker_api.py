@@ -215,6 +215,16 @@ def test_a_token_ends(client, hit, monkeypatch):
     assert refused.json()["type"] == "token-expired"
 
 
+def test_an_answer_that_a_browser_kept_for_weeks_is_taken(client, hit, monkeypatch):
+    with monkeypatch.context() as weeks_ago:
+        weeks_ago.setattr(signing.time, "time", lambda: timezone.now().timestamp() - 80 * 86_400)
+        token = tokens.issue(hit)
+    sweep(at=timezone.now() + timedelta(days=80))
+    answer = post(client, None, keys(hit)[0], "answer", yes(), Authorization=f"Worker {token}")
+    assert (answer.status_code, answer.json()["late"]) == (200, True)
+    assert Judgment.objects.count() == 1
+
+
 def test_a_token_opens_the_items_of_its_own_hit_only(client, tmp_path, hit):
     other = claim_hit(membership=scene_campaign(tmp_path, seed=1).member, at=timezone.now())
     for verb in ("answer", "undo"):

@@ -113,13 +113,14 @@ def undo(*, membership: Membership, key: UUID) -> Progress:
         return Progress(attempt.items.filter(says="").count())
 
 
-def note_unseen(key: UUID, *, at: datetime) -> None:
-    """The photo of a question could not be read: it does not count, and is asked nobody any more."""
+def note_unseen(key: UUID, *, at: datetime, for_good: bool) -> None:
+    """The photo of a question could not be read: it does not count; `for_good`: nor is it asked again."""
     with transaction.atomic():
         AttemptItem.objects.filter(key=key, unseen_at__isnull=True, attempt__passed__isnull=True).update(
             unseen_at=at
         )
-        Lesson.objects.filter(items__key=key, left_out_at__isnull=True).update(left_out_at=at)
+        if for_good:
+            Lesson.objects.filter(items__key=key, left_out_at__isnull=True).update(left_out_at=at)
 
 
 def draw(

@@ -2,8 +2,8 @@
 //
 // Entries live in localStorage, so a closed tab loses none and any worker page of the same browser sends
 // them on. One tab sends at a time (Web Locks); without locks two tabs may post the same entry, which the
-// server takes once. The latest entry may be held back for as long as it may be undone; leaving the page
-// sends it off.
+// server takes once. The latest entry may be held back for as long as it may be undone; leaving the page or
+// hiding it, and opening another one, sends it off.
 const PLACE = "maskgrove:outbox";
 const LOCK = "maskgrove:outbox";
 const HITS = "/api/items/"; // Where answers go that do not say: the test's have an address of their own.
@@ -23,6 +23,9 @@ export class Outbox extends EventTarget {
     addEventListener("online", () => this.flush());
     addEventListener("pageshow", () => this.flush());
     addEventListener("pagehide", () => this.release());
+    // A phone may end a hidden page without a word.
+    document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && this.release());
+    addEventListener("storage", ({ key }) => key === PLACE && this.dispatchEvent(new Event("change")));
   }
 
   get entries() {
@@ -98,7 +101,7 @@ export class Outbox extends EventTarget {
 
   async #send() {
     try {
-      for (let entry; (entry = this.entries[0]) && !entry.isHeld; ) {
+      for (let entry; (entry = this.entries.find((each) => !each.isHeld)); ) {
         if (!(await this.#post(entry))) return this.#later();
         this.#wait = FIRST_WAIT_MS;
         this.#write(this.entries.filter((other) => other.id !== entry.id));

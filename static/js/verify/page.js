@@ -76,6 +76,7 @@ async function loaded(card, next) {
   if (index !== next) return false;
   if (card.hasFailed) {
     stage.dataset.state = "failed";
+    clock.restart();
     arm(next); // "Cannot tell" is the way on.
   }
   return card.isReady;
@@ -128,11 +129,16 @@ function send(item, says, elapsed) {
 }
 
 async function handIn() {
-  clearTimeout(last?.timer);
-  last = null;
-  byId("regret").hidden = true;
   await outbox.release();
   saved();
+}
+
+// Whoever let the held answer go, this page or another one: it cannot be undone any more.
+function noteRelease() {
+  if (last === null || outbox.entries.some((entry) => entry.id === last.id && entry.isHeld)) return;
+  clearTimeout(last.timer);
+  last = null;
+  byId("regret").hidden = true;
 }
 
 function note(at, says) {
@@ -154,17 +160,10 @@ function undo() {
   const place = answered.at(-1);
   const { key } = items[place];
   note(place, null);
-  if (!takenBack()) outbox.add({ api: hit.api, key, verb: "undo", token: hit.token, body: {} });
+  if (last === null || !outbox.takeBack(last.id)) outbox.add({ api: hit.api, key, verb: "undo", token: hit.token, body: {} });
   tabs?.postMessage({ key, says: null });
   flash("undo");
   show(place);
-}
-
-function takenBack() {
-  clearTimeout(last?.timer);
-  const isBack = last !== null && outbox.takeBack(last.id);
-  last = null;
-  return isBack;
 }
 
 function flash(said) {
@@ -213,8 +212,14 @@ function hold(view, on) {
   look();
 }
 
+// A mouse's focus would take the space bar from "cannot tell".
+function giveBackFocus({ detail, currentTarget }) {
+  if (detail > 0) currentTarget.blur();
+}
+
 for (const button of document.querySelectorAll("[data-view]")) {
-  button.addEventListener("click", () => {
+  button.addEventListener("click", (event) => {
+    giveBackFocus(event);
     views[button.dataset.view] = !views[button.dataset.view];
     button.setAttribute("aria-pressed", String(views[button.dataset.view]));
     look();
@@ -234,19 +239,23 @@ function saved(isWaiting = false) {
 }
 
 function refused({ token, status, type }) {
-  if (token !== hit.token) return; // Of an earlier HIT: nothing on this page hangs on it.
-  if (status === 401) notice("stale");
+  if (token !== hit.token) {
+    if (status === 401) toast(texts.too_late, "warn"); // Nothing else on this page hangs on an earlier HIT.
+  } else if (status === 401) notice("stale");
   else if (type === "worker-stopped") {
     outbox.drop(token);
     notice(type);
   } else toast(texts.refused, "reject");
 }
 
-function taken({ token, late }) {
-  if (late && token === hit.token) notice("lease-expired");
+function taken({ token, late, remaining }) {
+  if (late && remaining > 0 && token === hit.token) notice("lease-expired");
 }
 
-outbox.addEventListener("change", () => saved());
+outbox.addEventListener("change", () => {
+  noteRelease();
+  saved();
+});
 outbox.addEventListener("waiting", () => saved(true));
 outbox.addEventListener("taken", (event) => taken(event.detail));
 outbox.addEventListener("refused", (event) => refused(event.detail));
@@ -279,7 +288,7 @@ swipe.addEventListener("release", () => hold("bare", false));
 
 for (const button of document.querySelectorAll("[data-tap]")) {
   button.addEventListener("click", (event) => {
-    if (event.detail > 0) button.blur(); // A mouse's focus would take the space bar from "cannot tell".
+    giveBackFocus(event);
     taps[button.dataset.tap](event.timeStamp);
   });
 }
