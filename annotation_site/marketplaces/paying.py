@@ -78,10 +78,12 @@ def _promised(submission: Submission) -> Decimal:
 
 
 def _settled(submission: Submission) -> Decimal:
-    """Pay, without fees, that the ledger holds for the page of work, reserved or settled."""
+    """Pay, without fees, that the ledger holds for the page of work; what is only reserved is not spent."""
     if submission.assignment is None:
         return Decimal(0)
-    entries = LedgerEntry.objects.filter(reference=submission.assignment.reference)
+    entries = LedgerEntry.objects.filter(
+        kind=LedgerEntry.Kind.SETTLE, reference=submission.assignment.reference
+    )
     return Decimal(entries.aggregate(pay=Sum(F("money") - F("fee"), default=Decimal(0)))["pay"])
 
 

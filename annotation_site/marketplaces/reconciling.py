@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from annotation_site.budget.ledger import BudgetSpent
@@ -25,6 +25,8 @@ from annotation_site.marketplaces.seam import MarketplaceError, News, Seen
 from annotation_site.people.models import Membership, Standing
 from annotation_site.people.qualification.models import Attempt
 from annotation_site.people.qualification.policy import attempts_left
+from annotation_site.verification.models import Item, Judgment
+from annotation_site.verification.releasing import release_page
 
 State = Submission.State
 AFTERWARDS = timedelta(days=30)
@@ -126,7 +128,11 @@ def hear_all(*, clock: Clock = timezone.now) -> int:
 
 @transaction.atomic
 def take_over(posting: Posting, seen: Seen, *, at: datetime) -> bool:
-    """Take over how a submission stands there; whether that is news. Who never came here is left out."""
+    """Take over how a submission stands there; whether that is news. Who never came here is left out.
+
+    A place that was handed in has no open page: what is left of it is asked of others, and what was answered
+    is settled before anyone is paid. So a submission's row is locked before the locks of `verification.locks`.
+    """
     mine = Submission.objects.select_for_update(no_key=True).filter(
         listing=posting.listing_id, external_id=seen.submission_id, worker__external_id=seen.worker_id
     )
@@ -140,6 +146,8 @@ def take_over(posting: Posting, seen: Seen, *, at: datetime) -> bool:
     found.ended_at = (found.ended_at or at) if has_ended else None
     found.state = seen.state
     found.save(update_fields=["state", "confirmed_at", "handed_in_at", "ended_at"])
+    if found.handed_in_at is not None and found.assignment_id is not None:
+        release_page(found.assignment_id, at=at)
     return True
 
 
@@ -174,14 +182,22 @@ def approve(submission: Submission, *, at: datetime) -> bool:
 
 
 def _worked() -> Q:
-    """A page of work was opened at the place, or its test taken. Anything else waits for a person."""
+    """The place's page was answered, or its test taken. Anything else waits for a person.
+
+    Answered is every question of it; or some, where this site ended it before it was handed in.
+    """
+    given = Judgment.objects.given()
+    items = Item.objects.filter(assignment=OuterRef("assignment"))
+    begun = Exists(items.filter(Exists(given.filter(item=OuterRef("pk")))))
+    is_short = Exists(items.filter(~Exists(given.filter(item=OuterRef("pk")))))
+    ended_here = Q(assignment__released_at__lt=F("handed_in_at"))
     mine = Q(membership__worker=OuterRef("worker"), membership__project=OuterRef("listing__project"))
     taken = Exists(Attempt.objects.filter(mine, finished_at__isnull=False))
-    return Q(assignment__isnull=False) | Q(taken, posting__purpose=Posting.Purpose.TEST)
+    return (Q(begun) & (ended_here | ~is_short)) | Q(taken, posting__purpose=Posting.Purpose.TEST)
 
 
 def unexplained(listing: Listing) -> QuerySet[Submission]:
-    """Handed in without a page of work: a person approves, or leaves it to the marketplace's deadline."""
+    """Handed in without the work, or before it was done: a person approves, or leaves it to the marketplace's deadline."""
     return listing.submissions.filter(state=State.HANDED_IN).exclude(_worked())
 
 

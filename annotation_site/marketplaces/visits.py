@@ -58,10 +58,11 @@ class Visit:
 
     @property
     def has_worked(self) -> bool:
-        """Something at this place has to be paid for."""
-        if self.submission.assignment_id is None:
+        """Something at this place has to be paid for, and nothing is left to do for it."""
+        page = self.submission.assignment
+        if page is None:
             return self.is_test and self._has_taken_the_test
-        return Judgment.objects.given().filter(item__assignment=self.submission.assignment_id).exists()
+        return not page.is_live and Judgment.objects.given().filter(item__assignment=page).exists()
 
     @property
     def _has_taken_the_test(self) -> bool:
@@ -79,7 +80,7 @@ class Visit:
 
     @property
     def done(self) -> WayOut | None:
-        """How they hand in a page of work that is done."""
+        """How they hand in what is done; pages show it when the work is over, not before."""
         return self._way_out(Ending.DONE)
 
     def way_out(self, kind: str) -> WayOut | None:
@@ -150,7 +151,8 @@ def is_held(listing: Listing, arrival: Arrival) -> bool:
 def _take_again(submission: Submission, posting: Posting, at: datetime) -> None:
     """A place that they gave back, and took once more."""
     submission.state, submission.posting, submission.arrived_at = Submission.State.ARRIVED, posting, at
-    submission.save(update_fields=["state", "posting", "arrived_at"])
+    submission.handed_in_at = submission.ended_at = None
+    submission.save(update_fields=["state", "posting", "arrived_at", "handed_in_at", "ended_at"])
 
 
 def _visit(submission: Submission, membership: Membership, hand_in_to: str) -> Visit:

@@ -114,6 +114,7 @@ def test_a_worker_previews_accepts_answers_hands_in_and_is_paid(contexts, turk, 
     total = Assignment.objects.get().items.count()
     for _ in range(total):
         answer(page)
+    work.get_by_role("button", name="To the last step").click()
     hand_in(page)
     assert Judgment.objects.count() == total
     assert Assignment.objects.get().finished_at is not None

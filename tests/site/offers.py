@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ from annotation_site.marketplaces.outbox import deliver_due
 from annotation_site.marketplaces.visits import Visit
 from annotation_site.verification.answering import record_answer
 from annotation_site.verification.claiming import claim_hit
+from annotation_site.verification.models import Assignment, Item
 from tests.clocks import frozen
 from tests.factories import NOON
 from tests.site.campaigns import items, opened, project_with_tree, truth
@@ -60,9 +62,20 @@ def posting_of(listing: Listing, purpose: str = "work") -> Posting:
 
 def work_through(visit: Visit) -> None:
     """Open the visit's page of work and answer all of it."""
+    begin_work(visit, answers=None)
+
+
+def begin_work(visit: Visit, *, answers: int | None) -> Assignment:
+    """Open the visit's page of work and answer so many questions of it; None: all."""
     assignment = claim_hit(membership=visit.membership, at=NOON)
     visits.bind(visit=visit, assignment=assignment)
-    for item in items(assignment):
+    say(assignment, items(assignment)[:answers])
+    return assignment
+
+
+def say(assignment: Assignment, about: Iterable[Item]) -> None:
+    """What is right, of some items of a page."""
+    for item in about:
         record_answer(
             item_key=item.key, assignment_id=assignment.pk, says=truth(item), elapsed_ms=900, at=NOON
         )

@@ -182,7 +182,7 @@ def test_who_handed_in_without_work_is_approved_by_hand_alone(client, market):
     reconciling.reconcile_all(clock=frozen(NOON))
     admin = signed_in(client, listing)
     assert (
-        "without any work" in admin.get(address(listing.project), {"on": "memory-sandbox"}).content.decode()
+        "without the work" in admin.get(address(listing.project), {"on": "memory-sandbox"}).content.decode()
     )
     admin.post(address(listing.project, f"submissions/{submission().pk}/"), {"do": "approve"})
     assert Action.objects.get(kind=Action.Kind.APPROVE).submission == submission()

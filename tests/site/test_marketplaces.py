@@ -20,6 +20,7 @@ from annotation_site.marketplaces.accounts import (
     give_member_bonus,
     note_payment,
 )
+from annotation_site.marketplaces.by_hand import approve_by_hand
 from annotation_site.marketplaces.in_memory import InMemory
 from annotation_site.marketplaces.listings import ListingRefused, end, estimate, obstacles, publish
 from annotation_site.marketplaces.messaging import CannotWrite, Route, route_to, write_to
@@ -31,12 +32,23 @@ from annotation_site.people.members import UnknownLink
 from annotation_site.people.models import Membership, Standing
 from annotation_site.people.standing import change_standing
 from annotation_site.verification.claiming import claim_hit
+from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Assignment, Cluster
 from annotation_site.verification.trust import stop_worker
 from tests.clocks import Clock, frozen
 from tests.factories import NOON
-from tests.site.campaigns import Person, together
-from tests.site.offers import again, drafted, open_project, posting_of, published, submission, work_through
+from tests.site.campaigns import Person, items, together
+from tests.site.offers import (
+    again,
+    begin_work,
+    drafted,
+    open_project,
+    posting_of,
+    published,
+    say,
+    submission,
+    work_through,
+)
 
 pytestmark = pytest.mark.django_db
 LATER = NOON + timedelta(minutes=10)
@@ -324,6 +336,8 @@ class TestVisits:
     def test_who_did_nothing_can_only_return_the_place(self, market):
         visit = come(published("memory"))
         assert visit.way_out("nothing-left") is None
+        begin_work(visit, answers=4)
+        assert again(visit).way_out("nothing-left") is None
         assert visit.way_out("stopped").fields["ending"] == "screened-out"
         work_through(visit)
         assert again(visit).way_out("stopped").fields["ending"] == "done"
@@ -357,24 +371,58 @@ class TestReconciling:
         assert [one.external_id for one in reconciling.unexplained(listing)] == ["S1"]
         assert not Action.objects.filter(kind=Action.Kind.APPROVE).exists()
 
-    def test_an_unfinished_page_is_paid_in_full_when_it_was_handed_in(self, market):
+    def test_a_page_that_this_site_ended_is_paid_in_full_when_it_was_handed_in(self, market):
         listing = published("memory")
         visit = come(listing)
-        visits.bind(visit=visit, assignment=claim_hit(membership=visit.membership, at=NOON))
+        begin_work(visit, answers=1)
         stop_worker(membership=visit.membership, reason="a test", at=NOON)
         market.hand_in(visit.submission)
-        reconciling.reconcile_all(clock=frozen(NOON))
+        for at in (LATER, LATER):
+            reconciling.reconcile_all(clock=frozen(at))
+        assert spend_of(listing.project).money == Decimal("0.60")
+
+    @pytest.mark.parametrize("answers", [0, 4])
+    def test_a_page_that_is_handed_in_before_its_end_is_ended_and_waits_for_a_person(self, market, answers):
+        listing = published("memory")
+        visit = come(listing)
+        assignment = begin_work(visit, answers=answers)
+        market.hand_in(visit.submission)
         reconciling.reconcile_all(clock=frozen(LATER))
+        assignment.refresh_from_db()
+        assert assignment.released_at == LATER
+        assert list(reconciling.unexplained(listing)) == [visit.submission]
+        assert not Action.objects.filter(kind=Action.Kind.APPROVE).exists()
+        spend = spend_of(listing.project)
+        assert (spend.money, spend.reserved_money) == (0, 0)
+
+    def test_what_arrives_after_the_hand_in_completes_the_page(self, market):
+        listing = published("memory")
+        visit = come(listing)
+        assignment = begin_work(visit, answers=4)
+        market.hand_in(visit.submission)
+        reconciling.reconcile_all(clock=frozen(NOON))
+        say(assignment, items(assignment)[4:])
+        reconciling.reconcile_all(clock=frozen(LATER))
+        assert Action.objects.filter(kind=Action.Kind.APPROVE).exists()
+
+    def test_an_approval_by_hand_is_not_taken_for_paid_by_what_was_only_reserved(self, market):
+        listing = published("memory")
+        visit = come(listing)
+        begin_work(visit, answers=0)
+        market.hand_in(visit.submission)
+        reconciling.reconcile_all(clock=frozen(NOON))
+        approve_by_hand(submission=submission(), at=NOON)
+        sweep(at=NOON + timedelta(hours=1))
         assert spend_of(listing.project).money == Decimal("0.60")
 
     def test_nobody_is_approved_whom_the_budget_cannot_pay(self, market):
         listing = published("memory")
         visit = come(listing)
-        visits.bind(visit=visit, assignment=claim_hit(membership=visit.membership, at=NOON))
+        begin_work(visit, answers=1)
         stop_worker(membership=visit.membership, reason="a test", at=NOON)
         market.hand_in(visit.submission)
-        set_caps(project=listing.project, questions=None, money=Decimal("0.10"))
-        reconciling.reconcile_all(clock=frozen(NOON))
+        set_caps(project=listing.project, questions=None, money=Decimal("0.20"))
+        reconciling.reconcile_all(clock=frozen(LATER))
         assert not Action.objects.filter(kind=Action.Kind.APPROVE).exists()
 
     def test_what_was_given_back_is_known_by_word_alone(self, market):

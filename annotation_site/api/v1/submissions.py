@@ -68,7 +68,7 @@ class SubmissionQuery(PageQuery):
     state = serializers.ChoiceField(
         choices=[*Submission.State.values, UNEXPLAINED],
         required=False,
-        help_text="Unexplained ones were handed in without any work: a person approves them, or nobody does.",
+        help_text="Unexplained ones were handed in without the work, or before its end: a person decides.",
     )
 
 
