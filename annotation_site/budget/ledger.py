@@ -14,10 +14,10 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, Sum
+from django.db.models import Count, F, Q, Sum
 
 from annotation_site.budget.caps import BudgetError, InvalidTerms, budget_of, locked_budget
-from annotation_site.budget.models import Budget, LedgerEntry
+from annotation_site.budget.models import SPENT, Budget, LedgerEntry
 from annotation_site.budget.terms import Cost, Partial, Terms
 from annotation_site.catalog.models import Project
 from annotation_site.webhooks.models import Kind as Told
@@ -160,10 +160,57 @@ def give_bonus(
         return entry
 
 
+def correct(
+    *,
+    project_id: int,
+    reference: str,
+    due: Cost,
+    payee: int,
+    note: str,
+    at: datetime,
+    also: Collection[str] = (),
+    past_cap: bool = False,
+) -> None:
+    """Bring what is spent for one thing in line with what it comes to, up or down; again changes nothing.
+
+    Waits for the budget's row, so this comes last in a transaction.
+
+    Parameters
+    ----------
+    reference : what it is for, e.g. submission:3; entries made here have it, with their number
+    due : what it comes to in all
+    payee : primary key of the worker whose pay it is
+    note : why, for people
+    also : references of other entries for the same thing
+    past_cap : the money is gone already, so the cap does not hold it back
+
+    Raises
+    ------
+    BudgetSpent
+        When it passes the cap; nothing is written.
+    """
+    budget = locked_budget(project_id)
+    own = LedgerEntry.objects.filter(project=project_id, payee=payee, kind__in=SPENT).order_by()
+    about = own.filter(Q(reference__in=[reference, *also]) | Q(reference__startswith=f"{reference}:"))
+    there = about.aggregate(
+        pay=Sum(F("money") - F("fee"), default=Decimal(0)),
+        fee=Sum("fee", default=Decimal(0)),
+        number=Count("pk", filter=Q(kind=Kind.CORRECT)),
+    )
+    missing = Cost(due.pay - there["pay"], due.fee - there["fee"])
+    if missing == Cost():
+        return
+    if missing.total > 0 and not past_cap and not _fits(budget, 0, missing):
+        raise BudgetSpent(f"The budget of {budget.project} does not allow {missing.total}, fee included.")
+    numbered = f"{reference}:{there['number'] + 1}"
+    _move(budget, Kind.CORRECT, 0, missing, numbered, at, note=note[:200], payee=payee, past_cap=past_cap)
+    _tell_spent(budget, at)
+
+
 def spend_of(project: Project) -> Spend:
     """What the ledger comes to: spent for good, and reserved."""
     entries = LedgerEntry.objects.filter(project=project)
-    final, held = Q(kind__in=[Kind.SETTLE, Kind.BONUS]), Q(kind__in=[Kind.RESERVE, Kind.RELEASE])
+    final, held = Q(kind__in=SPENT), Q(kind__in=[Kind.RESERVE, Kind.RELEASE])
     sums = entries.aggregate(
         done=Sum("questions", filter=final, default=0),
         open=Sum("questions", filter=held, default=0),
@@ -184,9 +231,7 @@ def spend_of(project: Project) -> Spend:
 
 def earned_by(project: Project, payees: Collection[int]) -> dict[int, Decimal]:
     """Worker's primary key -> what the ledger says they earned, bonuses included and fees not."""
-    final = LedgerEntry.objects.filter(
-        project=project, payee__in=payees, kind__in=[Kind.SETTLE, Kind.BONUS]
-    ).order_by()
+    final = LedgerEntry.objects.filter(project=project, payee__in=payees, kind__in=SPENT).order_by()
     return dict(final.values_list("payee").annotate(pay=Sum(F("money") - F("fee"))))
 
 
@@ -210,6 +255,8 @@ def _move(
     cost: Cost,
     reference: str,
     at: datetime,
+    *,
+    past_cap: bool = False,
     **told: Any,
 ) -> LedgerEntry:
     entry = LedgerEntry.objects.create(
@@ -222,12 +269,15 @@ def _move(
         at=at,
         **told,
     )
+    budget.committed_questions += questions  # Its row is locked: what is known here is what is there.
+    budget.committed_money += cost.total
+    beyond = Decimal(0) if budget.money is None else max(budget.committed_money - budget.money, Decimal(0))
+    budget.overdrawn = beyond if past_cap else min(beyond, budget.overdrawn)
     Budget.objects.filter(pk=budget.pk).update(
         committed_questions=F("committed_questions") + questions,
         committed_money=F("committed_money") + cost.total,
+        overdrawn=budget.overdrawn,
     )
-    budget.committed_questions += questions  # Its row is locked: what is known here is what is there.
-    budget.committed_money += cost.total
     return entry
 
 

@@ -37,7 +37,7 @@ class Account:
     ----------
     earned : by the ledger: work that is over, and bonuses
     paid : by hand or by the marketplace
-    declined : rewards that the marketplace was told not to pay
+    declined : rewards that the marketplace was told not to pay, and that are not among the earned
     """
 
     earned: Decimal = NOTHING
@@ -47,7 +47,7 @@ class Account:
     @property
     def owed(self) -> Decimal:
         """In whole cents, none of it lost."""
-        left = max(self.earned - self.paid - self.declined, NOTHING)
+        left = max(self.earned - self.paid, NOTHING)
         return left.quantize(CENT, ROUND_UP)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import ClassVar
 
@@ -17,6 +18,8 @@ class InHouse:
     framed: ClassVar[bool] = False
     closed: ClassVar[str] = ""
     messages: ClassVar[bool] = False
+    least_reason: ClassVar[int] = 1
+    approves_after: ClassVar[timedelta | None] = None
 
     def __init__(self, environment: str) -> None:
         self.environment = environment

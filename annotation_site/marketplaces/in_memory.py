@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from typing import ClassVar
 
@@ -46,6 +47,8 @@ class InMemory:
     framed: ClassVar[bool] = True
     closed: ClassVar[str] = ""
     messages: ClassVar[bool] = True
+    least_reason: ClassVar[int] = 1
+    approves_after: ClassVar[timedelta | None] = timedelta(days=3)
     site: ClassVar[str] = "https://market.example"
 
     places: dict[str, int] = field(default_factory=dict)

@@ -107,12 +107,20 @@ class Posting(models.Model):
         return f"{self.listing}: {self.purpose} {self.number}"
 
 
+ENDED = ("approved", "rejected", "returned")
+"""States of a submission of which nothing more is to come, unless its worker takes the place again."""
+
+
 class SubmissionQuerySet(models.QuerySet["Submission"]):
     """Submissions by what can still become of them."""
 
     def going(self) -> Self:
         """Held by their worker there, as far as is known."""
         return self.filter(state=Submission.State.ARRIVED)
+
+    def unbooked(self) -> Self:
+        """Ended, and the ledger does not say yet what that comes to."""
+        return self.filter(state__in=ENDED, booked_at__isnull=True)
 
 
 class Submission(models.Model):
@@ -142,6 +150,9 @@ class Submission(models.Model):
     )
     handed_in_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+    booked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the ledger was brought in line with its state."
+    )
 
     class Meta:
         constraints: ClassVar = [
@@ -151,6 +162,11 @@ class Submission(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["listing", "state", "id"], name="submissions_by_state"),
+            models.Index(
+                fields=["id"],
+                condition=Q(state__in=ENDED, booked_at__isnull=True),
+                name="submissions_to_book",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar, Protocol
 
@@ -119,12 +119,16 @@ class Marketplace(Protocol):
     framed : workers see our pages in a frame of its own page
     closed : why nobody can be found there any more, if that is so
     messages : whether it passes on what a worker is written
+    least_reason : characters that a rejection has to say at least
+    approves_after : it approves by itself what nobody decided on for so long; None: it never does
     """
 
     title: ClassVar[str]
     framed: ClassVar[bool]
     closed: ClassVar[str]
     messages: ClassVar[bool]
+    least_reason: ClassVar[int]
+    approves_after: ClassVar[timedelta | None]
 
     def missing(self) -> list[str]:
         """Names of the settings without which nothing can be asked of it."""

@@ -151,8 +151,8 @@ def is_held(listing: Listing, arrival: Arrival) -> bool:
 def _take_again(submission: Submission, posting: Posting, at: datetime) -> None:
     """A place that they gave back, and took once more."""
     submission.state, submission.posting, submission.arrived_at = Submission.State.ARRIVED, posting, at
-    submission.handed_in_at = submission.ended_at = None
-    submission.save(update_fields=["state", "posting", "arrived_at", "handed_in_at", "ended_at"])
+    submission.handed_in_at = submission.ended_at = submission.booked_at = None
+    submission.save(update_fields=["state", "posting", "arrived_at", "handed_in_at", "ended_at", "booked_at"])
 
 
 def _visit(submission: Submission, membership: Membership, hand_in_to: str) -> Visit:
@@ -209,5 +209,5 @@ def bind(*, visit: Visit, assignment: Assignment) -> None:
     if bound is not None and Assignment.objects.filter(pk=bound, finished_at__isnull=False).exists():
         raise UnknownLink("The page of work at this place is done: hand it in.")
     Submission.objects.filter(assignment=assignment).update(assignment=None)
-    Submission.objects.filter(pk=visit.submission.pk).update(assignment=assignment)
+    Submission.objects.filter(pk=visit.submission.pk).update(assignment=assignment, booked_at=None)
     visit.submission.assignment = assignment

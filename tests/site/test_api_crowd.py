@@ -220,6 +220,18 @@ def test_a_rejected_submission_is_approved_after_all_and_one_that_only_came_is_n
     assert Action.objects.filter(kind="release").count() == 1
 
 
+def test_a_submission_is_rejected_with_a_reason_and_by_that_not_approved(ground, client, sent):
+    came = ground.url("projects/{slug}/submissions/{submission}")
+    assert send(client, "post", f"{came}/reject").status_code == 400
+    why = "Not one outline was looked at."
+    for _ in range(2):
+        assert send(client, "post", f"{came}/reject", {"reason": why}).status_code == 200
+    assert Action.objects.get(kind="reject").reason == why
+    assert set(sent) == {"maskgrove.deliver_actions"}
+    refused = send(client, "post", f"{came}/approve")
+    assert (refused.status_code, refused.json()["type"]) == (409, "submission-refused")
+
+
 def test_an_approval_that_the_budget_does_not_allow_is_refused(ground, client):
     spent = LedgerEntry.objects.filter(kind="settle").count()
     set_caps(project=ground.project, questions=None, money=Decimal(0))

@@ -189,6 +189,17 @@ def test_who_handed_in_without_work_is_approved_by_hand_alone(client, market):
     assert spend_of(listing.project).money == Decimal("0.60")
 
 
+def test_a_rejection_says_why(client, market):
+    listing = published("memory")
+    arrival = Arrival(posting_of(listing).external_id, "S1", "W1", market.site)
+    market.hand_in(visits.arrive(listing=listing, arrival=arrival, at=NOON).submission)
+    reconciling.reconcile_all(clock=frozen(NOON))
+    admin, url = signed_in(client, listing), address(listing.project, f"submissions/{submission().pk}/")
+    assert "Say why" in admin.post(url, {"do": "reject", "reason": ""}, follow=True).content.decode()
+    admin.post(url, {"do": "reject", "reason": "Not one outline was looked at."})
+    assert Action.objects.get(kind=Action.Kind.REJECT).reason == "Not one outline was looked at."
+
+
 def test_a_bonus_is_given_once_however_often_the_form_is_sent(client, market):
     listing = published("memory")
     worked(listing, market)

@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 from django.db import IntegrityError, transaction
 
-from annotation_site.budget.caps import set_caps
-from annotation_site.budget.ledger import spend_of
+from annotation_site.budget.caps import budget_of, set_caps
+from annotation_site.budget.ledger import BudgetSpent, spend_of
 from annotation_site.catalog.models import Project
 from annotation_site.marketplaces import outbox, providers, reconciling, visits
 from annotation_site.marketplaces.accounts import (
@@ -20,17 +20,18 @@ from annotation_site.marketplaces.accounts import (
     give_member_bonus,
     note_payment,
 )
-from annotation_site.marketplaces.by_hand import approve_by_hand
+from annotation_site.marketplaces.by_hand import SubmissionRefused, approve_by_hand, reject_by_hand
 from annotation_site.marketplaces.in_memory import InMemory
 from annotation_site.marketplaces.listings import ListingRefused, end, estimate, obstacles, publish
 from annotation_site.marketplaces.messaging import CannotWrite, Route, route_to, write_to
 from annotation_site.marketplaces.models import Action, Listing, Submission
-from annotation_site.marketplaces.paying import BonusRefused, give_bonus
+from annotation_site.marketplaces.paying import BonusRefused, book_ended, give_bonus
 from annotation_site.marketplaces.providers import PROVIDERS, UnknownProvider
 from annotation_site.marketplaces.seam import Arrival, NotAnArrival, Refused, Seen, Unavailable
 from annotation_site.people.members import UnknownLink
 from annotation_site.people.models import Membership, Standing
 from annotation_site.people.standing import change_standing
+from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.claiming import claim_hit
 from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Assignment, Cluster
@@ -514,6 +515,160 @@ class TestReconciling:
         assert reconciling.reconcile_all(clock=frozen(NOON)) == 1
 
 
+class TestBooking:
+    """The ledger follows what the marketplace says of a place that has ended."""
+
+    @pytest.fixture
+    def listing(self, market) -> Listing:
+        return published("memory")
+
+    def ends(self, market, visit, state: str, at=LATER) -> None:
+        market.hand_in(visit.submission)
+        there = market.states[visit.submission.posting.external_id]
+        there[("S1", "W1")] = state
+        reconciling.reconcile_all(clock=frozen(at))
+
+    def spent(self, listing: Listing) -> Decimal:
+        assert check_campaign(listing.project) == []
+        return spend_of(listing.project).money
+
+    @pytest.mark.parametrize("answers", [0, 2, None])
+    def test_what_the_marketplace_approves_by_itself_is_spent(self, market, listing, answers):
+        visit = come(listing)
+        begin_work(visit, answers=answers)
+        self.ends(market, visit, Submission.State.APPROVED)
+        assert self.spent(listing) == Decimal("0.60")
+        assert account_of(visit.membership).owed == 0
+
+    def test_it_is_spent_beyond_the_cap_and_alarms(self, market, listing):
+        visit = come(listing)
+        set_caps(project=listing.project, questions=None, money=Decimal("0.20"))
+        self.ends(market, visit, Submission.State.APPROVED)
+        assert self.spent(listing) == Decimal("0.60")
+        budget = budget_of(listing.project)
+        assert budget.overdrawn == Decimal("0.40")
+        with pytest.raises(BudgetSpent):
+            claim_hit(membership=visit.membership, at=LATER)
+        set_caps(project=listing.project, questions=None, money=Decimal(1))
+        assert budget_of(listing.project).overdrawn == 0
+
+    @pytest.mark.parametrize("state", [Submission.State.RETURNED, Submission.State.REJECTED])
+    def test_a_finished_page_that_is_not_paid_is_not_spent(self, market, listing, state):
+        visit = come(listing)
+        work_through(visit)
+        assert spend_of(listing.project).money == Decimal("0.60")
+        self.ends(market, visit, state)
+        self.ends(market, visit, state)
+        assert self.spent(listing) == 0
+        assert account_of(visit.membership).owed == 0
+        assert spend_of(listing.project).questions == 5
+
+    def test_a_page_that_is_finished_after_its_place_was_given_back_is_not_spent(self, market, listing):
+        visit = come(listing)
+        assignment = begin_work(visit, answers=2)
+        self.ends(market, visit, Submission.State.RETURNED)
+        say(assignment, items(assignment)[2:])
+        assert spend_of(listing.project).money == Decimal("0.60")
+        reconciling.reconcile_all(clock=frozen(LATER))
+        assert self.spent(listing) == 0
+
+    def test_what_is_given_back_and_taken_again_is_spent_in_the_end(self, market, listing):
+        visit = come(listing)
+        work_through(visit)
+        self.ends(market, visit, Submission.State.RETURNED)
+        come(listing)
+        self.ends(market, visit, Submission.State.APPROVED)
+        assert self.spent(listing) == Decimal("0.60")
+
+    def test_an_override_is_in_the_ledger_before_the_marketplace_is_told(self, market, listing):
+        visit = come(listing)
+        work_through(visit)
+        self.ends(market, visit, Submission.State.REJECTED)
+        set_caps(project=listing.project, questions=None, money=Decimal("0.20"))
+        with pytest.raises(BudgetSpent):
+            approve_by_hand(submission=submission(), at=LATER)
+        assert not Action.objects.filter(kind=Action.Kind.OVERRIDE).exists()
+        set_caps(project=listing.project, questions=None, money=Decimal(1))
+        for _ in range(2):
+            approve_by_hand(submission=submission(), at=LATER)
+            reconciling.reconcile_all(clock=frozen(LATER))
+            assert self.spent(listing) == Decimal("0.60")
+        outbox.deliver_due(clock=frozen(LATER))
+        reconciling.reconcile_all(clock=frozen(LATER))
+        assert submission().state == Submission.State.APPROVED
+        assert self.spent(listing) == Decimal("0.60")
+
+    def test_corrections_are_entries_of_their_own(self, market, listing):
+        visit = come(listing)
+        work_through(visit)
+        self.ends(market, visit, Submission.State.REJECTED)
+        approve_by_hand(submission=submission(), at=LATER)
+        made = listing.project.ledger.filter(kind="correct").order_by("pk")
+        pk = visit.submission.pk
+        assert list(made.values_list("reference", "money", "fee")) == [
+            (f"submission:{pk}:1", Decimal("-0.60"), Decimal("-0.10")),
+            (f"submission:{pk}:2", Decimal("0.60"), Decimal("0.10")),
+        ]
+
+    def test_what_nobody_decided_on_is_warned_of_before_the_marketplace_approves_it(self, market, listing):
+        market.hand_in(come(listing).submission)
+        reconciling.reconcile_all(clock=frozen(NOON))
+        project = listing.project
+        assert reconciling.approved_unasked(project, before=NOON + timedelta(days=3)) == (0, None)
+        due = NOON + timedelta(days=3)
+        assert reconciling.approved_unasked(project, before=due + timedelta(hours=1)) == (1, due)
+        reject_by_hand(submission=submission(), reason="Not one was looked at.", at=LATER)
+        assert reconciling.approved_unasked(project, before=due + timedelta(hours=1)) == (0, None)
+
+
+class TestRejecting:
+    @pytest.fixture
+    def handed_in(self, market) -> Submission:
+        market.hand_in(come(published("memory")).submission)
+        reconciling.reconcile_all(clock=frozen(NOON))
+        return submission()
+
+    def reject(self, about: Submission, reason: str = "Not one was looked at.") -> None:
+        reject_by_hand(submission=about, reason=reason, at=NOON)
+
+    def test_it_is_told_once_and_read_back(self, market, handed_in):
+        for _ in range(2):
+            self.reject(handed_in)
+        outbox.deliver_due(clock=frozen(NOON))
+        reconciling.reconcile_all(clock=frozen(LATER))
+        assert submission().state == Submission.State.REJECTED
+        assert market.done["reject"] == 1
+        self.reject(submission())
+        assert spend_of(handed_in.listing.project).money == 0
+
+    def test_it_says_why(self, handed_in):
+        with pytest.raises(SubmissionRefused, match="Say why"):
+            self.reject(handed_in, reason=" ")
+
+    def test_only_what_waits_is_rejected_and_only_by_one_word(self, market, handed_in):
+        self.reject(handed_in)
+        with pytest.raises(SubmissionRefused, match="after all"):
+            approve_by_hand(submission=handed_in, at=NOON)
+        Action.objects.filter(kind=Action.Kind.REJECT).update(failed_at=NOON)
+        approve_by_hand(submission=handed_in, at=NOON)
+        with pytest.raises(SubmissionRefused, match="is to be approved"):
+            self.reject(handed_in)
+        Submission.objects.update(state=Submission.State.ARRIVED)
+        with pytest.raises(SubmissionRefused, match="Arrived"):
+            self.reject(submission())
+
+    def test_what_is_to_be_rejected_is_not_approved_when_late_answers_come(self, market):
+        listing = published("memory")
+        visit = come(listing)
+        assignment = begin_work(visit, answers=4)
+        market.hand_in(visit.submission)
+        reconciling.reconcile_all(clock=frozen(NOON))
+        self.reject(submission())
+        say(assignment, items(assignment)[4:])
+        reconciling.reconcile_all(clock=frozen(NOON))
+        assert not Action.objects.filter(kind=Action.Kind.APPROVE).exists()
+
+
 class TestQualification:
     @pytest.fixture
     def listing(self, market) -> Listing:
@@ -574,7 +729,8 @@ class TestMembersOfAMarketplace:
     def test_what_waits_for_approval_is_owed_and_what_was_rejected_is_not(self, member):
         Submission.objects.update(state=Submission.State.HANDED_IN)
         assert account_of(member).owed == Decimal("0.50")
-        Submission.objects.update(state=Submission.State.REJECTED)
+        Submission.objects.update(state=Submission.State.REJECTED, booked_at=None)
+        book_ended(at=NOON)
         assert account_of(member).owed == 0
 
     def test_a_bonus_goes_to_the_marketplace_once_and_is_owed_until_it_is_there(self, market, member):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -42,6 +43,8 @@ class MTurk:
     )
 
     messages: ClassVar[bool] = True
+    least_reason: ClassVar[int] = 1
+    approves_after: ClassVar[timedelta | None] = timedelta(seconds=actions.APPROVED_AFTER)
 
     def __init__(self, environment: str) -> None:
         self.environment = environment

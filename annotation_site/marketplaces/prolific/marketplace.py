@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -38,6 +39,8 @@ class Prolific:
     framed: ClassVar[bool] = False
     closed: ClassVar[str] = ""
     messages: ClassVar[bool] = True
+    least_reason: ClassVar[int] = actions.LEAST_REJECTION
+    approves_after: ClassVar[timedelta | None] = timedelta(days=21)
 
     def __init__(self, environment: str) -> None:
         self.environment = environment
