@@ -337,6 +337,15 @@ class TestBonus:
         assert [paid["BonusAmount"] for paid in turk.bonuses] == ["0.25"]
         assert turk.tokens[f"{action.token}"] == approved.external_id
 
+    def test_one_that_was_given_up_and_is_tried_again_is_paid_once(self, turk, approved):
+        action = self.pay(approved)
+        outbox.deliver_due(clock=frozen(LATER))
+        turk.tokens.clear()
+        ACTIONS.filter(pk=action.pk).update(done_at=None, failed_at=LATER)
+        outbox.retry(action, at=LATER)
+        outbox.deliver_due(clock=frozen(LATER))
+        assert len(turk.bonuses) == 1
+
     def test_one_whose_answer_was_lost_is_paid_once_also_after_its_token_ended(self, turk, approved):
         action = self.pay(approved)
         outbox.deliver_due(clock=frozen(LATER))

@@ -216,6 +216,14 @@ class TestBonus:
         outbox.deliver_due(clock=frozen(LATER))
         assert self.paid(prolific, approved) == [25, 25]
 
+    def test_one_that_was_given_up_and_is_tried_again_is_paid_once(self, prolific, approved):
+        action = self.pay(approved)
+        outbox.deliver_due(clock=frozen(LATER))
+        ACTIONS.filter(pk=action.pk).update(failed_at=LATER, done_at=None)
+        outbox.retry(action, at=LATER)
+        outbox.deliver_due(clock=frozen(LATER))
+        assert self.paid(prolific, approved) == [25]
+
 
 def test_a_message_whose_answer_was_lost_is_not_written_twice(prolific, listing):
     worker = come(prolific, listing).membership.worker
