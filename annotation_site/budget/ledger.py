@@ -51,29 +51,40 @@ class Spend:
     reserved_money: Decimal
 
 
-def affordable(budget: Budget, *, at_most: int) -> int:
-    """How many questions of one HIT still fit under both caps, `at_most` being enough."""
+def affordable(budget: Budget, *, at_most: int, terms: Terms | None = None) -> int:
+    """How many questions of one HIT still fit under both caps, `at_most` being enough.
+
+    Parameters
+    ----------
+    terms : how the HIT is paid, where not as the budget says
+    """
     fits = at_most
     if budget.questions is not None:
         fits = min(fits, budget.questions - budget.committed_questions)
     if budget.money is not None and fits > 0:
-        left, terms = budget.money - budget.committed_money, budget.terms
-        fits = bisect_right(range(1, fits + 1), left, key=lambda questions: terms.at_most(questions).total)
+        left, paid = budget.money - budget.committed_money, terms or budget.terms
+        fits = bisect_right(range(1, fits + 1), left, key=lambda questions: paid.at_most(questions).total)
     return max(fits, 0)
 
 
-def reserve(*, budget: Budget, questions: int, reference: str, at: datetime) -> None:
+def reserve(
+    *, budget: Budget, questions: int, reference: str, at: datetime, terms: Terms | None = None
+) -> None:
     """Set aside the most that a HIT may cost, fees included; `budget` is locked by this transaction.
+
+    Parameters
+    ----------
+    terms : as for `affordable`; it is settled by them, too
 
     Raises
     ------
     BudgetSpent
         When that passes a cap; nothing is written.
     """
-    if affordable(budget, at_most=questions) < questions:
+    paid = terms or budget.terms
+    if affordable(budget, at_most=questions, terms=paid) < questions:
         raise BudgetSpent(f"The budget of {budget.project} does not allow {questions} more questions.")
-    terms = budget.terms
-    _move(budget, Kind.RESERVE, questions, terms.at_most(questions), reference, at, terms=terms.as_json())
+    _move(budget, Kind.RESERVE, questions, paid.at_most(questions), reference, at, terms=paid.as_json())
 
 
 def settle(
@@ -128,7 +139,14 @@ def settle_late(
 
 
 def give_bonus(
-    *, project: Project, money: Decimal, reference: str, note: str, at: datetime, payee: int | None = None
+    *,
+    project: Project,
+    money: Decimal,
+    reference: str,
+    note: str,
+    at: datetime,
+    payee: int | None = None,
+    terms: Terms | None = None,
 ) -> LedgerEntry:
     """Spend a bonus and its fee, under the cap; a reference is paid once, however often this is repeated.
 
@@ -136,6 +154,7 @@ def give_bonus(
     ----------
     reference : whom and what it is for, e.g. worker:3:week-48; a provider derives its request token from it
     note : why, for people
+    terms : whose fee is on it, where not the budget's
 
     Raises
     ------
@@ -152,7 +171,7 @@ def give_bonus(
         given = LedgerEntry.objects.filter(kind=Kind.BONUS, reference=reference).first()
         if given is not None:
             return given
-        cost = budget.terms.bonus(money)
+        cost = (terms or budget.terms).bonus(money)
         if not _fits(budget, 0, cost):
             raise BudgetSpent(f"The budget of {project} does not allow a bonus of {cost.total} with its fee.")
         entry = _move(budget, Kind.BONUS, 0, cost, reference, at, note=note[:200], payee=payee)

@@ -45,6 +45,9 @@ class InHouse:
     def origins(self, listing: Listing) -> list[str]:  # noqa: ARG002
         return []
 
+    def holds(self, submission: Submission) -> bool | None:  # noqa: ARG002
+        return None
+
     def way_out(self, submission: Submission, *, ending: str, hand_in_to: str) -> WayOut | None:  # noqa: ARG002
         return None
 

@@ -84,6 +84,9 @@ class InMemory:
     def origins(self, listing: Listing) -> list[str]:  # noqa: ARG002
         return [self.site]
 
+    def holds(self, submission: Submission) -> bool | None:  # noqa: ARG002
+        return None
+
     def way_out(self, submission: Submission, *, ending: str, hand_in_to: str) -> WayOut | None:
         if hand_in_to != self.site:
             raise NotAnArrival(f"Work is not handed in to {hand_in_to}.")

@@ -20,6 +20,9 @@ from annotation_site.catalog.models import Project
 from annotation_site.people.models import Membership, Worker
 from annotation_site.verification.models import Assignment
 
+TEST_REWARD = "0.05"
+"""Of a test that is a posting of its own, where nothing else is said."""
+
 
 class Environment(models.TextChoices):
     """Where a marketplace's money is: nowhere in its sandbox."""
@@ -73,6 +76,17 @@ class Listing(models.Model):
 
     def __str__(self) -> str:
         return f"{self.project} on {self.realm}"
+
+    @property
+    def pays(self) -> bool:
+        """Whether real money is paid there."""
+        return self.environment == Environment.PRODUCTION
+
+    def reward_for(self, purpose: str) -> Decimal:
+        """What a place promises: a page of work, or the test where that is a posting of its own."""
+        if purpose == Posting.Purpose.TEST:
+            return Decimal(str(self.wants.get("test_reward", TEST_REWARD)))
+        return Decimal(self.reward)
 
     @property
     def realm(self) -> str:

@@ -9,9 +9,10 @@ from django.db import transaction
 
 from annotation_site.budget import caps, ledger
 from annotation_site.budget.terms import Partial, Terms
-from annotation_site.marketplaces.models import Action, Listing, Posting, Submission
+from annotation_site.marketplaces.models import Action, Listing, Submission
 from annotation_site.marketplaces.outbox import ask
 from annotation_site.marketplaces.providers import marketplace_of
+from annotation_site.marketplaces.unconfirmed import discard_unconfirmed
 from annotation_site.verification.models import Assignment
 
 CENT = Decimal("0.01")
@@ -24,34 +25,15 @@ class BonusRefused(ValueError):
 
 
 def terms_of(listing: Listing) -> Terms:
-    """How work at a listing's places is paid; the marketplace pays for no page that nobody hands in."""
+    """How work at a listing's places is paid; in a sandbox it is not.
+
+    The marketplace pays for no page that nobody hands in, so nothing is settled for what is left unfinished.
+    """
+    if not listing.pays:
+        return Terms(partial=Partial.NOTHING)
     fee = marketplace_of(listing).fee(listing)
     return Terms(
         per_hit=Decimal(listing.reward), fee_share=fee.share, least_fee=fee.least, partial=Partial.NOTHING
-    )
-
-
-def agree_on_pay(listing: Listing) -> None:
-    """From now on a page of work of the project costs what the listing promises, with the fee.
-
-    It is reserved when a place is opened: until then a place costs nothing. The marketplace pays for no page
-    that nobody hands in, so nothing is settled for what is left unfinished.
-
-    Raises
-    ------
-    CapBelowSpend, InvalidTerms
-        As `caps.set_caps`.
-    """
-    budget, fee = caps.budget_of(listing.project), marketplace_of(listing).fee(listing)
-    caps.set_caps(
-        project=listing.project,
-        questions=budget.questions,
-        money=budget.money,
-        currency=listing.currency,
-        pay_per_hit=listing.reward,
-        fee_share=fee.share,
-        least_fee=fee.least,
-        unfinished=Partial.NOTHING,
     )
 
 
@@ -85,10 +67,9 @@ def settle_up(submission: Submission, money: Decimal, *, at: datetime, past_cap:
 
 
 def promised(submission: Submission) -> Decimal:
-    """What the place pays when it is approved, without the fee."""
-    if submission.posting.purpose == Posting.Purpose.TEST:
-        return Decimal(str(submission.listing.wants.get("test_reward", 0)))
-    return submission.listing.reward
+    """What the place pays when it is approved, without the fee; nothing in a sandbox."""
+    listing = submission.listing
+    return listing.reward_for(submission.posting.purpose) if listing.pays else Decimal(0)
 
 
 def book_ended(*, at: datetime, most: int = 1000) -> int:
@@ -111,6 +92,7 @@ def _book(pk: int, at: datetime) -> bool:
     submission = joined.filter(pk=pk).first()
     if submission is None:
         return False
+    discard_unconfirmed(submission, at=at)
     is_paid = submission.state == Submission.State.APPROVED
     settle_up(submission, promised(submission) if is_paid else Decimal(0), at=at, past_cap=is_paid)
     return True
@@ -140,6 +122,8 @@ def give_bonus(
 ) -> Action:
     """Pay a worker more: into the ledger first, from there to the marketplace. A reference is paid once.
 
+    A sandbox is told without a word in the ledger.
+
     Parameters
     ----------
     by : who gives it; the ledger keeps that beside the reason
@@ -156,13 +140,15 @@ def give_bonus(
         raise BonusRefused("A bonus is for work that was approved: wait until it is.")
     known = f"bonus:{submission.pk}:{reference}"
     listing = submission.listing
-    ledger.give_bonus(
-        project=listing.project,
-        money=money,
-        reference=known[:80],
-        note=noted(reason, by),
-        payee=submission.worker_id,
-        at=at,
-    )
+    if listing.pays:
+        ledger.give_bonus(
+            project=listing.project,
+            money=money,
+            reference=known[:80],
+            note=noted(reason, by),
+            payee=submission.worker_id,
+            terms=terms_of(listing),
+            at=at,
+        )
     about = {"submission": submission, "worker": submission.worker, "money": money, "reason": reason}
     return ask(listing=listing, kind=Action.Kind.BONUS, reference=known, at=at, **about)

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from annotation_site.budget.ledger import BudgetSpent
@@ -157,9 +158,16 @@ def take_over(posting: Posting, seen: Seen, *, at: datetime) -> bool:
 
 
 def _take_word(posting: Posting, word: News, at: datetime) -> None:
-    """A place was given back: its id may mean another worker next, so only who came before that is meant."""
+    """A place was given back: its id may mean another worker next, so only who came before that is meant.
+
+    Whom it means is known, and so that somebody held it, where nobody else came with that id.
+    """
     came = Submission.objects.going().filter(posting=posting, external_id=word.submission_id)
-    came.filter(arrived_at__lte=word.at or at).update(state=word.state, ended_at=at, booked_at=None)
+    meant = list(came.filter(arrived_at__lte=word.at or at).values_list("pk", flat=True))
+    told = {"state": word.state, "ended_at": at, "booked_at": None}
+    if len(meant) == 1:
+        told["confirmed_at"] = Coalesce("confirmed_at", Value(at))
+    came.filter(pk__in=meant).update(**told)
 
 
 def ask_for_what_is_due(listing: Listing, *, at: datetime) -> None:

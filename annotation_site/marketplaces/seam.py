@@ -151,6 +151,11 @@ class Marketplace(Protocol):
     def origins(self, listing: Listing) -> list[str]:
         """Origins that take the form of the way out and, where it is `framed`, may frame our pages."""
 
+    def holds(self, submission: Submission) -> bool | None:
+        """Whether its worker holds the place, by its own word; None where it tells that of nobody at work.
+
+        Raises Unavailable, NotConfigured."""
+
     def way_out(self, submission: Submission, *, ending: str, hand_in_to: str) -> WayOut | None:
         """How the worker goes back; None where the place has to be returned there instead.
 

@@ -11,7 +11,7 @@ from django.db.models import Value
 from django.db.models.functions import Greatest
 
 from annotation_site.budget import caps, ledger
-from annotation_site.budget.models import Budget
+from annotation_site.budget.terms import Terms
 from annotation_site.catalog.models import Project
 from annotation_site.people.models import Membership, Standing
 from annotation_site.people.qualification.policy import admit
@@ -73,11 +73,21 @@ WHERE q.id = claimed.id RETURNING q.id, q.category_id
 """
 
 
-def claim_hit(*, membership: Membership, at: datetime, rng: np.random.Generator | None = None) -> Assignment:
+def claim_hit(
+    *,
+    membership: Membership,
+    at: datetime,
+    rng: np.random.Generator | None = None,
+    terms: Terms | None = None,
+) -> Assignment:
     """The worker's HIT: the one they have, else a new one with the best questions nobody works on.
 
     Gold hides at random places. What the HIT may cost is reserved before it opens; the last one of a budget
     may be shorter.
+
+    Parameters
+    ----------
+    terms : how a new HIT is paid, where not as the project's budget says
 
     Raises
     ------
@@ -94,7 +104,7 @@ def claim_hit(*, membership: Membership, at: datetime, rng: np.random.Generator 
             _hold_who_may_work(membership)
             hold_worker(membership.worker_id)
             held = _live(membership).first()  # Renewed just now, or opened in another tab while this waited.
-            return held or _open_hit(membership, project, at, randomness)
+            return held or _open_hit(membership, project, at, randomness, terms)
     except ledger.BudgetSpent:
         ledger.note_refusal(project_id=project.pk, at=at)
         raise
@@ -120,12 +130,14 @@ def _hold_who_may_work(membership: Membership) -> None:
         raise WorkerStopped("You cannot take more work on this project. What you did is kept and paid.")
 
 
-def _open_hit(membership: Membership, project: Project, at: datetime, rng: np.random.Generator) -> Assignment:
+def _open_hit(
+    membership: Membership, project: Project, at: datetime, rng: np.random.Generator, terms: Terms | None
+) -> Assignment:
     if project.state != Project.State.OPEN:
         raise CampaignPaused(f"{project} is not open right now. Come back later.")
     admit(membership=membership, at=at)
     budget = caps.locked_budget(project.pk)
-    size = ledger.affordable(budget, at_most=project.hit_size)
+    size = ledger.affordable(budget, at_most=project.hit_size, terms=terms)
     if size == 0:
         raise ledger.BudgetSpent(f"The budget of {project} is spent or reserved for open HITs.")
     share = _gold_share(membership, project)
@@ -136,7 +148,10 @@ def _open_hit(membership: Membership, project: Project, at: datetime, rng: np.ra
     categories = {category for _, category in real}
     asked = [question for question, _ in real]
     gold = gold_for(membership, count=room, categories=categories, beside=asked, rng=rng)
-    return _write(membership, project, budget, asked + gold, at, rng)
+    assignment = _write(membership, project, asked + gold, at, rng)
+    questions = len(asked) + len(gold)
+    ledger.reserve(budget=budget, questions=questions, reference=assignment.reference, at=at, terms=terms)
+    return assignment
 
 
 def _gold_share(membership: Membership, project: Project) -> float:
@@ -189,12 +204,11 @@ def _anything_open(project: Project) -> bool:
 def _write(
     membership: Membership,
     project: Project,
-    budget: Budget,
     question_ids: Sequence[int],
     at: datetime,
     rng: np.random.Generator,
 ) -> Assignment:
-    """The assignment and its items in mixed order, with their cost reserved."""
+    """The assignment and its items in mixed order."""
     assignment = Assignment.objects.create(
         project=project,
         worker_id=membership.worker_id,
@@ -206,5 +220,4 @@ def _write(
         Item(assignment=assignment, index=index, question_id=question_ids[place])
         for index, place in enumerate(order.tolist())
     )
-    ledger.reserve(budget=budget, questions=len(question_ids), reference=assignment.reference, at=at)
     return assignment

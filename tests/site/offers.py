@@ -37,12 +37,13 @@ def open_project(**parameters: Any) -> Project:
 
 
 def drafted(
-    provider: str, project: Project | None = None, environment: str = "sandbox", **terms: Any
+    provider: str, project: Project | None = None, environment: str | None = None, **terms: Any
 ) -> Listing:
+    """A draft: where money is real for a rehearsal in memory, in the sandbox elsewhere."""
     return draft_listing(
         project=project or open_project(),
         provider=provider,
-        environment=environment,
+        environment=environment or ("sandbox" if provider in ("mturk", "prolific") else "production"),
         at=NOON,
         terms={**TERMS, **terms},
     )
@@ -67,7 +68,7 @@ def work_through(visit: Visit) -> None:
 
 def begin_work(visit: Visit, *, answers: int | None) -> Assignment:
     """Open the visit's page of work and answer so many questions of it; None: all."""
-    assignment = claim_hit(membership=visit.membership, at=NOON)
+    assignment = claim_hit(membership=visit.membership, at=NOON, terms=visit.terms)
     visits.bind(visit=visit, assignment=assignment)
     say(assignment, items(assignment)[:answers])
     return assignment

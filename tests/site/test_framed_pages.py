@@ -88,6 +88,11 @@ def test_a_visit_goes_from_the_frame_to_the_marketplace_without_a_cookie(listing
     assert Assignment.objects.count() == 1
 
 
+def test_a_place_tells_what_it_pays_whatever_the_project_pays_its_own(client, listing):
+    address = arrive(client, listing).url
+    assert "<dd>0.50 <small>USD</small></dd>" in client.get(address).content.decode()
+
+
 def test_the_verify_page_hands_in_instead_of_going_on(client, listing):
     address = begun(client, listing)
     page = client.get(f"{address}verify/").content.decode()
@@ -173,6 +178,14 @@ def test_who_finds_nothing_to_do_is_told_to_return_the_place(client, listing):
     page = client.post(f"{address}start/").content.decode()
     assert "Return this task" in page
     assert "/done" not in page
+
+
+def test_who_comes_to_a_place_that_is_taken_is_told_so(client, listing):
+    begun(client, listing)
+    address = arrive(client, listing, submission="S2", worker="W2").url
+    page = client.post(f"{address}start/")
+    assert (page.status_code, page.headers["X-Notice"]) == (409, "not-held")
+    assert "Return this task" in page.content.decode()
 
 
 def test_what_was_handed_in_is_over(client, listing):

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from annotation_site.budget.caps import budget_of, set_caps
 from annotation_site.budget.ledger import BudgetSpent, spend_of
 from annotation_site.catalog.models import Project
-from annotation_site.marketplaces import outbox, providers, reconciling, visits
+from annotation_site.marketplaces import outbox, providers, reconciling, unconfirmed, visits
 from annotation_site.marketplaces.accounts import (
     Account,
     PaymentRefused,
@@ -28,13 +28,15 @@ from annotation_site.marketplaces.models import Action, Listing, Submission
 from annotation_site.marketplaces.paying import BonusRefused, book_ended, give_bonus
 from annotation_site.marketplaces.providers import PROVIDERS, UnknownProvider
 from annotation_site.marketplaces.seam import Arrival, NotAnArrival, Refused, Seen, Unavailable
+from annotation_site.marketplaces.visits import NotHeld
+from annotation_site.pages.briefing import Briefing
 from annotation_site.people.members import UnknownLink
 from annotation_site.people.models import Membership, Standing
 from annotation_site.people.standing import change_standing
 from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.claiming import claim_hit
 from annotation_site.verification.leases import sweep
-from annotation_site.verification.models import Assignment, Cluster
+from annotation_site.verification.models import Assignment, Cluster, Judgment
 from annotation_site.verification.trust import stop_worker
 from tests.clocks import Clock, frozen
 from tests.factories import NOON
@@ -58,7 +60,8 @@ LATER = NOON + timedelta(minutes=10)
 @pytest.fixture
 def market(monkeypatch) -> InMemory:
     made = InMemory()
-    monkeypatch.setitem(PROVIDERS, "memory", lambda environment: made)
+    for name in ("memory", "other"):
+        monkeypatch.setitem(PROVIDERS, name, lambda environment: made)
     return made
 
 
@@ -88,17 +91,63 @@ class TestPublishing:
         assert len(market.places) == 3
 
     def test_a_page_of_work_costs_what_the_listing_promises(self, market):
-        listing = publish(listing=drafted("memory"), at=NOON)
+        listing = published("memory")
         assert estimate(listing).total == Decimal("1.80")
-        terms = listing.project.budget.terms
-        assert (terms.per_hit, terms.fee_share, terms.least_fee) == (
-            Decimal("0.50"),
-            Decimal("0.2"),
-            Decimal("0.01"),
-        )
         assert spend_of(listing.project).reserved_money == 0
-        Person.of(listing.project).open()
+        begin_work(come(listing), answers=0)
         assert spend_of(listing.project).reserved_money == Decimal("0.60")
+
+    def test_it_changes_nothing_of_what_others_are_paid(self, market):
+        project = open_project()
+        set_caps(project=project, questions=None, money=Decimal(100), pay_per_question="0.02")
+        before = budget_of(project).terms
+        first = published("memory", project)
+        other = published("other", project, reward=Decimal("0.30"))
+        assert budget_of(project).terms == before
+        begin_work(come(first), answers=None)
+        begin_work(come(other, worker="W2"), answers=None)
+        Person.of(project).work()
+        paid = project.ledger.filter(kind="settle").order_by("pk").values_list("money", flat=True)
+        assert list(paid) == [Decimal("0.60"), Decimal("0.36"), Decimal("0.06")]
+
+    def test_a_sandbox_is_paid_nothing_for_real(self, market):
+        listing = published("memory", environment="sandbox", wants={"testers": 9, "test_reward": "0.05"})
+        assert obstacles(drafted("other", listing.project, environment="sandbox", places=9999)) == []
+        visit = come(listing)
+        work_through(visit)
+        market.hand_in(visit.submission)
+        for _ in range(2):
+            reconciling.reconcile_all(clock=frozen(NOON))
+            outbox.deliver_due(clock=frozen(NOON))
+        assert market.done["approve"] == 1
+        give_bonus(submission=submission(), money=Decimal("0.25"), reason="Careful", reference="1", at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
+        assert list(market.bonuses.values()) == [Decimal("0.25")]
+        spend = spend_of(listing.project)
+        assert (spend.money, spend.questions) == (0, 5)
+        assert account_of(visit.membership) == Account()
+
+    def test_a_place_of_the_test_promises_what_the_test_pays(self, market):
+        listing = published("memory", wants={"testers": 9, "test_reward": "0.05"})
+        assert come(listing).promised == (Decimal("0.50"), "USD")
+        arrival = Arrival(posting_of(listing, "test").external_id, "S2", "W2", InMemory.site)
+        visit = visits.arrive(listing=listing, arrival=arrival, at=NOON)
+        assert visit.promised == (Decimal("0.05"), "USD")
+        assert Briefing.of(visit.membership, promised=visit.promised).pay == visit.promised
+
+    def test_one_budget_has_one_currency(self, market):
+        listing = drafted("memory", currency="EUR")
+        assert obstacles(listing) == ["The budget is in USD, this pays in EUR: use one of them."]
+
+    def test_places_that_are_offered_elsewhere_are_paid_from_the_same_budget(self, market):
+        project = open_project()
+        other = published("other", project, places=100)
+        listing = drafted("memory", project, places=100)
+        assert "the budget has 40.00 left" in obstacles(listing)[0]
+        begin_work(come(other), answers=None)
+        assert "the budget has 40.00 left" in obstacles(listing)[0]
+        end(listing=other, at=NOON)
+        assert obstacles(listing) == []
 
     def test_more_than_the_budget_has_is_not_offered(self, market):
         listing = drafted("memory", places=1000)
@@ -279,7 +328,7 @@ class TestVisits:
         listing = published("memory")
         visit = come(listing)
         assert (visit.membership.worker.provider, visit.membership.worker.external_id) == (
-            "memory-sandbox",
+            "memory",
             "W1",
         )
         assert not Assignment.objects.exists()
@@ -291,8 +340,8 @@ class TestVisits:
 
     def test_the_worker_of_a_sandbox_is_nobody_in_production(self, market):
         project = open_project()
-        sandbox = published("memory", project)
-        real = published("memory", project, environment="production")
+        sandbox = published("memory", project, environment="sandbox")
+        real = published("memory", project)
         assert come(sandbox).membership.worker_id != come(real).membership.worker_id
 
     def test_a_place_of_nobody_and_a_way_back_to_elsewhere_are_refused(self, market):
@@ -619,6 +668,107 @@ class TestBooking:
         assert reconciling.approved_unasked(project, before=due + timedelta(hours=1)) == (1, due)
         reject_by_hand(submission=submission(), reason="Not one was looked at.", at=LATER)
         assert reconciling.approved_unasked(project, before=due + timedelta(hours=1)) == (0, None)
+
+
+class TestMadeUpIds:
+    """Whoever knows a place's address can write ids into it."""
+
+    def start(self, visit: visits.Visit, at=NOON) -> Assignment:
+        return visits.open_page(visit=again(visit), at=at)
+
+    def test_no_more_pages_are_opened_than_there_are_places(self, market):
+        listing = published("memory")
+        for number in range(8):
+            visit = come(listing, worker=f"W{number}", place=f"S{number}")
+            if number == 0:
+                self.start(visit)
+                self.start(visit)
+            else:
+                with pytest.raises(NotHeld):
+                    self.start(visit)
+        assert Assignment.objects.count() == 1
+        assert spend_of(listing.project).reserved_money == Decimal("0.60")
+
+    def test_who_loses_the_race_for_a_place_keeps_no_page(self, market, monkeypatch):
+        listing = published("memory")
+        self.start(come(listing))
+        other = come(listing, worker="W2", place="S2")
+        room = iter([True, False])
+        monkeypatch.setattr(visits, "_has_room", lambda _: next(room))
+        with pytest.raises(NotHeld):
+            self.start(other)
+        assert Assignment.objects.live().count() == 1
+
+    def test_a_place_is_free_again_when_its_lease_has_run_out_or_it_is_given_back(self, market):
+        listing = published("memory")
+        self.start(come(listing))
+        other = come(listing, worker="W2", place="S2")
+        sweep(at=NOON + timedelta(hours=1))
+        assert self.start(other).submission == other.submission
+        third = come(listing, worker="W3", place="S3")
+        with pytest.raises(NotHeld):
+            self.start(third)
+        hear_returned(other)
+        self.start(third)
+
+    def test_what_was_given_back_opens_nothing_until_its_worker_comes_again(self, market):
+        listing = published("memory")
+        visit = come(listing)
+        hear_returned(visit)
+        with pytest.raises(NotHeld, match="given back"):
+            self.start(visit)
+        come(listing)
+        self.start(visit)
+
+    def test_a_marketplace_that_can_be_asked_is_asked_once(self, market, monkeypatch):
+        listing = published("memory")
+        asked = []
+        monkeypatch.setattr(market, "holds", lambda one: asked.append(one) or one.worker.external_id == "W1")
+        with pytest.raises(NotHeld, match="not known"):
+            self.start(come(listing, worker="W2"))
+        for _ in range(2):
+            self.start(come(listing))
+        assert len(asked) == 2
+        assert Submission.objects.get(worker__external_id="W1").confirmed_at == NOON
+
+    def test_nobody_is_turned_away_because_it_cannot_be_asked(self, market, monkeypatch):
+        def holds(_: Submission) -> bool:
+            raise Unavailable("away")
+
+        monkeypatch.setattr(market, "holds", holds)
+        self.start(come(published("memory")))
+
+    def test_what_nobody_of_the_marketplace_said_does_not_count_in_the_end(self, market):
+        listing = published("memory", minutes=30)
+        work_through(come(listing))
+        reconciling.reconcile_all(clock=frozen(NOON + timedelta(hours=2)))
+        assert submission().state == Submission.State.RETURNED
+        of_masks = Judgment.objects.filter(of_gold=False)
+        assert {one.retracted_because for one in of_masks} == {unconfirmed.REASON}
+        assert spend_of(listing.project).money == 0
+        assert check_campaign(listing.project) == []
+
+    def test_a_word_of_the_return_or_another_place_vouches_for_the_answers(self, market):
+        listing = published("memory", minutes=30)
+        first = come(listing)
+        begin_work(first, answers=2)
+        hear_returned(first)
+        second = come(listing, worker="W2", place="S2")
+        begin_work(second, answers=2)
+        Submission.objects.filter(pk=second.submission.pk).update(arrived_at=NOON)
+        come(listing, worker="W2", place="S3")
+        Submission.objects.filter(external_id="S3").update(arrived_at=NOON + timedelta(hours=2))
+        sweep(at=NOON + timedelta(hours=1))
+        reconciling.reconcile_all(clock=frozen(NOON + timedelta(hours=2)))
+        assert Submission.objects.filter(state=Submission.State.RETURNED).count() == 2
+        assert not Judgment.objects.filter(retracted_at__isnull=False).exists()
+
+
+def hear_returned(visit: visits.Visit) -> None:
+    """The marketplace says that a place was given back."""
+    where = visit.submission.posting.external_id
+    word = reconciling.News(where, visit.submission.external_id, Submission.State.RETURNED, LATER)
+    reconciling.hear([word], clock=frozen(LATER))
 
 
 class TestRejecting:

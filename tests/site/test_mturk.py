@@ -205,8 +205,9 @@ class TestArriving:
 
 
 class TestWork:
-    def test_from_a_place_to_its_pay(self, turk):
-        listing = published("mturk")
+    def test_from_a_place_to_its_pay(self, turk, settings):
+        settings.MTURK_PRODUCTION = True
+        listing = published("mturk", environment="production")
         visit = come(turk, listing)
         work_through(visit)
         hand_in(turk, visit)

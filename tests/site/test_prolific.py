@@ -185,6 +185,23 @@ class TestWork:
         assert prolific.submissions[known]["status"] == "REJECTED"
 
 
+def test_only_a_participant_whom_prolific_knows_gets_a_page(prolific, listing):
+    visit = come(prolific, listing)
+    held = prolific.submissions[visit.submission.external_id]
+    market = Prolific("production")
+    for wrong in ({"participant_id": "P2"}, {"study_id": "another"}, {"status": "RETURNED"}):
+        there = dict(held)
+        held.update(wrong)
+        assert market.holds(visit.submission) is False
+        held.update(there)
+    assert market.holds(visit.submission) is True
+    visits.open_page(visit=visit, at=NOON)
+    assert submission().confirmed_at == NOON
+    prolific.submissions.clear()
+    assert market.holds(visit.submission) is False
+    assert Prolific("sandbox").holds(visit.submission) is None
+
+
 class TestBonus:
     @pytest.fixture
     def approved(self, prolific, listing) -> Submission:

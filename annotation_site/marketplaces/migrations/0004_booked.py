@@ -3,7 +3,17 @@
 from django.db import migrations, models
 
 
+CONFIRM = """
+UPDATE marketplaces_submission SET confirmed_at = COALESCE(ended_at, arrived_at)
+WHERE state = 'returned' AND confirmed_at IS NULL;
+"""
+
+
 class Migration(migrations.Migration):
+    """The ledger follows places that ended, also those that did before: workers find all of them unbooked.
+
+    Whether earlier ones were given back by a word of the marketplace is not known: their answers stay.
+    """
 
     dependencies = [
         ('marketplaces', '0003_payees'),
@@ -12,6 +22,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RunSQL(CONFIRM, migrations.RunSQL.noop),
         migrations.AddField(
             model_name='submission',
             name='booked_at',

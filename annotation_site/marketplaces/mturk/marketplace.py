@@ -89,6 +89,9 @@ class MTurk:
     def origins(self, listing: Listing) -> list[str]:  # noqa: ARG002
         return self._origins()
 
+    def holds(self, submission: Submission) -> bool | None:  # noqa: ARG002
+        return None
+
     def way_out(self, submission: Submission, *, ending: str, hand_in_to: str) -> WayOut | None:
         origin = hand_in_to.rstrip("/")
         if origin not in self._origins():
