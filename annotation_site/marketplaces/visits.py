@@ -248,13 +248,16 @@ def _confirm(submission: Submission, at: datetime) -> None:
 def _has_room(submission: Submission) -> bool:
     """Whether fewer others are at work, or were, than there are places; who is confirmed has one.
 
-    Who came and has no open page takes nothing: a place may have been given back without a word.
+    Who came and has no open page takes nothing: a place may have been given back without a word. Neither does
+    the page that the worker has open at another place: it moves here.
     """
     if submission.confirmed_at is not None:
         return True
     begun = Q(assignment__isnull=False, assignment__released_at__isnull=True)
+    arrived, returned = Submission.State.ARRIVED, Submission.State.RETURNED
+    moving = Q(worker=submission.worker_id, state=arrived, assignment__finished_at__isnull=True)
     others = Submission.objects.filter(posting=submission.posting_id).exclude(pk=submission.pk)
-    taken = others.filter(begun | ~Q(state=Submission.State.ARRIVED)).exclude(state=Submission.State.RETURNED)
+    taken = others.filter(begun | ~Q(state=arrived)).exclude(state=returned).exclude(moving)
     return taken.count() < submission.posting.places
 
 

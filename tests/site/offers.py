@@ -9,9 +9,11 @@ from typing import Any
 from annotation_site.budget.caps import set_caps
 from annotation_site.catalog.models import Project
 from annotation_site.marketplaces import visits
+from annotation_site.marketplaces.in_memory import InMemory
 from annotation_site.marketplaces.listings import draft_listing, publish
 from annotation_site.marketplaces.models import Listing, Posting, Submission
 from annotation_site.marketplaces.outbox import deliver_due
+from annotation_site.marketplaces.seam import Arrival
 from annotation_site.marketplaces.visits import Visit
 from annotation_site.verification.answering import record_answer
 from annotation_site.verification.claiming import claim_hit
@@ -59,6 +61,14 @@ def published(provider: str, project: Project | None = None, **terms: Any) -> Li
 
 def posting_of(listing: Listing, purpose: str = "work") -> Posting:
     return listing.postings.filter(purpose=purpose).order_by("pk").first()
+
+
+def come(
+    listing: Listing, *, worker: str = "W1", place: str = "S1", hand_in_to: str = InMemory.site
+) -> Visit:
+    """Somebody accepts a place of a rehearsal in memory."""
+    arrival = Arrival(posting_of(listing).external_id, place, worker, hand_in_to)
+    return visits.arrive(listing=listing, arrival=arrival, at=NOON)
 
 
 def work_through(visit: Visit) -> None:

@@ -130,7 +130,8 @@ def test_an_address_without_ids_or_of_no_place_is_told_in_the_frame(client, list
 
 def test_one_workers_visit_opens_nothing_of_anothers(client, listing):
     theirs = begun(client, listing)
-    mine = begun(client, listing, submission="S2", worker="W2")
+    place = listing.postings.order_by("pk")[1].external_id
+    mine = begun(client, listing, submission="S2", worker="W2", posting=place)
     key = Assignment.objects.order_by("pk").first().items.first().key
     token = hit(client, mine)["token"]
     told = client.post(
