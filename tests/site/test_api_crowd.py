@@ -14,7 +14,7 @@ from annotation_site.api.models import KeptReply
 from annotation_site.api.v1 import idempotency
 from annotation_site.budget.caps import change_budget, set_caps
 from annotation_site.budget.models import LedgerEntry
-from annotation_site.marketplaces.models import Action, Contact, Message, Payment, Submission
+from annotation_site.marketplaces.models import Action, Contact, Listing, Message, Payment, Submission
 from annotation_site.people.members import join_by_code
 from annotation_site.people.models import GoldItem, JoinLink, Membership
 from annotation_site.people.qualification.models import Lesson, QualificationPolicy, Vouching
@@ -234,6 +234,7 @@ def test_a_submission_is_rejected_with_a_reason_and_by_that_not_approved(ground,
 
 def test_an_approval_that_the_budget_does_not_allow_is_refused(ground, client):
     spent = LedgerEntry.objects.filter(kind="settle").count()
+    Listing.objects.update(environment="production")
     set_caps(project=ground.project, questions=None, money=Decimal(0))
     refused = send(client, "post", ground.url("projects/{slug}/submissions/{submission}/approve"))
     assert (refused.status_code, refused.json()["type"]) == (409, "budget-spent")
