@@ -84,7 +84,9 @@ WATCHED = (
         "preparing.ImportRun", project="project", name="place",
         ignore=["done", "total", "message", "report", "deaths", "reached", "begun_at", "finished_at"],
     ),
-    Watched("budget.Budget", project="project", ignore=["committed_questions", "committed_money"]),
+    Watched(
+        "budget.Budget", project="project", ignore=["committed_questions", "committed_money", "overdrawn"]
+    ),
     Watched("access.Grant", project="project", name="user__username"),
     Watched("access.Invitation", project="project", name="email", secret=["secret"]),
     Watched(

@@ -70,6 +70,7 @@ def set_caps(
                     f"{project} has {committed} {what} spent or reserved: set a cap of at least that."
                 )
         budget.questions, budget.money, budget.currency = questions, money, currency
+        budget.overdrawn = Decimal(0)  # What is spent fits under the cap.
         _set_pay(budget, pay)
         budget.save()
     return budget

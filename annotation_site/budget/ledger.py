@@ -14,10 +14,10 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, Sum
+from django.db.models import Count, F, Q, Sum
 
 from annotation_site.budget.caps import BudgetError, InvalidTerms, budget_of, locked_budget
-from annotation_site.budget.models import Budget, LedgerEntry
+from annotation_site.budget.models import SPENT, Budget, LedgerEntry
 from annotation_site.budget.terms import Cost, Partial, Terms
 from annotation_site.catalog.models import Project
 from annotation_site.webhooks.models import Kind as Told
@@ -51,29 +51,40 @@ class Spend:
     reserved_money: Decimal
 
 
-def affordable(budget: Budget, *, at_most: int) -> int:
-    """How many questions of one HIT still fit under both caps, `at_most` being enough."""
+def affordable(budget: Budget, *, at_most: int, terms: Terms | None = None) -> int:
+    """How many questions of one HIT still fit under both caps, `at_most` being enough.
+
+    Parameters
+    ----------
+    terms : how the HIT is paid, where not as the budget says
+    """
     fits = at_most
     if budget.questions is not None:
         fits = min(fits, budget.questions - budget.committed_questions)
     if budget.money is not None and fits > 0:
-        left, terms = budget.money - budget.committed_money, budget.terms
-        fits = bisect_right(range(1, fits + 1), left, key=lambda questions: terms.at_most(questions).total)
+        left, paid = budget.money - budget.committed_money, terms or budget.terms
+        fits = bisect_right(range(1, fits + 1), left, key=lambda questions: paid.at_most(questions).total)
     return max(fits, 0)
 
 
-def reserve(*, budget: Budget, questions: int, reference: str, at: datetime) -> None:
+def reserve(
+    *, budget: Budget, questions: int, reference: str, at: datetime, terms: Terms | None = None
+) -> None:
     """Set aside the most that a HIT may cost, fees included; `budget` is locked by this transaction.
+
+    Parameters
+    ----------
+    terms : as for `affordable`; it is settled by them, too
 
     Raises
     ------
     BudgetSpent
         When that passes a cap; nothing is written.
     """
-    if affordable(budget, at_most=questions) < questions:
+    paid = terms or budget.terms
+    if affordable(budget, at_most=questions, terms=paid) < questions:
         raise BudgetSpent(f"The budget of {budget.project} does not allow {questions} more questions.")
-    terms = budget.terms
-    _move(budget, Kind.RESERVE, questions, terms.at_most(questions), reference, at, terms=terms.as_json())
+    _move(budget, Kind.RESERVE, questions, paid.at_most(questions), reference, at, terms=paid.as_json())
 
 
 def settle(
@@ -128,7 +139,14 @@ def settle_late(
 
 
 def give_bonus(
-    *, project: Project, money: Decimal, reference: str, note: str, at: datetime, payee: int | None = None
+    *,
+    project: Project,
+    money: Decimal,
+    reference: str,
+    note: str,
+    at: datetime,
+    payee: int | None = None,
+    terms: Terms | None = None,
 ) -> LedgerEntry:
     """Spend a bonus and its fee, under the cap; a reference is paid once, however often this is repeated.
 
@@ -136,6 +154,7 @@ def give_bonus(
     ----------
     reference : whom and what it is for, e.g. worker:3:week-48; a provider derives its request token from it
     note : why, for people
+    terms : whose fee is on it, where not the budget's
 
     Raises
     ------
@@ -152,7 +171,7 @@ def give_bonus(
         given = LedgerEntry.objects.filter(kind=Kind.BONUS, reference=reference).first()
         if given is not None:
             return given
-        cost = budget.terms.bonus(money)
+        cost = (terms or budget.terms).bonus(money)
         if not _fits(budget, 0, cost):
             raise BudgetSpent(f"The budget of {project} does not allow a bonus of {cost.total} with its fee.")
         entry = _move(budget, Kind.BONUS, 0, cost, reference, at, note=note[:200], payee=payee)
@@ -160,10 +179,57 @@ def give_bonus(
         return entry
 
 
+def correct(
+    *,
+    project_id: int,
+    reference: str,
+    due: Cost,
+    payee: int,
+    note: str,
+    at: datetime,
+    also: Collection[str] = (),
+    past_cap: bool = False,
+) -> None:
+    """Bring what is spent for one thing in line with what it comes to, up or down; again changes nothing.
+
+    Waits for the budget's row, so this comes last in a transaction.
+
+    Parameters
+    ----------
+    reference : what it is for, e.g. submission:3; entries made here have it, with their number
+    due : what it comes to in all
+    payee : primary key of the worker whose pay it is
+    note : why, for people
+    also : references of other entries for the same thing
+    past_cap : the money is gone already, so the cap does not hold it back
+
+    Raises
+    ------
+    BudgetSpent
+        When it passes the cap; nothing is written.
+    """
+    budget = locked_budget(project_id)
+    own = LedgerEntry.objects.filter(project=project_id, payee=payee, kind__in=SPENT).order_by()
+    about = own.filter(Q(reference__in=[reference, *also]) | Q(reference__startswith=f"{reference}:"))
+    there = about.aggregate(
+        pay=Sum(F("money") - F("fee"), default=Decimal(0)),
+        fee=Sum("fee", default=Decimal(0)),
+        number=Count("pk", filter=Q(kind=Kind.CORRECT)),
+    )
+    missing = Cost(due.pay - there["pay"], due.fee - there["fee"])
+    if missing == Cost():
+        return
+    if missing.total > 0 and not past_cap and not _fits(budget, 0, missing):
+        raise BudgetSpent(f"The budget of {budget.project} does not allow {missing.total}, fee included.")
+    numbered = f"{reference}:{there['number'] + 1}"
+    _move(budget, Kind.CORRECT, 0, missing, numbered, at, note=note[:200], payee=payee, past_cap=past_cap)
+    _tell_spent(budget, at)
+
+
 def spend_of(project: Project) -> Spend:
     """What the ledger comes to: spent for good, and reserved."""
     entries = LedgerEntry.objects.filter(project=project)
-    final, held = Q(kind__in=[Kind.SETTLE, Kind.BONUS]), Q(kind__in=[Kind.RESERVE, Kind.RELEASE])
+    final, held = Q(kind__in=SPENT), Q(kind__in=[Kind.RESERVE, Kind.RELEASE])
     sums = entries.aggregate(
         done=Sum("questions", filter=final, default=0),
         open=Sum("questions", filter=held, default=0),
@@ -184,9 +250,7 @@ def spend_of(project: Project) -> Spend:
 
 def earned_by(project: Project, payees: Collection[int]) -> dict[int, Decimal]:
     """Worker's primary key -> what the ledger says they earned, bonuses included and fees not."""
-    final = LedgerEntry.objects.filter(
-        project=project, payee__in=payees, kind__in=[Kind.SETTLE, Kind.BONUS]
-    ).order_by()
+    final = LedgerEntry.objects.filter(project=project, payee__in=payees, kind__in=SPENT).order_by()
     return dict(final.values_list("payee").annotate(pay=Sum(F("money") - F("fee"))))
 
 
@@ -210,6 +274,8 @@ def _move(
     cost: Cost,
     reference: str,
     at: datetime,
+    *,
+    past_cap: bool = False,
     **told: Any,
 ) -> LedgerEntry:
     entry = LedgerEntry.objects.create(
@@ -222,12 +288,15 @@ def _move(
         at=at,
         **told,
     )
+    budget.committed_questions += questions  # Its row is locked: what is known here is what is there.
+    budget.committed_money += cost.total
+    beyond = Decimal(0) if budget.money is None else max(budget.committed_money - budget.money, Decimal(0))
+    budget.overdrawn = beyond if past_cap else min(beyond, budget.overdrawn)
     Budget.objects.filter(pk=budget.pk).update(
         committed_questions=F("committed_questions") + questions,
         committed_money=F("committed_money") + cost.total,
+        overdrawn=budget.overdrawn,
     )
-    budget.committed_questions += questions  # Its row is locked: what is known here is what is there.
-    budget.committed_money += cost.total
     return entry
 
 

@@ -58,6 +58,10 @@ class Budget(models.Model):
     committed_money = models.DecimalField(
         max_digits=14, decimal_places=4, default=Decimal(0), help_text="Derived: the ledger's sum."
     )
+    overdrawn = models.DecimalField(
+        max_digits=14, decimal_places=4, default=Decimal(0),
+        help_text="Derived: what marketplaces paid by themselves beyond the cap.",
+    )  # fmt: skip
 
     class Meta:
         constraints: ClassVar = [
@@ -66,7 +70,7 @@ class Budget(models.Model):
                 name="questions_stay_under_the_cap",
             ),
             models.CheckConstraint(
-                condition=Q(money__isnull=True) | Q(committed_money__lte=F("money")),
+                condition=Q(money__isnull=True) | Q(committed_money__lte=F("money") + F("overdrawn")),
                 name="money_stays_under_the_cap",
             ),
         ]
@@ -98,6 +102,8 @@ class Budget(models.Model):
 class LedgerEntry(models.Model):
     """One movement; a trigger keeps it. Opening a HIT reserves; its end releases that and settles.
 
+    What a marketplace then pays is more or less, or nothing: a correction enters the difference.
+
     It stays when its project is deleted: the database does not ask whether there still is one.
     """
 
@@ -106,6 +112,7 @@ class LedgerEntry(models.Model):
         RELEASE = "release"
         SETTLE = "settle"
         BONUS = "bonus"
+        CORRECT = "correct"
 
     project = models.ForeignKey(Project, models.PROTECT, related_name="ledger", db_constraint=False)
     kind = models.CharField(max_length=8, choices=Kind.choices)
@@ -130,3 +137,7 @@ class LedgerEntry(models.Model):
                 fields=["project", "payee"], condition=Q(payee__isnull=False), name="ledger_by_payee"
             ),
         ]
+
+
+SPENT = (LedgerEntry.Kind.SETTLE, LedgerEntry.Kind.BONUS, LedgerEntry.Kind.CORRECT)
+"""Kinds of entries that are spent for good; the others reserve, and give back."""

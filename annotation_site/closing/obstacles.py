@@ -58,6 +58,8 @@ def _marketplaces(project: Project) -> Iterator[str]:
             "%(n)d places on marketplaces are held, or handed in and not paid yet.",
             unpaid,
         ) % {"n": unpaid}
+    if Submission.objects.unbooked().filter(listing__project=project).exists():
+        yield _("The ledger does not say yet what a place on a marketplace came to: that takes a minute.")
     untold = Action.objects.waiting().filter(listing__project=project).count()
     if untold:
         yield ngettext(

@@ -10,7 +10,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import transaction
 from django.db.models import F, QuerySet, Sum
 
-from annotation_site.budget.models import LedgerEntry
+from annotation_site.budget.models import SPENT, LedgerEntry
 from annotation_site.catalog.models import Project
 from annotation_site.closing.models import Deletion, StatementLine
 from annotation_site.marketplaces.accounts import Account, accounts_of
@@ -39,9 +39,7 @@ def owed_on(project: Project) -> Decimal:
 
 def _earnings(project: Project) -> Iterator[list[tuple[dict[str, Any], Account, Worker | None]]]:
     """What each worker earned by the ledger, with their account, some of them at a time."""
-    final = LedgerEntry.objects.filter(
-        project=project, kind__in=[LedgerEntry.Kind.SETTLE, LedgerEntry.Kind.BONUS]
-    ).order_by()
+    final = LedgerEntry.objects.filter(project=project, kind__in=SPENT).order_by()
     summed = final.values("payee").annotate(
         questions=Sum("questions"), earned=Sum(F("money") - F("fee")), fees=Sum("fee")
     )

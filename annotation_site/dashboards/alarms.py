@@ -13,19 +13,25 @@ from decimal import Decimal
 from typing import Literal
 
 from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from annotation_site.budget.ledger import affordable
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.dashboards.setup.steps import PREPARED
 from annotation_site.enqueue import QUEUES
+from annotation_site.marketplaces.reconciling import approved_unasked
 from annotation_site.people.models import TrustPolicy
 from annotation_site.results.course import Course
 from annotation_site.results.gold import Stretch
 
 NEARLY = Decimal("0.9")
 """Of a cap that is spent or reserved: a tenth is left to decide in, a few HITs of most projects."""
+WARNED = timedelta(days=2)
+"""So long before a marketplace approves what nobody decided on."""
 SILENCE = timedelta(minutes=30)
 """Without any answer, as long as a HIT's lease by default: whoever had one has let it go."""
 STUCK = timedelta(minutes=5)
@@ -85,7 +91,8 @@ def alarms(watched: Watched) -> list[Alarm]:
     """All that stand, the grave ones first; none of what is archived."""
     if watched.project.is_archived:
         return []
-    found = [*_stages(watched), *_worker(watched), *_budget(watched), *_silence(watched), *_gold(watched)]
+    parts = (_stages, _worker, _budget, _marketplaces, _silence, _gold)
+    found = [alarm for part in parts for alarm in part(watched)]
     return sorted(found, key=lambda alarm: not alarm.is_grave)
 
 
@@ -201,6 +208,35 @@ def _budget(watched: Watched) -> Iterator[Alarm]:
             page=page,
             link=_("Budget"),
             open_to="admins",
+        )
+
+
+def _marketplaces(watched: Watched) -> Iterator[Alarm]:
+    """What a marketplace paid though the cap did not allow it, and what it will pay if nobody decides."""
+    page = reverse("dashboards:launch", args=[watched.project.slug])
+    if watched.budget is not None and watched.budget.overdrawn > 0:
+        yield Alarm(
+            "overdrawn",
+            _("A marketplace paid more than the budget allows"),
+            _("It is %(money).2f %(currency)s beyond the cap. End the listing, or set the cap higher.")
+            % {"money": watched.budget.overdrawn, "currency": watched.budget.currency},
+            page=page,
+            link=_("Launch"),
+            is_grave=True,
+        )
+    waiting, until = approved_unasked(watched.project, before=watched.at + WARNED)
+    if waiting:
+        yield Alarm(
+            "undecided",
+            _("Submissions wait for you"),
+            ngettext(
+                "The marketplace approves one by itself on %(day)s, unless you decide about it first.",
+                "The marketplace approves %(n)d by itself, the first on %(day)s, unless you decide first.",
+                waiting,
+            )
+            % {"n": waiting, "day": date_format(localtime(until), "j M, H:i")},
+            page=page,
+            link=_("Launch"),
         )
 
 

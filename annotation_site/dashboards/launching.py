@@ -25,7 +25,7 @@ from annotation_site.dashboards.overview import forecast
 from annotation_site.marketplaces import by_hand, listings, outbox, paying, reconciling
 from annotation_site.marketplaces.models import Action, Environment, Listing, Submission
 from annotation_site.marketplaces.progress import progress_of
-from annotation_site.marketplaces.providers import PROVIDERS, marketplace
+from annotation_site.marketplaces.providers import PROVIDERS, marketplace, marketplace_of
 from annotation_site.marketplaces.seam import Marketplace
 
 SHOWN = 50
@@ -104,7 +104,7 @@ def retry_action(_request: HttpRequest, project: Project, pk: int) -> HttpRespon
 @admins
 @require_POST
 def change_submission(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
-    """Approve a submission by hand, ask for its return, or pay a bonus for it."""
+    """Approve a submission by hand, reject it, ask for its return, or pay a bonus for it."""
     joined = Submission.objects.select_related("listing__project", "worker", "posting", "assignment")
     submission = get_object_or_404(joined, pk=pk, listing__project=project)
     verb = VERBS.get(request.POST.get("do", ""))
@@ -123,6 +123,10 @@ def _approve(_request: HttpRequest, submission: Submission, at: datetime) -> Non
 
 def _release(_request: HttpRequest, submission: Submission, at: datetime) -> None:
     by_hand.ask_to_return(submission=submission, at=at)
+
+
+def _reject(request: HttpRequest, submission: Submission, at: datetime) -> None:
+    by_hand.reject_by_hand(submission=submission, reason=request.POST.get("reason", "")[:1000], at=at)
 
 
 def _bonus(request: HttpRequest, submission: Submission, at: datetime) -> None:
@@ -144,6 +148,7 @@ def _money(text: str) -> Decimal:
 
 VERBS: dict[str, Callable[[HttpRequest, Submission, datetime], None]] = {
     "approve": _approve,
+    "reject": _reject,
     "release": _release,
     "bonus": _bonus,
 }
@@ -189,6 +194,7 @@ def _progress(listing: Listing) -> dict[str, Any]:
         "progress": progress,
         "failed": listing.actions.filter(failed_at__isnull=False).order_by("-pk")[:SHOWN],
         "counts": [(Submission.State(state).label, number) for state, number in progress.submissions.items()],
+        "least_reason": marketplace_of(listing).least_reason,
         "unexplained": unexplained[:MOST_UNEXPLAINED],
         "submissions": submissions[:SHOWN],
     }

@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from annotation_site.budget.caps import budget_of
 from annotation_site.catalog.models import Project
 from annotation_site.marketplaces.models import Listing
 from annotation_site.verification.paces import seconds_a_mask
@@ -22,6 +23,7 @@ def suggested(project: Project) -> dict[str, Any]:
         "description": _("You see photos with one object outlined, and say whether the outline is right."),
         "keywords": "image, outline, verification, quick",
         "reward": max(Decimal("0.05"), Decimal(round(seconds * 12 / 3600, 2)).quantize(Decimal("0.01"))),
+        "currency": budget_of(project).currency,
         "places": 20,
         "estimated_minutes": max(1, round(seconds / 60)),
     }

@@ -15,11 +15,12 @@ from django.db.models import Count, Sum
 from annotation_site.budget import caps, ledger
 from annotation_site.catalog.models import Project
 from annotation_site.marketplaces import paying
-from annotation_site.marketplaces.models import Action, Listing, Payment, Posting, Submission
+from annotation_site.marketplaces.models import Action, Environment, Payment, Submission
 from annotation_site.marketplaces.paying import CENT, BonusRefused
 from annotation_site.people.models import Membership, Worker
 
 State = Submission.State
+PAID = Environment.PRODUCTION
 NOTHING = Decimal(0)
 BY_LINK = "link"
 """The provider of people of one's own."""
@@ -37,7 +38,7 @@ class Account:
     ----------
     earned : by the ledger: work that is over, and bonuses
     paid : by hand or by the marketplace
-    declined : rewards that the marketplace was told not to pay
+    declined : rewards that the marketplace was told not to pay, and that are not among the earned
     """
 
     earned: Decimal = NOTHING
@@ -47,7 +48,7 @@ class Account:
     @property
     def owed(self) -> Decimal:
         """In whole cents, none of it lost."""
-        left = max(self.earned - self.paid - self.declined, NOTHING)
+        left = max(self.earned - self.paid, NOTHING)
         return left.quantize(CENT, ROUND_UP)
 
 
@@ -76,8 +77,9 @@ def _by_hand(project: Project, workers: Collection[int]) -> list[tuple[int, Deci
 def _bonuses(project: Project, workers: Collection[int]) -> list[tuple[int, Decimal]]:
     """Bonuses that a marketplace has paid."""
     told = Action.objects.filter(
-        worker__in=workers, listing__project=project, kind=Action.Kind.BONUS, done_at__isnull=False
-    ).order_by()
+        worker__in=workers, listing__project=project, listing__environment=PAID,
+        kind=Action.Kind.BONUS, done_at__isnull=False,
+    ).order_by()  # fmt: skip
     return list(told.values_list("worker").annotate(sum=Sum("money")))
 
 
@@ -87,17 +89,12 @@ def _rewards(project: Project, workers: Collection[int]) -> list[tuple[int, str,
         worker__in=workers, listing__project=project, state__in=[State.APPROVED, State.REJECTED]
     ).order_by()
     counted = ended.values_list("worker", "state", "listing", "posting__purpose").annotate(n=Count("pk"))
-    listings = {listing.pk: listing for listing in project.listings.all()}
+    listings = {listing.pk: listing for listing in project.listings.filter(environment=PAID)}
     return [
-        (worker, state, n * _reward(listings[listing], purpose))
+        (worker, state, n * listings[listing].reward_for(purpose))
         for worker, state, listing, purpose, n in counted
+        if listing in listings
     ]
-
-
-def _reward(listing: Listing, purpose: str) -> Decimal:
-    if purpose == Posting.Purpose.TEST:
-        return Decimal(str(listing.wants.get("test_reward", 0)))
-    return listing.reward
 
 
 def last_submission(membership: Membership, **wanted: str) -> Submission | None:

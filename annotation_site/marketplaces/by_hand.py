@@ -1,13 +1,17 @@
-"""What an admin does about a submission, beside a bonus: have it paid, or ask for its return."""
+"""What an admin does about a submission, beside a bonus: have it paid, reject it, or ask for its return."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from django.db import transaction
+
 from annotation_site.budget.ledger import BudgetSpent
 from annotation_site.marketplaces.models import Action, Submission
 from annotation_site.marketplaces.outbox import ask
-from annotation_site.marketplaces.reconciling import approve
+from annotation_site.marketplaces.paying import promised, settle_up
+from annotation_site.marketplaces.providers import marketplace_of
+from annotation_site.marketplaces.reconciling import approve, is_to_be
 
 State = Submission.State
 
@@ -27,12 +31,47 @@ def approve_by_hand(*, submission: Submission, at: datetime) -> None:
         When nothing was handed in.
     """
     if submission.state == State.REJECTED:
-        _ask(submission, Action.Kind.OVERRIDE, at)
+        with transaction.atomic():
+            Submission.objects.select_for_update(no_key=True).get(pk=submission.pk)
+            settle_up(submission, promised(submission), at=at)
+            _ask(submission, Action.Kind.OVERRIDE, at)
     elif submission.state == State.HANDED_IN:
+        if is_to_be(Action.Kind.REJECT, submission):
+            raise SubmissionRefused(f"{submission} is to be rejected: approve it after all once it is.")
         if not approve(submission, at=at):
             raise BudgetSpent("The budget does not allow it: set its cap higher.")
     elif submission.state != State.APPROVED:
         raise SubmissionRefused(f"{submission} was not handed in: there is nothing to approve.")
+
+
+def reject_by_hand(*, submission: Submission, reason: str, at: datetime) -> None:
+    """Have the marketplace pay nothing for what was handed in; the site itself never asks for that.
+
+    The ledger follows what the marketplace then says. Safe to repeat.
+
+    Parameters
+    ----------
+    reason : the worker reads it
+
+    Raises
+    ------
+    SubmissionRefused
+        When it was not handed in, or is to be approved, or the reason says less than the marketplace wants.
+    """
+    if submission.state == State.REJECTED:
+        return
+    least = marketplace_of(submission.listing).least_reason
+    if len(reason.strip()) < least:
+        raise SubmissionRefused(f"Say why, in {least} characters or more: the worker reads it.")
+    with transaction.atomic():
+        held = Submission.objects.select_for_update(no_key=True).get(pk=submission.pk)
+        if held.state != State.HANDED_IN:
+            raise SubmissionRefused(f"{submission} is {held.get_state_display()}: it stays with that.")
+        if is_to_be(Action.Kind.APPROVE, submission):
+            raise SubmissionRefused(f"{submission} is to be approved: it cannot be rejected any more.")
+        if not is_to_be(Action.Kind.REJECT, submission):
+            before = submission.actions.filter(kind=Action.Kind.REJECT).count()  # Refused ones are kept.
+            _ask(submission, Action.Kind.REJECT, at, number=before + 1, reason=reason.strip())
 
 
 def ask_to_return(*, submission: Submission, at: datetime) -> None:
@@ -48,7 +87,9 @@ def ask_to_return(*, submission: Submission, at: datetime) -> None:
     _ask(submission, Action.Kind.RELEASE, at)
 
 
-def _ask(submission: Submission, kind: Action.Kind, at: datetime) -> None:
-    reference = f"{kind.value}:{submission.pk}"
-    about = {"submission": submission, "worker": submission.worker}
+def _ask(
+    submission: Submission, kind: Action.Kind, at: datetime, *, number: int = 1, reason: str = ""
+) -> None:
+    reference = f"{kind.value}:{submission.pk}" + (f":{number}" if number > 1 else "")
+    about = {"submission": submission, "worker": submission.worker, "reason": reason}
     ask(listing=submission.listing, kind=kind, reference=reference, at=at, **about)

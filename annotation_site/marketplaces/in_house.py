@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import ClassVar
 
@@ -19,6 +20,8 @@ class InHouse:
     framed: ClassVar[bool] = False
     closed: ClassVar[str] = ""
     messages: ClassVar[bool] = False
+    least_reason: ClassVar[int] = 1
+    approves_after: ClassVar[timedelta | None] = None
 
     def __init__(self, environment: str) -> None:
         self.environment = environment
@@ -43,6 +46,9 @@ class InHouse:
 
     def origins(self, listing: Listing) -> list[str]:  # noqa: ARG002
         return []
+
+    def holds(self, submission: Submission) -> bool | None:  # noqa: ARG002
+        return None
 
     def way_out(self, submission: Submission, *, ending: str, hand_in_to: str) -> WayOut | None:  # noqa: ARG002
         return None

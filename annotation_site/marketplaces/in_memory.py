@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from typing import ClassVar
 
@@ -48,6 +49,8 @@ class InMemory:
     framed: ClassVar[bool] = True
     closed: ClassVar[str] = ""
     messages: ClassVar[bool] = True
+    least_reason: ClassVar[int] = 1
+    approves_after: ClassVar[timedelta | None] = timedelta(days=3)
     site: ClassVar[str] = "https://market.example"
 
     places: dict[str, int] = field(default_factory=dict)
@@ -82,6 +85,9 @@ class InMemory:
 
     def origins(self, listing: Listing) -> list[str]:  # noqa: ARG002
         return [self.site]
+
+    def holds(self, submission: Submission) -> bool | None:  # noqa: ARG002
+        return None
 
     def way_out(self, submission: Submission, *, ending: str, hand_in_to: str) -> WayOut | None:
         if hand_in_to != self.site:

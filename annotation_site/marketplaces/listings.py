@@ -15,9 +15,9 @@ from annotation_site.budget import caps, ledger
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.rounds import current_round
-from annotation_site.marketplaces.models import Action, Listing, Posting
+from annotation_site.marketplaces.models import Action, Environment, Listing, Posting, Submission
 from annotation_site.marketplaces.outbox import ask
-from annotation_site.marketplaces.paying import agree_on_pay
+from annotation_site.marketplaces.paying import terms_of
 from annotation_site.marketplaces.providers import marketplace, marketplace_of
 from annotation_site.verification.models import Cluster
 
@@ -47,7 +47,7 @@ class Estimate:
 def estimate(listing: Listing) -> Estimate:
     """Money for all places of a listing, and for those of its test."""
     fee = marketplace_of(listing).fee(listing)
-    testers, reward = listing.wants.get("testers") or 0, Decimal(str(listing.wants.get("test_reward", 0)))
+    testers, reward = listing.wants.get("testers") or 0, listing.reward_for(Posting.Purpose.TEST)
     tests = testers * (reward + fee.on(reward)) if testers else Decimal(0)
     return Estimate(listing.reward * listing.places, fee.on(listing.reward) * listing.places, tests)
 
@@ -97,11 +97,31 @@ def obstacles(listing: Listing, *, budget: Budget | None = None) -> list[str]:
     found = [f"Set {name}." for name in market.missing()] + market.problems(listing)
     if listing.project.state != Project.State.OPEN:
         found.append("Open the project to workers first: nobody would find a question.")
-    budget = budget or caps.budget_of(listing.project)
-    left = None if budget.money is None else budget.money - budget.committed_money
-    if left is not None and estimate(listing).total > left:
-        found.append(f"All places cost {estimate(listing).total:.2f}, and the budget has {left:.2f} left.")
+    if listing.pays:
+        found += _unpayable(listing, budget or caps.budget_of(listing.project))
     return found
+
+
+def _unpayable(listing: Listing, budget: Budget) -> list[str]:
+    found = []
+    if listing.currency != budget.currency:
+        found.append(f"The budget is in {budget.currency}, this pays in {listing.currency}: use one of them.")
+    if budget.money is not None:
+        cost, left = estimate(listing).total, budget.money - budget.committed_money - _offered_beside(listing)
+        if cost > left:
+            found.append(f"All places cost {cost:.2f}, and the budget has {left:.2f} left.")
+    return found
+
+
+def _offered_beside(listing: Listing) -> Decimal:
+    """What the places cost that other listings of the project offer and nobody has taken yet."""
+    live = Listing.objects.filter(project=listing.project_id, state=Listing.State.PUBLISHED)
+    cost = Decimal(0)
+    for other in live.filter(environment=Environment.PRODUCTION).exclude(pk=listing.pk):
+        taken = other.submissions.filter(posting__purpose=Posting.Purpose.WORK)
+        free = other.places - taken.exclude(state=Submission.State.RETURNED).count()
+        cost += max(free, 0) * terms_of(other).bonus(other.reward).total
+    return cost
 
 
 @transaction.atomic
@@ -122,7 +142,6 @@ def publish(*, listing: Listing, at: datetime) -> Listing:
         raise ListingRefused(" ".join(found))
     held.state, held.published_at = Listing.State.PUBLISHED, at
     held.save(update_fields=["state", "published_at"])
-    agree_on_pay(held)
     ask(listing=held, kind=Action.Kind.PREPARE, reference="prepare", at=at)
     for purpose, portions in _portions(held).items():
         for number, places in enumerate(portions, start=1):
@@ -144,15 +163,16 @@ def _portions(listing: Listing) -> dict[str, list[int]]:
 def end_finished(*, at: datetime) -> int:
     """End the listings of projects that have nothing left to ask, or to pay with; how many there were."""
     running = Listing.objects.filter(state=Listing.State.PUBLISHED).select_related("project")
-    over = [listing for listing in running.order_by("pk") if _is_finished(listing.project)]
+    over = [listing for listing in running.order_by("pk") if _is_finished(listing)]
     for listing in over:
         end(listing=listing, at=at)
     return len(over)
 
 
-def _is_finished(project: Project) -> bool:
+def _is_finished(listing: Listing) -> bool:
     """Whoever took a place would have to return it, and no further round begins by itself."""
-    if ledger.affordable(caps.budget_of(project), at_most=1) == 0:
+    project = listing.project
+    if ledger.affordable(caps.budget_of(project), at_most=1, terms=terms_of(listing)) == 0:
         return True
     asks = Cluster.objects.filter(tree__round__project=project, is_open=True).exists()
     return not asks and current_round(project).number >= project.most_rounds

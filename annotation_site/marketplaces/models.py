@@ -20,6 +20,9 @@ from annotation_site.catalog.models import Project
 from annotation_site.people.models import Membership, Worker
 from annotation_site.verification.models import Assignment
 
+TEST_REWARD = "0.05"
+"""Of a test that is a posting of its own, where nothing else is said."""
+
 
 class Environment(models.TextChoices):
     """Where a marketplace's money is: nowhere in its sandbox."""
@@ -75,6 +78,17 @@ class Listing(models.Model):
         return f"{self.project} on {self.realm}"
 
     @property
+    def pays(self) -> bool:
+        """Whether real money is paid there."""
+        return self.environment == Environment.PRODUCTION
+
+    def reward_for(self, purpose: str) -> Decimal:
+        """What a place promises: a page of work, or the test where that is a posting of its own."""
+        if purpose == Posting.Purpose.TEST:
+            return Decimal(str(self.wants.get("test_reward", TEST_REWARD)))
+        return Decimal(self.reward)
+
+    @property
     def realm(self) -> str:
         """Where worker ids mean someone: those of a sandbox are given anew in production."""
         sandboxed = self.environment == Environment.SANDBOX
@@ -107,12 +121,20 @@ class Posting(models.Model):
         return f"{self.listing}: {self.purpose} {self.number}"
 
 
+ENDED = ("approved", "rejected", "returned")
+"""States of a submission of which nothing more is to come, unless its worker takes the place again."""
+
+
 class SubmissionQuerySet(models.QuerySet["Submission"]):
     """Submissions by what can still become of them."""
 
     def going(self) -> Self:
         """Held by their worker there, as far as is known."""
         return self.filter(state=Submission.State.ARRIVED)
+
+    def unbooked(self) -> Self:
+        """Ended, and the ledger does not say yet what that comes to."""
+        return self.filter(state__in=ENDED, booked_at__isnull=True)
 
 
 class Submission(models.Model):
@@ -142,6 +164,9 @@ class Submission(models.Model):
     )
     handed_in_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+    booked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the ledger was brought in line with its state."
+    )
 
     class Meta:
         constraints: ClassVar = [
@@ -151,6 +176,11 @@ class Submission(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["listing", "state", "id"], name="submissions_by_state"),
+            models.Index(
+                fields=["id"],
+                condition=Q(state__in=ENDED, booked_at__isnull=True),
+                name="submissions_to_book",
+            ),
         ]
 
     def __str__(self) -> str:

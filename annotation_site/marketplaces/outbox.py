@@ -83,8 +83,8 @@ def deliver(action: Action, *, clock: Clock = timezone.now, made: Made = marketp
 
 
 def retry(action: Action, *, at: datetime) -> None:
-    """Try an action again that was given up."""
-    Action.objects.filter(pk=action.pk, failed_at__isnull=False).update(failed_at=None, due_at=at, tries=0)
+    """Try an action again that was given up; what it did before is looked for first, as at any second try."""
+    Action.objects.filter(pk=action.pk, failed_at__isnull=False).update(failed_at=None, due_at=at, tries=1)
 
 
 @transaction.atomic

@@ -1,4 +1,4 @@
-"""What work on a marketplace costs, in the ledger before the marketplace is told."""
+"""What work on a marketplace costs: in the ledger before it is told, and in line with what it then paid."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import F, Sum
 
 from annotation_site.budget import caps, ledger
-from annotation_site.budget.models import LedgerEntry
-from annotation_site.budget.terms import Partial
-from annotation_site.marketplaces.models import Action, Listing, Posting, Submission
+from annotation_site.budget.terms import Partial, Terms
+from annotation_site.marketplaces.models import Action, Listing, Submission
 from annotation_site.marketplaces.outbox import ask
 from annotation_site.marketplaces.providers import marketplace_of
+from annotation_site.marketplaces.unconfirmed import discard_unconfirmed
+from annotation_site.verification.models import Assignment
 
 CENT = Decimal("0.01")
 MOST_BONUS = Decimal(1000)
@@ -24,65 +24,78 @@ class BonusRefused(ValueError):
     """A bonus that cannot be paid; the message says why."""
 
 
-def agree_on_pay(listing: Listing) -> None:
-    """From now on a page of work of the project costs what the listing promises, with the fee.
+def terms_of(listing: Listing) -> Terms:
+    """How work at a listing's places is paid; in a sandbox it is not.
 
-    It is reserved when a place is opened: until then a place costs nothing. The marketplace pays for no page
-    that nobody hands in, so nothing is settled for what is left unfinished.
-
-    Raises
-    ------
-    CapBelowSpend, InvalidTerms
-        As `caps.set_caps`.
+    The marketplace pays for no page that nobody hands in, so nothing is settled for what is left unfinished.
     """
-    budget, fee = caps.budget_of(listing.project), marketplace_of(listing).fee(listing)
-    caps.set_caps(
-        project=listing.project,
-        questions=budget.questions,
-        money=budget.money,
-        currency=listing.currency,
-        pay_per_hit=listing.reward,
-        fee_share=fee.share,
-        least_fee=fee.least,
-        unfinished=Partial.NOTHING,
+    if not listing.pays:
+        return Terms(partial=Partial.NOTHING)
+    fee = marketplace_of(listing).fee(listing)
+    return Terms(
+        per_hit=Decimal(listing.reward), fee_share=fee.share, least_fee=fee.least, partial=Partial.NOTHING
     )
 
 
-def pay_in_full(submission: Submission, *, at: datetime) -> None:
-    """Spend what an approval pays beyond what is in the ledger: for a test, or for an unfinished page.
+def settle_up(submission: Submission, money: Decimal, *, at: datetime, past_cap: bool = False) -> None:
+    """Have the ledger say that a place is paid `money`, and the fee on it, whatever its page came to.
+
+    The caller holds the submission's row; the page of work is over. Safe to repeat.
+
+    Parameters
+    ----------
+    past_cap : the marketplace has paid, so no cap undoes it
 
     Raises
     ------
     BudgetSpent
         When the caps do not allow it: then nobody is to be approved yet.
     """
-    owed = _promised(submission) - _settled(submission)
-    if owed <= 0:
-        return
-    is_test = submission.posting.purpose == Posting.Purpose.TEST
-    note = "A test" if is_test else "The rest of an unfinished page"
-    ledger.give_bonus(
-        project=submission.listing.project,
-        money=owed,
+    listing, page = submission.listing, submission.assignment
+    caps.budget_of(listing.project)
+    ledger.correct(
+        project_id=listing.project_id,
         reference=submission.reference,
-        note=note,
+        also=[] if page is None else [page.reference],
+        due=terms_of(listing).bonus(money),
         payee=submission.worker_id,
+        note=f"{submission.posting.get_purpose_display()}, {submission.get_state_display()}",
         at=at,
+        past_cap=past_cap,
     )
+    Submission.objects.filter(pk=submission.pk).update(booked_at=at)
 
 
-def _promised(submission: Submission) -> Decimal:
-    if submission.posting.purpose == Posting.Purpose.TEST:
-        return Decimal(str(submission.listing.wants.get("test_reward", 0)))
-    return submission.listing.reward
+def promised(submission: Submission) -> Decimal:
+    """What the place pays when it is approved, without the fee; nothing in a sandbox."""
+    listing = submission.listing
+    return listing.reward_for(submission.posting.purpose) if listing.pays else Decimal(0)
 
 
-def _settled(submission: Submission) -> Decimal:
-    """Pay, without fees, that the ledger holds for the page of work, reserved or settled."""
-    if submission.assignment is None:
-        return Decimal(0)
-    entries = LedgerEntry.objects.filter(reference=submission.assignment.reference)
-    return Decimal(entries.aggregate(pay=Sum(F("money") - F("fee"), default=Decimal(0)))["pay"])
+def book_ended(*, at: datetime, most: int = 1000) -> int:
+    """Bring the ledger in line with places that have ended; how many there were. Safe to repeat.
+
+    What the marketplace approved is spent, whoever approved it and whatever the caps say: the money is gone.
+    What was given back or rejected is not, also where its page was finished. A page that is still open may
+    come to something: its place is looked at when it is over.
+    """
+    ended = Submission.objects.unbooked().exclude(assignment__in=Assignment.objects.live())
+    due = list(ended.order_by("pk").values_list("pk", flat=True)[:most])
+    return sum(_book(pk, at) for pk in due)
+
+
+@transaction.atomic
+def _book(pk: int, at: datetime) -> bool:
+    """One place, unless somebody did so meanwhile."""
+    held = Submission.objects.unbooked().select_for_update(no_key=True, of=("self",))
+    joined = held.select_related("listing__project", "posting", "assignment")
+    submission = joined.filter(pk=pk).first()
+    if submission is None:
+        return False
+    discard_unconfirmed(submission, at=at)
+    is_paid = submission.state == Submission.State.APPROVED
+    settle_up(submission, promised(submission) if is_paid else Decimal(0), at=at, past_cap=is_paid)
+    return True
 
 
 def noted(reason: str, by: str) -> str:
@@ -109,6 +122,8 @@ def give_bonus(
 ) -> Action:
     """Pay a worker more: into the ledger first, from there to the marketplace. A reference is paid once.
 
+    A sandbox is told without a word in the ledger.
+
     Parameters
     ----------
     by : who gives it; the ledger keeps that beside the reason
@@ -125,13 +140,15 @@ def give_bonus(
         raise BonusRefused("A bonus is for work that was approved: wait until it is.")
     known = f"bonus:{submission.pk}:{reference}"
     listing = submission.listing
-    ledger.give_bonus(
-        project=listing.project,
-        money=money,
-        reference=known[:80],
-        note=noted(reason, by),
-        payee=submission.worker_id,
-        at=at,
-    )
+    if listing.pays:
+        ledger.give_bonus(
+            project=listing.project,
+            money=money,
+            reference=known[:80],
+            note=noted(reason, by),
+            payee=submission.worker_id,
+            terms=terms_of(listing),
+            at=at,
+        )
     about = {"submission": submission, "worker": submission.worker, "money": money, "reason": reason}
     return ask(listing=listing, kind=Action.Kind.BONUS, reference=known, at=at, **about)

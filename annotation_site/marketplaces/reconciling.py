@@ -12,19 +12,23 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from annotation_site.budget.ledger import BudgetSpent
+from annotation_site.catalog.models import Project
 from annotation_site.marketplaces.listings import end_finished
 from annotation_site.marketplaces.models import Action, Listing, Posting, Submission
 from annotation_site.marketplaces.outbox import Clock, Made, ask
-from annotation_site.marketplaces.paying import pay_in_full
+from annotation_site.marketplaces.paying import book_ended, promised, settle_up
 from annotation_site.marketplaces.providers import PROVIDERS, marketplace_of
 from annotation_site.marketplaces.seam import MarketplaceError, News, Seen
 from annotation_site.people.models import Membership, Standing
 from annotation_site.people.qualification.models import Attempt
 from annotation_site.people.qualification.policy import attempts_left
+from annotation_site.verification.models import Item, Judgment
+from annotation_site.verification.releasing import release_page
 
 State = Submission.State
 AFTERWARDS = timedelta(days=30)
@@ -47,12 +51,14 @@ logger = logging.getLogger(__name__)
 def reconcile_all(*, clock: Clock = timezone.now, made: Made = marketplace_of) -> int:
     """Look at every listing that may still change; how many submissions were seen changed.
 
-    Listings whose projects have nothing left to ask end with it.
+    Listings whose projects have nothing left to ask end with it, and the ledger is brought in line.
     """
     at = clock()
     end_finished(at=at)
     recent = Q(state=Listing.State.PUBLISHED) | Q(state=Listing.State.ENDED, ended_at__gt=at - AFTERWARDS)
-    return sum(_guarded(listing, clock, made) for listing in Listing.objects.filter(recent).order_by("pk"))
+    changed = sum(_guarded(listing, clock, made) for listing in Listing.objects.filter(recent).order_by("pk"))
+    book_ended(at=clock())
+    return changed
 
 
 def _guarded(listing: Listing, clock: Clock, made: Made) -> int:
@@ -81,7 +87,9 @@ def reconcile(listing: Listing, *, clock: Clock = timezone.now, made: Made = mar
 
 def _to_look_at(listing: Listing) -> list[Posting]:
     """Postings where somebody is; of many, some by chance: marketplaces allow about a request a second."""
-    open_ones = Submission.objects.filter(posting=OuterRef("pk"), state__in=[State.ARRIVED, State.HANDED_IN])
+    overridden = Q(_is_told(Action.Kind.OVERRIDE), state=State.REJECTED)
+    changing = Q(state__in=[State.ARRIVED, State.HANDED_IN]) | overridden
+    open_ones = Submission.objects.filter(changing, posting=OuterRef("pk"))
     return list(listing.postings.exclude(external_id="").filter(Exists(open_ones)).order_by("?")[:MOST_LOOKS])
 
 
@@ -89,7 +97,7 @@ def _give_up_late(posting: Posting, listing: Listing, at: datetime) -> None:
     """Whoever did not hand in in time gave the place back, without anyone saying so."""
     since = at - timedelta(minutes=listing.minutes) - GRACE
     late = Submission.objects.going().filter(posting=posting, arrived_at__lt=since)
-    late.update(state=State.RETURNED, ended_at=at)
+    late.update(state=State.RETURNED, ended_at=at, booked_at=None)
 
 
 def hear(news: Iterable[News], *, clock: Clock = timezone.now, made: Made = marketplace_of) -> int:
@@ -126,7 +134,11 @@ def hear_all(*, clock: Clock = timezone.now) -> int:
 
 @transaction.atomic
 def take_over(posting: Posting, seen: Seen, *, at: datetime) -> bool:
-    """Take over how a submission stands there; whether that is news. Who never came here is left out."""
+    """Take over how a submission stands there; whether that is news. Who never came here is left out.
+
+    A place that was handed in has no open page: what is left of it is asked of others, and what was answered
+    is settled before anyone is paid. The submission's row comes before all locks of `verification.locks`.
+    """
     mine = Submission.objects.select_for_update(no_key=True).filter(
         listing=posting.listing_id, external_id=seen.submission_id, worker__external_id=seen.worker_id
     )
@@ -138,32 +150,56 @@ def take_over(posting: Posting, seen: Seen, *, at: datetime) -> bool:
         found.handed_in_at = found.handed_in_at or seen.at or at
     has_ended = seen.state in (State.APPROVED, State.REJECTED, State.RETURNED)
     found.ended_at = (found.ended_at or at) if has_ended else None
-    found.state = seen.state
-    found.save(update_fields=["state", "confirmed_at", "handed_in_at", "ended_at"])
+    found.state, found.booked_at = seen.state, None
+    found.save(update_fields=["state", "confirmed_at", "handed_in_at", "ended_at", "booked_at"])
+    if found.handed_in_at is not None and found.assignment_id is not None:
+        release_page(found.assignment_id, at=at)
     return True
 
 
 def _take_word(posting: Posting, word: News, at: datetime) -> None:
-    """A place was given back: its id may mean another worker next, so only who came before that is meant."""
+    """A place was given back: its id may mean another worker next, so only who came before that is meant.
+
+    Whom it means is known, and so that somebody held it, where nobody else came with that id.
+    """
     came = Submission.objects.going().filter(posting=posting, external_id=word.submission_id)
-    came.filter(arrived_at__lte=word.at or at).update(state=word.state, ended_at=at)
+    meant = list(came.filter(arrived_at__lte=word.at or at).values_list("pk", flat=True))
+    told = {"state": word.state, "ended_at": at, "booked_at": None}
+    if len(meant) == 1:
+        told["confirmed_at"] = Coalesce("confirmed_at", Value(at))
+    came.filter(pk__in=meant).update(**told)
 
 
 def ask_for_what_is_due(listing: Listing, *, at: datetime) -> None:
     """Approve what was handed in with work behind it; grant and revoke as standings say."""
     handed_in = listing.submissions.filter(state=State.HANDED_IN, confirmed_at__isnull=False)
-    for submission in handed_in.filter(_worked()).select_related("posting", "assignment").order_by("pk"):
+    due = handed_in.filter(_worked(), ~_is_told(Action.Kind.REJECT))
+    for submission in due.select_related("posting", "assignment").order_by("pk"):
         submission.listing = listing
         approve(submission, at=at)
     if "qualification" in listing.remote:
         _qualify(listing, at)
 
 
+def is_to_be(kind: Action.Kind, submission: Submission) -> bool:
+    """Whether the marketplace was, or is to be, told so of a submission, and has not refused."""
+    return Submission.objects.filter(_is_told(kind), pk=submission.pk).exists()
+
+
+def _is_told(*kinds: Action.Kind) -> Exists:
+    told = Action.objects.filter(submission=OuterRef("pk"), kind__in=kinds)
+    return Exists(told.filter(failed_at__isnull=True))
+
+
 def approve(submission: Submission, *, at: datetime) -> bool:
-    """Have the marketplace pay; False while the budget does not allow what is owed. Safe to repeat."""
+    """Have the marketplace pay; False while the budget does not allow what is owed. Safe to repeat.
+
+    Whoever asks has seen that nobody rejects it.
+    """
     try:
         with transaction.atomic():
-            pay_in_full(submission, at=at)
+            Submission.objects.select_for_update(no_key=True).get(pk=submission.pk)
+            settle_up(submission, promised(submission), at=at)
             reference = f"approve:{submission.pk}"
             about = {"submission": submission, "worker": submission.worker}
             ask(listing=submission.listing, kind=Action.Kind.APPROVE, reference=reference, at=at, **about)
@@ -174,15 +210,40 @@ def approve(submission: Submission, *, at: datetime) -> bool:
 
 
 def _worked() -> Q:
-    """A page of work was opened at the place, or its test taken. Anything else waits for a person."""
+    """The place's page was answered, or its test taken. Anything else waits for a person.
+
+    Answered is every question of it; or some, where this site ended it before it was handed in.
+    """
+    given = Judgment.objects.given()
+    items = Item.objects.filter(assignment=OuterRef("assignment"))
+    begun = Exists(items.filter(Exists(given.filter(item=OuterRef("pk")))))
+    is_short = Exists(items.filter(~Exists(given.filter(item=OuterRef("pk")))))
+    ended_here = Q(assignment__released_at__lt=F("handed_in_at"))
     mine = Q(membership__worker=OuterRef("worker"), membership__project=OuterRef("listing__project"))
     taken = Exists(Attempt.objects.filter(mine, finished_at__isnull=False))
-    return Q(assignment__isnull=False) | Q(taken, posting__purpose=Posting.Purpose.TEST)
+    return (Q(begun) & (ended_here | ~is_short)) | Q(taken, posting__purpose=Posting.Purpose.TEST)
 
 
 def unexplained(listing: Listing) -> QuerySet[Submission]:
-    """Handed in without a page of work: a person approves, or leaves it to the marketplace's deadline."""
+    """Handed in without the work, or before its end: a person decides, or the marketplace at its deadline."""
     return listing.submissions.filter(state=State.HANDED_IN).exclude(_worked())
+
+
+def approved_unasked(project: Project, *, before: datetime) -> tuple[int, datetime | None]:
+    """Submissions that their marketplace approves by itself before a time, as nobody decided; the first's."""
+    undecided = ~_is_told(Action.Kind.APPROVE, Action.Kind.REJECT)
+    number, first = 0, None
+    for listing in project.listings.filter(published_at__isnull=False):
+        after = marketplace_of(listing).approves_after
+        if after is None:
+            continue
+        waiting = listing.submissions.filter(undecided, state=State.HANDED_IN)
+        late = waiting.filter(handed_in_at__lt=before - after)
+        found = late.aggregate(number=Count("pk"), oldest=Min("handed_in_at"))
+        number += found["number"]
+        if found["oldest"] is not None:
+            first = min(first or found["oldest"] + after, found["oldest"] + after)
+    return number, first
 
 
 def _qualify(listing: Listing, at: datetime) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import ClassVar, Protocol
 
@@ -119,12 +119,16 @@ class Marketplace(Protocol):
     framed : workers see our pages in a frame of its own page
     closed : why nobody can be found there any more, if that is so
     messages : whether it passes on what a worker is written
+    least_reason : characters that a rejection has to say at least
+    approves_after : it approves by itself what nobody decided on for so long; None: it never does
     """
 
     title: ClassVar[str]
     framed: ClassVar[bool]
     closed: ClassVar[str]
     messages: ClassVar[bool]
+    least_reason: ClassVar[int]
+    approves_after: ClassVar[timedelta | None]
 
     def missing(self) -> list[str]:
         """Names of the settings without which nothing can be asked of it."""
@@ -146,6 +150,11 @@ class Marketplace(Protocol):
 
     def origins(self, listing: Listing) -> list[str]:
         """Origins that take the form of the way out and, where it is `framed`, may frame our pages."""
+
+    def holds(self, submission: Submission) -> bool | None:
+        """Whether its worker holds the place, by its own word; None where it tells that of nobody at work.
+
+        Raises Unavailable, NotConfigured."""
 
     def way_out(self, submission: Submission, *, ending: str, hand_in_to: str) -> WayOut | None:
         """How the worker goes back; None where the place has to be returned there instead.

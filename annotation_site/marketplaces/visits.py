@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
 
 from django.core import signing
@@ -12,20 +14,33 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from annotation_site.budget.terms import Terms
+from annotation_site.marketplaces import paying
 from annotation_site.marketplaces.models import Listing, Posting, Submission
 from annotation_site.marketplaces.providers import marketplace_of
-from annotation_site.marketplaces.seam import Arrival, Ending, Marketplace, NotAnArrival, WayOut
+from annotation_site.marketplaces.seam import (
+    Arrival,
+    Ending,
+    Marketplace,
+    MarketplaceError,
+    NotAnArrival,
+    WayOut,
+)
 from annotation_site.people import members
 from annotation_site.people.members import UnknownLink
 from annotation_site.people.models import Membership
 from annotation_site.people.qualification.policy import attempts_left, is_qualified
+from annotation_site.verification.claiming import claim_hit
 from annotation_site.verification.models import Assignment, Judgment
+from annotation_site.verification.releasing import release_page
 
 SALT = "maskgrove.visit"
 LIFETIME = timedelta(hours=24)
 """The longest that a place is held anywhere; opening the page there again gives a fresh token."""
 MARK = ":"
 """Signed tokens have it, secrets of personal links do not."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -58,15 +73,33 @@ class Visit:
         return assignment is not None and assignment.finished_at is not None
 
     @property
+    def was_returned(self) -> bool:
+        """Given back, and no page of work is open there: only coming again opens one."""
+        page = self.submission.assignment
+        return self.submission.state == Submission.State.RETURNED and (page is None or not page.is_live)
+
+    @property
     def has_worked(self) -> bool:
-        """Something at this place has to be paid for."""
-        if self.submission.assignment_id is None:
+        """Something at this place has to be paid for, and nothing is left to do for it."""
+        page = self.submission.assignment
+        if page is None:
             return self.is_test and self._has_taken_the_test
-        return Judgment.objects.given().filter(item__assignment=self.submission.assignment_id).exists()
+        return not page.is_live and Judgment.objects.given().filter(item__assignment=page).exists()
 
     @property
     def _has_taken_the_test(self) -> bool:
         return is_qualified(self.membership) or attempts_left(self.membership) == 0
+
+    @property
+    def terms(self) -> Terms:
+        """How a page of work that is opened here is paid: as the listing promised."""
+        return paying.terms_of(self.submission.listing)
+
+    @property
+    def promised(self) -> tuple[Decimal, str]:
+        """What the marketplace says that this place pays, and in which currency."""
+        listing = self.submission.listing
+        return listing.reward_for(self.submission.posting.purpose), listing.currency
 
     @property
     def origins(self) -> list[str]:
@@ -80,7 +113,7 @@ class Visit:
 
     @property
     def done(self) -> WayOut | None:
-        """How they hand in a page of work that is done."""
+        """How they hand in what is done; pages show it when the work is over, not before."""
         return self._way_out(Ending.DONE)
 
     def way_out(self, kind: str) -> WayOut | None:
@@ -151,13 +184,82 @@ def is_held(listing: Listing, arrival: Arrival) -> bool:
 def _take_again(submission: Submission, posting: Posting, at: datetime) -> None:
     """A place that they gave back, and took once more."""
     submission.state, submission.posting, submission.arrived_at = Submission.State.ARRIVED, posting, at
-    submission.save(update_fields=["state", "posting", "arrived_at"])
+    gone = ("confirmed_at", "handed_in_at", "ended_at", "booked_at")
+    for name in gone:
+        setattr(submission, name, None)
+    submission.save(update_fields=["state", "posting", "arrived_at", *gone])
 
 
 def _visit(submission: Submission, membership: Membership, hand_in_to: str) -> Visit:
     token = signing.dumps([submission.pk, membership.pk, hand_in_to], salt=SALT)
     membership.__dict__["came_by"] = token
     return Visit(submission, membership, hand_in_to, token)
+
+
+class NotHeld(Exception):
+    """The place is not theirs, as far as can be told: no page of work is opened for it."""
+
+
+def open_page(*, visit: Visit, at: datetime) -> Assignment:
+    """The page of work at a place: the one that is open there, else a new one, paid as the listing promised.
+
+    Raises
+    ------
+    NotHeld
+        When it was given back, the marketplace says that somebody else holds it, or others have all places.
+    UnknownLink
+        When this place has had its page of work.
+    NoHit, BudgetSpent, NotQualified, WorkerStopped
+        As `claim_hit`.
+    """
+    if visit.was_returned:
+        raise NotHeld(f"{visit.submission} was given back: open the page again from the marketplace.")
+    _confirm(visit.submission, at)
+    if not _has_room(visit.submission):
+        raise NotHeld(f"Every place of {visit.submission.posting} is taken.")
+    assignment = claim_hit(membership=visit.membership, at=at, terms=visit.terms)
+    try:
+        bind(visit=visit, assignment=assignment)
+    except NotHeld:  # Others were faster.
+        if not Submission.objects.filter(assignment=assignment).exists():
+            release_page(assignment.pk, at=at)
+        raise
+    return assignment
+
+
+def _confirm(submission: Submission, at: datetime) -> None:
+    """Ask the marketplace, once, whether the ids in the address are true.
+
+    Where it cannot be asked people work all the same: places have a number, and nobody is paid unconfirmed.
+    """
+    if submission.confirmed_at is not None:
+        return
+    try:
+        held = marketplace_of(submission.listing).holds(submission)
+    except MarketplaceError as error:
+        logger.warning("%s cannot be confirmed: %s", submission, error)
+        return
+    if held is False:
+        raise NotHeld(f"{submission} is not known at the marketplace.")
+    if held:
+        submission.confirmed_at = at
+        Submission.objects.filter(pk=submission.pk).update(confirmed_at=at)
+
+
+def _has_room(submission: Submission) -> bool:
+    """Whether fewer others are at work, or were, than there are places; who is confirmed has one.
+
+    Who came and has no open page takes nothing: a place may have been given back without a word. Neither does
+    the page that the worker has open at another place: it moves here.
+    """
+    if submission.confirmed_at is not None:
+        return True
+    begun = Q(assignment__isnull=False, assignment__released_at__isnull=True)
+    arrived, returned = Submission.State.ARRIVED, Submission.State.RETURNED
+    moving = Q(worker=submission.worker_id, state=arrived, assignment__finished_at__isnull=True)
+    others = Submission.objects.filter(posting=submission.posting_id).exclude(pk=submission.pk)
+    taken = others.filter(begun | ~Q(state=arrived)).exclude(state=returned).exclude(moving)
+    return taken.count() < submission.posting.places
 
 
 def is_visit(address: str) -> bool:
@@ -177,7 +279,7 @@ def visit_of(token: str) -> Visit:
         submission, member, hand_in_to = signing.loads(token, salt=SALT, max_age=LIFETIME)
     except (signing.BadSignature, ValueError, TypeError) as error:
         raise UnknownLink("This visit is over. Open the page again from the marketplace.") from error
-    joined = Submission.objects.select_related("listing", "posting", "assignment")
+    joined = Submission.objects.select_related("listing", "posting", "assignment", "worker")
     found = joined.filter(pk=submission).first()
     membership = Membership.objects.select_related("project", "worker").filter(pk=member).first()
     if found is None or membership is None or membership.worker_id != found.worker_id:
@@ -195,9 +297,12 @@ def bind(*, visit: Visit, assignment: Assignment) -> None:
 
     Raises
     ------
+    NotHeld
+        When as many others are at work as there are places.
     UnknownLink
         When this place has had its page of work.
     """
+    Posting.objects.select_for_update(no_key=True).get(pk=visit.submission.posting_id)  # One at a time.
     mine = Submission.objects.select_for_update(no_key=True).filter(
         Q(pk=visit.submission.pk) | Q(assignment=assignment)
     )
@@ -207,6 +312,8 @@ def bind(*, visit: Visit, assignment: Assignment) -> None:
         return
     if bound is not None and Assignment.objects.filter(pk=bound, finished_at__isnull=False).exists():
         raise UnknownLink("The page of work at this place is done: hand it in.")
+    if not _has_room(visit.submission):
+        raise NotHeld(f"Every place of {visit.submission.posting} is taken.")
     Submission.objects.filter(assignment=assignment).update(assignment=None)
-    Submission.objects.filter(pk=visit.submission.pk).update(assignment=assignment)
+    Submission.objects.filter(pk=visit.submission.pk).update(assignment=assignment, booked_at=None)
     visit.submission.assignment = assignment

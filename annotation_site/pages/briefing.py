@@ -12,6 +12,9 @@ from annotation_site.people.models import Membership
 from annotation_site.verification.models import Assignment, Judgment
 from annotation_site.verification.paces import seconds_a_mask
 
+Pay = tuple[Decimal, str]
+"""Money and its currency."""
+
 
 @dataclass(frozen=True, slots=True)
 class Briefing:
@@ -20,7 +23,7 @@ class Briefing:
     Attributes
     ----------
     minutes : that a page of work takes, about
-    pay : for a page of work; None where the project pays otherwise, or not
+    pay : for a page of work, or for the place at a marketplace; None where the project pays otherwise, or not
     answered : judgments of this worker on the project that stand
     left : questions left on the page that was begun; None when none was
     """
@@ -28,7 +31,7 @@ class Briefing:
     membership: Membership
     categories: list[Category]
     minutes: int
-    pay: tuple[Decimal, str] | None
+    pay: Pay | None
     answered: int
     left: int | None
 
@@ -37,8 +40,8 @@ class Briefing:
         return self.membership.project
 
     @classmethod
-    def of(cls, membership: Membership) -> Self:
-        """Gather it from the facts."""
+    def of(cls, membership: Membership, *, promised: Pay | None = None) -> Self:
+        """Gather it from the facts; `promised` is the pay that a marketplace told of."""
         project = membership.project
         given = Judgment.objects.filter(worker=membership.worker, item__assignment__project=project)
         seconds = seconds_a_mask(project)
@@ -47,13 +50,13 @@ class Briefing:
             membership=membership,
             categories=list(project.categories.all()),
             minutes=max(1, round(project.hit_size * seconds / 60)),
-            pay=_pay(project, seconds),
+            pay=promised or _pay(project, seconds),
             answered=given.filter(retracted_at__isnull=True).count(),
             left=begun.items.unanswered().count() if begun else None,
         )
 
 
-def _pay(project: Project, seconds: float) -> tuple[Decimal, str] | None:
+def _pay(project: Project, seconds: float) -> Pay | None:
     budget = Budget.objects.filter(project=project).first()
     pay = budget and budget.terms.expected(project.hit_size, seconds=seconds)
     if not budget or not pay:

@@ -16,6 +16,7 @@ STATUS = {
     "not-passed": HTTPStatus.FORBIDDEN,
     "paused": HTTPStatus.OK,
     "ended": HTTPStatus.OK,
+    "not-held": HTTPStatus.CONFLICT,
     "nothing-yet": HTTPStatus.OK,
     "nothing-left": HTTPStatus.OK,
     "budget-spent": HTTPStatus.OK,

@@ -80,10 +80,15 @@ def landing(request: HttpRequest, membership: Membership) -> HttpResponse:
     """What the task is, and the way in; a page of work that was begun can be ended in a pause too."""
     if (ended := visiting.over(request)) is not None:
         return ended
-    briefing = Briefing.of(membership)
+    briefing = _briefing(request, membership)
     if membership.project.state != Project.State.OPEN and briefing.left is None:
         return notice(request, "paused", membership)
     return _landing(request, membership, briefing)
+
+
+def _briefing(request: HttpRequest, membership: Membership) -> Briefing:
+    visit: Visit | None = request.visit  # type: ignore[attr-defined]
+    return Briefing.of(membership, promised=None if visit is None else visit.promised)
 
 
 def _landing(
@@ -105,7 +110,7 @@ def agree(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Note that the worker agrees to the text in force; the instructions come next."""
     terms = Terms.of(membership.project)
     if request.POST.get("agree") != "on" or request.POST.get("version") != terms.version:
-        return _landing(request, membership, Briefing.of(membership), error=True)
+        return _landing(request, membership, _briefing(request, membership), error=True)
     consent.agree(
         membership=membership,
         version=terms.version,
@@ -125,8 +130,14 @@ def start(request: HttpRequest, membership: Membership) -> HttpResponse:
         return ended
     if not consent.has_agreed(membership, version=Terms.of(membership.project).version):
         return redirect("pages:landing", membership.address)
+    visit: Visit | None = request.visit  # type: ignore[attr-defined]
     try:
-        assignment = claiming.claim_hit(membership=membership, at=timezone.now())
+        if visit is not None:
+            visits.open_page(visit=visit, at=timezone.now())
+        else:
+            claiming.claim_hit(membership=membership, at=timezone.now())
+    except visits.NotHeld:
+        return notice(request, "not-held", membership)
     except claiming.NothingToAsk as nothing:
         return notice(request, "nothing-yet" if nothing.later else "nothing-left", membership)
     except BudgetSpent:
@@ -139,9 +150,6 @@ def start(request: HttpRequest, membership: Membership) -> HttpResponse:
         return redirect("pages:instructions", membership.address)
     except WorkerStopped:
         return notice(request, "stopped", membership)
-    visit: Visit | None = request.visit  # type: ignore[attr-defined]
-    if visit is not None:
-        visits.bind(visit=visit, assignment=assignment)
     return redirect("pages:verify", membership.address)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from django.db import connection, transaction
 
 from annotation_site.budget import caps, ledger
-from annotation_site.budget.models import Budget
+from annotation_site.budget.terms import Terms
 from annotation_site.catalog.models import Project
 from annotation_site.people.models import Membership, Standing
 from annotation_site.people.qualification.policy import admit
@@ -72,7 +72,13 @@ WHERE q.id = claimed.id RETURNING q.id, q.category_id
 """
 
 
-def claim_hit(*, membership: Membership, at: datetime, rng: np.random.Generator | None = None) -> Assignment:
+def claim_hit(
+    *,
+    membership: Membership,
+    at: datetime,
+    rng: np.random.Generator | None = None,
+    terms: Terms | None = None,
+) -> Assignment:
     """The worker's HIT: the one they have, else a new one with the best questions nobody works on.
 
     Coming for it makes no lease go on, else a HIT could be held for good without an answer. One whose lease
@@ -81,6 +87,10 @@ def claim_hit(*, membership: Membership, at: datetime, rng: np.random.Generator 
 
     Gold hides at random places. What the HIT may cost is reserved before it opens; the last one of a budget
     may be shorter.
+
+    Parameters
+    ----------
+    terms : how a new HIT is paid, where not as the project's budget says
 
     Raises
     ------
@@ -97,7 +107,7 @@ def claim_hit(*, membership: Membership, at: datetime, rng: np.random.Generator 
             _hold_who_may_work(membership)
             hold_worker(membership.worker_id)
             held = _live(membership).first()
-            return held or _open_hit(membership, project, at, randomness)
+            return held or _open_hit(membership, project, at, randomness, terms)
     except ledger.BudgetSpent:
         ledger.note_refusal(project_id=project.pk, at=at)
         raise
@@ -114,12 +124,14 @@ def _hold_who_may_work(membership: Membership) -> None:
         raise WorkerStopped("You cannot take more work on this project. What you did is kept and paid.")
 
 
-def _open_hit(membership: Membership, project: Project, at: datetime, rng: np.random.Generator) -> Assignment:
+def _open_hit(
+    membership: Membership, project: Project, at: datetime, rng: np.random.Generator, terms: Terms | None
+) -> Assignment:
     if project.state != Project.State.OPEN:
         raise CampaignPaused(f"{project} is not open right now. Come back later.")
     admit(membership=membership, at=at)
     budget = caps.locked_budget(project.pk)
-    size = ledger.affordable(budget, at_most=project.hit_size)
+    size = ledger.affordable(budget, at_most=project.hit_size, terms=terms)
     if size == 0:
         raise ledger.BudgetSpent(f"The budget of {project} is spent or reserved for open HITs.")
     share = _gold_share(membership, project)
@@ -127,7 +139,10 @@ def _open_hit(membership: Membership, project: Project, at: datetime, rng: np.ra
     if not real:
         raise NothingToAsk(project, later=_anything_open(project))
     gold = gold_for(membership, beside=dict(real), share=share, room=size - len(real), rng=rng)
-    return _write(membership, project, budget, [question for question, _ in real] + gold, at, rng)
+    asked = [question for question, _ in real] + gold
+    assignment = _write(membership, project, asked, at, rng)
+    ledger.reserve(budget=budget, questions=len(asked), reference=assignment.reference, at=at, terms=terms)
+    return assignment
 
 
 def _gold_share(membership: Membership, project: Project) -> float:
@@ -175,12 +190,11 @@ def _anything_open(project: Project) -> bool:
 def _write(
     membership: Membership,
     project: Project,
-    budget: Budget,
     question_ids: Sequence[int],
     at: datetime,
     rng: np.random.Generator,
 ) -> Assignment:
-    """The assignment and its items in mixed order, with their cost reserved."""
+    """The assignment and its items in mixed order."""
     assignment = Assignment.objects.create(
         project=project,
         worker_id=membership.worker_id,
@@ -192,5 +206,4 @@ def _write(
         Item(assignment=assignment, index=index, question_id=question_ids[place])
         for index, place in enumerate(order.tolist())
     )
-    ledger.reserve(budget=budget, questions=len(question_ids), reference=assignment.reference, at=at)
     return assignment

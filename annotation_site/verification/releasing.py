@@ -28,6 +28,15 @@ def release_live(*, project_id: int, worker_id: int, at: datetime, partial: Part
     return assignment is not None
 
 
+@transaction.atomic
+def release_page(assignment_id: int, *, at: datetime) -> bool:
+    """End one HIT before its end, if it is not over; whether that was so."""
+    live = Assignment.objects.live().filter(pk=assignment_id).select_for_update(no_key=True).first()
+    if live is not None:
+        release(live, at=at)
+    return live is not None
+
+
 def held_live(*, project_id: int, worker_id: int) -> Assignment | None:
     """The HIT that a worker holds, locked; None where there is none."""
     live = Assignment.objects.live().filter(project=project_id, worker=worker_id)

@@ -33,12 +33,17 @@ class Marketplaces(ProjectScope):
         return found
 
     def submissions(self, listing: int, *, state: str | None = None) -> Iterator[Submission]:
-        """Who came; `state="unexplained"` are those handed in without any work."""
+        """Who came; `state="unexplained"` are those handed in without the work, or before its end."""
         return self._pages(f"listings/{listing}/submissions", state=state)
 
     def approve_submission(self, submission: int) -> Submission:
         """Have the marketplace pay for what was handed in, also after it was rejected."""
         found: Submission = self._send("POST", f"submissions/{submission}/approve")
+        return found
+
+    def reject_submission(self, submission: int, *, reason: str) -> Submission:
+        """Have the marketplace pay nothing; the worker reads the reason."""
+        found: Submission = self._send("POST", f"submissions/{submission}/reject", reason=reason)
         return found
 
     def ask_to_return(self, submission: int) -> Submission:

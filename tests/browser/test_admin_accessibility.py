@@ -108,7 +108,7 @@ def test_the_launch_page(signed_in, campaign, crowd, monkeypatch, size, scheme):
             listing=listing, posting=posting_of(listing), worker=crowd["careful"].worker,
             external_id=f"S{number}", state=state, arrived_at=NOON,
         )  # fmt: skip
-    assert told + complaints(page, f"{root}?on=memory-sandbox") == []
+    assert told + complaints(page, f"{root}?on=memory-production") == []
 
 
 def test_a_worker_is_watched_stopped_and_let_in_again(signed_in, campaign, crowd):

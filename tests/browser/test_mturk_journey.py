@@ -33,6 +33,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def turk(settings, live_server) -> Iterator[MTurkStandIn]:
     standin = MTurkStandIn(at_site={"https://label.example": live_server.url})
     point_at(settings, standin)
+    settings.MTURK_PRODUCTION = True
     yield standin
     standin.close()
 
@@ -47,7 +48,7 @@ def listed(project: Project, **more: object) -> Listing:
     set_caps(project=project, questions=None, money=Decimal(100))
     at = timezone.now()
     terms = {**TERMS, "places": 2, **more}
-    made = draft_listing(project=project, provider="mturk", environment="sandbox", at=at, terms=terms)
+    made = draft_listing(project=project, provider="mturk", environment="production", at=at, terms=terms)
     publish(listing=made, at=at)
     sync()
     return made
@@ -114,6 +115,7 @@ def test_a_worker_previews_accepts_answers_hands_in_and_is_paid(contexts, turk, 
     total = Assignment.objects.get().items.count()
     for _ in range(total):
         answer(page)
+    work.get_by_role("button", name="To the last step").click()
     hand_in(page)
     assert Judgment.objects.count() == total
     assert Assignment.objects.get().finished_at is not None

@@ -64,6 +64,7 @@ def test_a_participant_works_and_is_paid(contexts, prolific, listing):
     keys = resume(page)
     for _ in keys:
         press(page, "y")
+    page.get_by_role("button", name="To the last step").click()
     page.get_by_role("button", name="Hand in").click()
     expect(page.get_by_role("heading", name="COMPLETED")).to_be_visible()
     assert Judgment.objects.count() == len(keys)

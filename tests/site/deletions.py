@@ -60,7 +60,7 @@ def rich_ground() -> ApiGround:
 def settle(project: Project) -> None:
     """Have nothing of it wait any more: no export, nothing on a marketplace."""
     project.exports.all().delete()
-    Submission.objects.filter(listing__project=project).update(state="approved")
+    Submission.objects.filter(listing__project=project).update(state="approved", booked_at=NOON)
     Action.objects.filter(listing__project=project).update(failed_at=None, done_at=NOON)
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 from annotation_site.budget.caps import set_caps
 from annotation_site.catalog.models import Project
 from annotation_site.marketplaces import visits
+from annotation_site.marketplaces.in_memory import InMemory
 from annotation_site.marketplaces.listings import draft_listing, publish
 from annotation_site.marketplaces.models import Listing, Posting, Submission
 from annotation_site.marketplaces.outbox import deliver_due
+from annotation_site.marketplaces.seam import Arrival
 from annotation_site.marketplaces.visits import Visit
 from annotation_site.verification.answering import record_answer
 from annotation_site.verification.claiming import claim_hit
+from annotation_site.verification.models import Assignment, Item
 from tests.clocks import frozen
 from tests.factories import NOON
 from tests.site.campaigns import items, opened, project_with_tree, truth
@@ -35,12 +39,13 @@ def open_project(**parameters: Any) -> Project:
 
 
 def drafted(
-    provider: str, project: Project | None = None, environment: str = "sandbox", **terms: Any
+    provider: str, project: Project | None = None, environment: str | None = None, **terms: Any
 ) -> Listing:
+    """A draft: where money is real for a rehearsal in memory, in the sandbox elsewhere."""
     return draft_listing(
         project=project or open_project(),
         provider=provider,
-        environment=environment,
+        environment=environment or ("sandbox" if provider in ("mturk", "prolific") else "production"),
         at=NOON,
         terms={**TERMS, **terms},
     )
@@ -58,11 +63,30 @@ def posting_of(listing: Listing, purpose: str = "work") -> Posting:
     return listing.postings.filter(purpose=purpose).order_by("pk").first()
 
 
+def come(
+    listing: Listing, *, worker: str = "W1", place: str = "S1", hand_in_to: str = InMemory.site
+) -> Visit:
+    """Somebody accepts a place of a rehearsal in memory."""
+    arrival = Arrival(posting_of(listing).external_id, place, worker, hand_in_to)
+    return visits.arrive(listing=listing, arrival=arrival, at=NOON)
+
+
 def work_through(visit: Visit) -> None:
     """Open the visit's page of work and answer all of it."""
-    assignment = claim_hit(membership=visit.membership, at=NOON)
+    begin_work(visit, answers=None)
+
+
+def begin_work(visit: Visit, *, answers: int | None) -> Assignment:
+    """Open the visit's page of work and answer so many questions of it; None: all."""
+    assignment = claim_hit(membership=visit.membership, at=NOON, terms=visit.terms)
     visits.bind(visit=visit, assignment=assignment)
-    for item in items(assignment):
+    say(assignment, items(assignment)[:answers])
+    return assignment
+
+
+def say(assignment: Assignment, about: Iterable[Item]) -> None:
+    """What is right, of some items of a page."""
+    for item in about:
         record_answer(
             item_key=item.key, assignment_id=assignment.pk, says=truth(item), elapsed_ms=900, at=NOON
         )

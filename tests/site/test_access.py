@@ -151,6 +151,7 @@ API_WRITE = {
     "/workers/<int:worker>/payments": "get",
     "/workers/<int:worker>/messages": "get",
     "/submissions/<int:submission>/approve": "post",
+    "/submissions/<int:submission>/reject": "post",
     "/submissions/<int:submission>/return": "post",
     "/submissions/<int:submission>/bonus": "post",
     "/actions/<int:action>/retry": "post",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import User
@@ -19,13 +20,20 @@ from annotation_site.catalog.models import Project, StageRun
 from annotation_site.catalog.stage_rows import rows_of
 from annotation_site.dashboards.alarms import Watched, alarms
 from annotation_site.dashboards.sharing import compute_due
+from annotation_site.marketplaces import reconciling, visits
+from annotation_site.marketplaces.in_memory import InMemory
+from annotation_site.marketplaces.models import Submission
+from annotation_site.marketplaces.providers import PROVIDERS
+from annotation_site.marketplaces.seam import Arrival
 from annotation_site.results.course import Course, course_of
 from annotation_site.results.gold import Stretch
 from annotation_site.verification.carrying_on import awaited, want
 from annotation_site.verification.opening import pause_campaign
 from pipeline.shares import estimated
+from tests.clocks import frozen
 from tests.factories import NOON, ProjectFactory, RoundFactory
 from tests.site.campaigns import Person, opened, project_with_tree
+from tests.site.offers import posting_of, published
 
 pytestmark = pytest.mark.django_db
 
@@ -48,6 +56,25 @@ def test_a_project_that_goes_well_alarms_nobody() -> None:
     project = opened(project_with_tree([True] * 64, gold=4))
     Person.of(project).work()
     assert keys(project, queues={"gpu", "cpu", "io"}, at=NOON + timedelta(minutes=10)) == []
+
+
+def test_what_a_marketplace_does_by_itself_alarms(monkeypatch) -> None:
+    market = InMemory()
+    monkeypatch.setitem(PROVIDERS, "memory", lambda environment: market)
+    listing = published("memory")
+    project = listing.project
+    for number in (1, 2):
+        arrival = Arrival(posting_of(listing).external_id, f"S{number}", "W1", market.site)
+        market.hand_in(visits.arrive(listing=listing, arrival=arrival, at=NOON).submission)
+    reconciling.reconcile_all(clock=frozen(NOON))
+    assert keys(project) == []
+    (warned,) = alarms(watched(project, at=NOON + timedelta(days=1, hours=1)))
+    assert (warned.key, warned.advice[:26]) == ("undecided", "The marketplace approves 2")
+    set_caps(project=project, questions=None, money=Decimal("1.00"))
+    for identity in market.states[posting_of(listing).external_id]:
+        market.states[posting_of(listing).external_id][identity] = Submission.State.APPROVED
+    reconciling.reconcile_all(clock=frozen(NOON))
+    assert set(keys(project)) == {"overdrawn", "budget-spent"}
 
 
 def test_a_budget_alarms_when_it_is_nearly_spent_and_when_it_is() -> None:

@@ -14,7 +14,7 @@ from annotation_site.api.models import KeptReply
 from annotation_site.api.v1 import idempotency, workers
 from annotation_site.budget.caps import change_budget, set_caps
 from annotation_site.budget.models import LedgerEntry
-from annotation_site.marketplaces.models import Action, Contact, Message, Payment, Submission
+from annotation_site.marketplaces.models import Action, Contact, Listing, Message, Payment, Submission
 from annotation_site.people.members import join_by_code
 from annotation_site.people.models import GoldItem, JoinLink, Membership
 from annotation_site.people.qualification.models import Lesson, QualificationPolicy, Vouching
@@ -202,7 +202,7 @@ def test_a_listing_tells_how_it_goes(ground, client):
     (failed,) = told(client, f"{listing}/actions?state=failed")["results"]
     assert failed["id"] == ground.places["action"]
     retried = send(client, "post", ground.url("projects/{slug}/actions/{action}/retry")).json()
-    assert (retried["failed_at"], retried["tries"]) == (None, 0)
+    assert (retried["failed_at"], retried["tries"]) == (None, 1)
     assert told(client, f"{listing}/actions?state=failed")["results"] == []
 
 
@@ -232,8 +232,21 @@ def test_a_rejected_submission_is_approved_after_all_and_one_that_only_came_is_n
     assert Action.objects.filter(kind="release").count() == 1
 
 
+def test_a_submission_is_rejected_with_a_reason_and_by_that_not_approved(ground, client, sent):
+    came = ground.url("projects/{slug}/submissions/{submission}")
+    assert send(client, "post", f"{came}/reject").status_code == 400
+    why = "Not one outline was looked at."
+    for _ in range(2):
+        assert send(client, "post", f"{came}/reject", {"reason": why}).status_code == 200
+    assert Action.objects.get(kind="reject").reason == why
+    assert set(sent) == {"maskgrove.deliver_actions"}
+    refused = send(client, "post", f"{came}/approve")
+    assert (refused.status_code, refused.json()["type"]) == (409, "submission-refused")
+
+
 def test_an_approval_that_the_budget_does_not_allow_is_refused(ground, client):
     spent = LedgerEntry.objects.filter(kind="settle").count()
+    Listing.objects.update(environment="production")
     set_caps(project=ground.project, questions=None, money=Decimal(0))
     refused = send(client, "post", ground.url("projects/{slug}/submissions/{submission}/approve"))
     assert (refused.status_code, refused.json()["type"]) == (409, "budget-spent")

@@ -42,7 +42,9 @@ DOES = {
     f"{P}launch/<slug:provider>/<slug:environment>/draft/": "draft_listing",
     f"{P}launch/<int:pk>/": "publish_listing end_listing",
     f"{P}launch/actions/<int:pk>/": "retry_action",
-    f"{P}launch/submissions/<int:pk>/": "approve_submission ask_to_return give_submission_bonus",
+    f"{P}launch/submissions/<int:pk>/": (
+        "approve_submission reject_submission ask_to_return give_submission_bonus"
+    ),
     f"{P}team/invite/": "invite_worker",
     f"{P}team/<int:pk>/": "rotate_link vouch_for_worker stop_worker reinstate_worker",
     f"{P}team/codes/": "make_code",

@@ -17,6 +17,7 @@ from annotation_site import enqueue
 from annotation_site.access.models import Invitation
 from annotation_site.api.models import ApiToken, Scope
 from annotation_site.catalog.models import StageRun
+from annotation_site.marketplaces.models import Action
 from annotation_site.preparing.imports import run_import
 from annotation_site.preparing.models import ImportRun
 from annotation_site.results.export_files import write_export
@@ -162,6 +163,8 @@ def test_marketplaces_and_webhooks_are_run_from_python(ground, site):
     assert [one["id"] for one in project.listings()] == [listing]
     assert project.progress(listing)["submissions"]["handed_in"] == 1
     (came,) = project.submissions(listing, state="unexplained")
+    assert project.reject_submission(came["id"], reason="Not one was looked at.")["id"] == came["id"]
+    Action.objects.filter(kind="reject").delete()
     assert project.approve_submission(came["id"])["id"] == came["id"]
     (refused,) = project.actions(listing, state="failed")
     assert project.retry_action(refused["id"])["failed_at"] is None

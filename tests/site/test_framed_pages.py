@@ -15,12 +15,12 @@ from annotation_site.marketplaces.in_memory import InMemory
 from annotation_site.marketplaces.models import Listing, Submission
 from annotation_site.marketplaces.prolific.signatures import sign
 from annotation_site.marketplaces.providers import PROVIDERS
-from annotation_site.people.models import Membership, Standing
-from annotation_site.people.standing import change_standing
+from annotation_site.people.models import Membership
 from annotation_site.verification.models import Assignment, Judgment, Question
+from annotation_site.verification.trust import stop_worker
 from tests.factories import NOON, agreeing
 from tests.site.campaigns import items, truth
-from tests.site.offers import posting_of, published, submission
+from tests.site.offers import posting_of, published, say, submission
 
 pytestmark = pytest.mark.django_db
 
@@ -103,10 +103,15 @@ def test_a_visit_goes_from_the_frame_to_the_marketplace_without_a_cookie(listing
     assert Assignment.objects.count() == 1
 
 
+def test_a_place_tells_what_it_pays_whatever_the_project_pays_its_own(client, listing):
+    address = arrive(client, listing).url
+    assert "<dd>0.50 <small>USD</small></dd>" in client.get(address).content.decode()
+
+
 def test_the_verify_page_hands_in_instead_of_going_on(client, listing):
     address = begun(client, listing)
     page = client.get(f"{address}verify/").content.decode()
-    assert f'<form method="post" action="{InMemory.site}/done" class="row" id="next">' in page
+    assert f'<form method="get" action="{address}" class="row" id="next">' in page
     assert "Next page" not in page
     assert Membership.objects.get().secret not in page
 
@@ -140,7 +145,8 @@ def test_an_address_without_ids_or_of_no_place_is_told_in_the_frame(client, list
 
 def test_one_workers_visit_opens_nothing_of_anothers(client, listing):
     theirs = begun(client, listing)
-    mine = begun(client, listing, submission="S2", worker="W2")
+    place = listing.postings.order_by("pk")[1].external_id
+    mine = begun(client, listing, submission="S2", worker="W2", posting=place)
     key = Assignment.objects.order_by("pk").first().items.first().key
     token = hit(client, mine)["token"]
     told = client.post(
@@ -166,11 +172,20 @@ def test_a_stopped_worker_can_hand_in_what_they_did(client, listing):
         "application/json",
         headers={"Authorization": f"Worker {told['token']}"},
     )
-    change_standing(membership=Membership.objects.get(), to=Standing.STOPPED, reason="a test", at=NOON)
+    stop_worker(membership=Membership.objects.get(), reason="a test", at=NOON)
     page = client.get(address)
     assert page.status_code == 403
     assert f'action="{InMemory.site}/done"' in page.content.decode()
     assert 'value="done"' in page.content.decode()
+
+
+def test_the_way_out_is_in_no_page_before_the_work_is_done(client, listing):
+    address = begun(client, listing)
+    for page in ("", "verify/"):
+        assert "/done" not in client.get(f"{address}{page}").content.decode()
+    assignment = Assignment.objects.get()
+    say(assignment, items(assignment))
+    assert f'action="{InMemory.site}/done"' in client.get(address).content.decode()
 
 
 def test_who_finds_nothing_to_do_is_told_to_return_the_place(client, listing):
@@ -179,6 +194,14 @@ def test_who_finds_nothing_to_do_is_told_to_return_the_place(client, listing):
     page = client.post(f"{address}start/").content.decode()
     assert "Return this task" in page
     assert "/done" not in page
+
+
+def test_who_comes_to_a_place_that_is_taken_is_told_so(client, listing):
+    begun(client, listing)
+    address = arrive(client, listing, submission="S2", worker="W2").url
+    page = client.post(f"{address}start/")
+    assert (page.status_code, page.headers["X-Notice"]) == (409, "not-held")
+    assert "Return this task" in page.content.decode()
 
 
 def test_what_was_handed_in_is_over(client, listing):

@@ -141,7 +141,7 @@ def test_publishing_writes_it_down_and_wakes_a_worker(
 def test_what_stands_in_the_way_is_told(client, market):
     listing = drafted("memory", places=1000)
     admin = signed_in(client, listing)
-    page = admin.get(address(listing.project), {"on": "memory-sandbox"}).content.decode()
+    page = admin.get(address(listing.project), {"on": "memory-production"}).content.decode()
     assert "the budget has 100.00 left" in page
     assert 'value="publish" disabled' in page
     told = admin.post(address(listing.project, f"{listing.pk}/"), {"do": "publish"}, follow=True)
@@ -166,7 +166,7 @@ def test_a_running_listing_shows_how_far_it_is_and_what_was_refused(client, mark
     outbox.ask(listing=listing, kind=Action.Kind.WITHDRAW, reference="w", at=NOON)
     outbox.deliver_due(clock=frozen(NOON))
     admin = signed_in(client, listing)
-    told = admin.get(address(listing.project), {"on": "memory-sandbox"}).content.decode()
+    told = admin.get(address(listing.project), {"on": "memory-production"}).content.decode()
     assert "&lt;b&gt;not&lt;/b&gt; like this" in told
     assert "3 <small>/ 3 ·" in told
     failed = Action.objects.get(failed_at__isnull=False)
@@ -181,12 +181,22 @@ def test_who_handed_in_without_work_is_approved_by_hand_alone(client, market):
     market.hand_in(visits.arrive(listing=listing, arrival=arrival, at=NOON).submission)
     reconciling.reconcile_all(clock=frozen(NOON))
     admin = signed_in(client, listing)
-    assert (
-        "without any work" in admin.get(address(listing.project), {"on": "memory-sandbox"}).content.decode()
-    )
+    page = admin.get(address(listing.project), {"on": "memory-production"}).content.decode()
+    assert "without the work" in page
     admin.post(address(listing.project, f"submissions/{submission().pk}/"), {"do": "approve"})
     assert Action.objects.get(kind=Action.Kind.APPROVE).submission == submission()
     assert spend_of(listing.project).money == Decimal("0.60")
+
+
+def test_a_rejection_says_why(client, market):
+    listing = published("memory")
+    arrival = Arrival(posting_of(listing).external_id, "S1", "W1", market.site)
+    market.hand_in(visits.arrive(listing=listing, arrival=arrival, at=NOON).submission)
+    reconciling.reconcile_all(clock=frozen(NOON))
+    admin, url = signed_in(client, listing), address(listing.project, f"submissions/{submission().pk}/")
+    assert "Say why" in admin.post(url, {"do": "reject", "reason": ""}, follow=True).content.decode()
+    admin.post(url, {"do": "reject", "reason": "Not one outline was looked at."})
+    assert Action.objects.get(kind=Action.Kind.REJECT).reason == "Not one outline was looked at."
 
 
 def test_a_bonus_is_given_once_however_often_the_form_is_sent(client, market):
@@ -217,7 +227,7 @@ def test_who_handed_in_after_the_end_is_still_seen(client, market):
     worked(listing, market)
     admin = signed_in(client, listing)
     admin.post(address(listing.project, f"{listing.pk}/"), {"do": "end"})
-    told = admin.get(address(listing.project), {"on": "memory-sandbox"}).content.decode()
+    told = admin.get(address(listing.project), {"on": "memory-production"}).content.decode()
     assert "W1" in told
     assert "What is offered" in told
     assert "End it" not in told
@@ -226,7 +236,7 @@ def test_who_handed_in_after_the_end_is_still_seen(client, market):
 def test_viewers_look_and_find_no_button(client, market):
     listing = published("memory")
     viewer = signed_in(client, listing, Access.VIEWER)
-    told = viewer.get(address(listing.project), {"on": "memory-sandbox"}).content.decode()
+    told = viewer.get(address(listing.project), {"on": "memory-production"}).content.decode()
     assert "End it" not in told
     assert viewer.post(address(listing.project, f"{listing.pk}/"), {"do": "end"}).status_code == 403
 

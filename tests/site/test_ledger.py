@@ -15,6 +15,7 @@ from annotation_site.budget.ledger import (
     BudgetSpent,
     Spend,
     affordable,
+    correct,
     give_bonus,
     reserve,
     settle,
@@ -22,7 +23,7 @@ from annotation_site.budget.ledger import (
     spend_of,
 )
 from annotation_site.budget.models import Budget, LedgerEntry
-from annotation_site.budget.terms import Partial, Terms
+from annotation_site.budget.terms import Cost, Partial, Terms
 from annotation_site.catalog.models import Project
 from tests.factories import NOON, ProjectFactory
 
@@ -52,6 +53,41 @@ def test_what_is_reserved_and_not_done_is_free_again(project: Project) -> None:
     assert committed(project) == (20, Decimal("1.0"))
     entries = LedgerEntry.objects.order_by("pk").values_list("kind", "questions", "money")
     assert list(entries) == [("reserve", 50, 2.5), ("release", -50, -2.5), ("settle", 20, 1)]
+
+
+def test_a_correction_brings_what_is_spent_in_line_and_again_changes_nothing(project: Project) -> None:
+    set_caps(project=project, questions=100, money=Decimal(10), pay_per_question=Decimal("0.05"))
+    reserved(project, 50)
+    settle(project_id=project.pk, reference="assignment:1", done=20, payee=3, at=NOON)
+    about = {"project_id": project.pk, "reference": "submission:1", "also": ["assignment:1"], "payee": 3}
+    for due in (Cost(Decimal(2), Decimal("0.5")), Cost(), Cost(), Cost(Decimal(1))):
+        with transaction.atomic():
+            correct(**about, due=due, note="read back", at=NOON)
+        assert spend_of(project).money == due.total
+    made = LedgerEntry.objects.filter(kind="correct").order_by("pk").values_list("reference", "money")
+    assert list(made) == [("submission:1:1", 1.5), ("submission:1:2", -2.5), ("submission:1:3", 1)]
+    assert committed(project) == (20, Decimal(1))
+
+
+def test_a_correction_stays_under_the_cap_unless_the_money_is_gone(project: Project) -> None:
+    set_caps(project=project, questions=None, money=Decimal(1))
+    about = {"project_id": project.pk, "reference": "submission:1", "payee": 3, "note": "", "at": NOON}
+    with pytest.raises(BudgetSpent), transaction.atomic():
+        correct(**about, due=Cost(Decimal(3)))
+    with transaction.atomic():
+        correct(**about, due=Cost(Decimal(3)), past_cap=True)
+    assert budget_of(project).overdrawn == 2
+    assert affordable(budget_of(project), at_most=1) == 0
+    with pytest.raises(BudgetSpent):
+        give_bonus(project=project, money=Decimal("0.01"), reference="bonus:1", note="", at=NOON)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Budget.objects.update(committed_money=F("committed_money") + 1)
+    with transaction.atomic():
+        correct(**about, due=Cost(Decimal("1.5")))
+    assert budget_of(project).overdrawn == Decimal("0.5")
+    with transaction.atomic():
+        correct(**about, due=Cost(Decimal("0.5")))
+    assert budget_of(project).overdrawn == 0
 
 
 def test_settling_again_changes_nothing(project: Project) -> None:

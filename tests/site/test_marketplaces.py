@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from django.db import IntegrityError, transaction
 
-from annotation_site.budget.caps import set_caps
+from annotation_site.budget.caps import budget_of, set_caps
 from annotation_site.budget.ledger import spend_of
 from annotation_site.catalog.models import Project
 from annotation_site.marketplaces import outbox, providers, reconciling, visits
@@ -20,23 +20,37 @@ from annotation_site.marketplaces.accounts import (
     give_member_bonus,
     note_payment,
 )
+from annotation_site.marketplaces.by_hand import approve_by_hand
 from annotation_site.marketplaces.in_memory import InMemory
 from annotation_site.marketplaces.listings import ListingRefused, end, estimate, obstacles, publish
 from annotation_site.marketplaces.messaging import CannotWrite, Route, route_to, write_to
 from annotation_site.marketplaces.models import Action, Listing, Submission
-from annotation_site.marketplaces.paying import BonusRefused, give_bonus
+from annotation_site.marketplaces.paying import BonusRefused, book_ended, give_bonus
 from annotation_site.marketplaces.providers import PROVIDERS, UnknownProvider
 from annotation_site.marketplaces.seam import Arrival, NotAnArrival, Refused, Seen, Unavailable
+from annotation_site.pages.briefing import Briefing
 from annotation_site.people.members import UnknownLink
 from annotation_site.people.models import Membership, Standing
 from annotation_site.people.standing import change_standing
 from annotation_site.verification.claiming import claim_hit
+from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Assignment, Cluster
 from annotation_site.verification.trust import stop_worker
 from tests.clocks import Clock, frozen
 from tests.factories import NOON
-from tests.site.campaigns import Person, together
-from tests.site.offers import again, drafted, open_project, posting_of, published, submission, work_through
+from tests.site.campaigns import Person, items, together
+from tests.site.offers import (
+    again,
+    begin_work,
+    come,
+    drafted,
+    open_project,
+    posting_of,
+    published,
+    say,
+    submission,
+    work_through,
+)
 
 pytestmark = pytest.mark.django_db
 LATER = NOON + timedelta(minutes=10)
@@ -45,13 +59,9 @@ LATER = NOON + timedelta(minutes=10)
 @pytest.fixture
 def market(monkeypatch) -> InMemory:
     made = InMemory()
-    monkeypatch.setitem(PROVIDERS, "memory", lambda environment: made)
+    for name in ("memory", "other"):
+        monkeypatch.setitem(PROVIDERS, name, lambda environment: made)
     return made
-
-
-def come(listing: Listing, *, worker: str = "W1", place: str = "S1", hand_in_to: str = InMemory.site):
-    arrival = Arrival(posting_of(listing).external_id, place, worker, hand_in_to)
-    return visits.arrive(listing=listing, arrival=arrival, at=NOON)
 
 
 class TestProviders:
@@ -75,17 +85,63 @@ class TestPublishing:
         assert len(market.places) == 3
 
     def test_a_page_of_work_costs_what_the_listing_promises(self, market):
-        listing = publish(listing=drafted("memory"), at=NOON)
+        listing = published("memory")
         assert estimate(listing).total == Decimal("1.80")
-        terms = listing.project.budget.terms
-        assert (terms.per_hit, terms.fee_share, terms.least_fee) == (
-            Decimal("0.50"),
-            Decimal("0.2"),
-            Decimal("0.01"),
-        )
         assert spend_of(listing.project).reserved_money == 0
-        Person.of(listing.project).open()
+        begin_work(come(listing), answers=0)
         assert spend_of(listing.project).reserved_money == Decimal("0.60")
+
+    def test_it_changes_nothing_of_what_others_are_paid(self, market):
+        project = open_project()
+        set_caps(project=project, questions=None, money=Decimal(100), pay_per_question="0.02")
+        before = budget_of(project).terms
+        first = published("memory", project)
+        other = published("other", project, reward=Decimal("0.30"))
+        assert budget_of(project).terms == before
+        begin_work(come(first), answers=None)
+        begin_work(come(other, worker="W2"), answers=None)
+        Person.of(project).work()
+        paid = project.ledger.filter(kind="settle").order_by("pk").values_list("money", flat=True)
+        assert list(paid) == [Decimal("0.60"), Decimal("0.36"), Decimal("0.06")]
+
+    def test_a_sandbox_is_paid_nothing_for_real(self, market):
+        listing = published("memory", environment="sandbox", wants={"testers": 9, "test_reward": "0.05"})
+        assert obstacles(drafted("other", listing.project, environment="sandbox", places=9999)) == []
+        visit = come(listing)
+        work_through(visit)
+        market.hand_in(visit.submission)
+        for _ in range(2):
+            reconciling.reconcile_all(clock=frozen(NOON))
+            outbox.deliver_due(clock=frozen(NOON))
+        assert market.done["approve"] == 1
+        give_bonus(submission=submission(), money=Decimal("0.25"), reason="Careful", reference="1", at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
+        assert list(market.bonuses.values()) == [Decimal("0.25")]
+        spend = spend_of(listing.project)
+        assert (spend.money, spend.questions) == (0, 5)
+        assert account_of(visit.membership) == Account()
+
+    def test_a_place_of_the_test_promises_what_the_test_pays(self, market):
+        listing = published("memory", wants={"testers": 9, "test_reward": "0.05"})
+        assert come(listing).promised == (Decimal("0.50"), "USD")
+        arrival = Arrival(posting_of(listing, "test").external_id, "S2", "W2", InMemory.site)
+        visit = visits.arrive(listing=listing, arrival=arrival, at=NOON)
+        assert visit.promised == (Decimal("0.05"), "USD")
+        assert Briefing.of(visit.membership, promised=visit.promised).pay == visit.promised
+
+    def test_one_budget_has_one_currency(self, market):
+        listing = drafted("memory", currency="EUR")
+        assert obstacles(listing) == ["The budget is in USD, this pays in EUR: use one of them."]
+
+    def test_places_that_are_offered_elsewhere_are_paid_from_the_same_budget(self, market):
+        project = open_project()
+        other = published("other", project, places=100)
+        listing = drafted("memory", project, places=100)
+        assert "the budget has 40.00 left" in obstacles(listing)[0]
+        begin_work(come(other), answers=None)
+        assert "the budget has 40.00 left" in obstacles(listing)[0]
+        end(listing=other, at=NOON)
+        assert obstacles(listing) == []
 
     def test_more_than_the_budget_has_is_not_offered(self, market):
         listing = drafted("memory", places=1000)
@@ -266,7 +322,7 @@ class TestVisits:
         listing = published("memory")
         visit = come(listing)
         assert (visit.membership.worker.provider, visit.membership.worker.external_id) == (
-            "memory-sandbox",
+            "memory",
             "W1",
         )
         assert not Assignment.objects.exists()
@@ -278,8 +334,8 @@ class TestVisits:
 
     def test_the_worker_of_a_sandbox_is_nobody_in_production(self, market):
         project = open_project()
-        sandbox = published("memory", project)
-        real = published("memory", project, environment="production")
+        sandbox = published("memory", project, environment="sandbox")
+        real = published("memory", project)
         assert come(sandbox).membership.worker_id != come(real).membership.worker_id
 
     def test_a_place_of_nobody_and_a_way_back_to_elsewhere_are_refused(self, market):
@@ -324,6 +380,8 @@ class TestVisits:
     def test_who_did_nothing_can_only_return_the_place(self, market):
         visit = come(published("memory"))
         assert visit.way_out("nothing-left") is None
+        begin_work(visit, answers=4)
+        assert again(visit).way_out("nothing-left") is None
         assert visit.way_out("stopped").fields["ending"] == "screened-out"
         work_through(visit)
         assert again(visit).way_out("stopped").fields["ending"] == "done"
@@ -357,24 +415,58 @@ class TestReconciling:
         assert [one.external_id for one in reconciling.unexplained(listing)] == ["S1"]
         assert not Action.objects.filter(kind=Action.Kind.APPROVE).exists()
 
-    def test_an_unfinished_page_is_paid_in_full_when_it_was_handed_in(self, market):
+    def test_a_page_that_this_site_ended_is_paid_in_full_when_it_was_handed_in(self, market):
         listing = published("memory")
         visit = come(listing)
-        visits.bind(visit=visit, assignment=claim_hit(membership=visit.membership, at=NOON))
+        begin_work(visit, answers=1)
         stop_worker(membership=visit.membership, reason="a test", at=NOON)
         market.hand_in(visit.submission)
-        reconciling.reconcile_all(clock=frozen(NOON))
+        for at in (LATER, LATER):
+            reconciling.reconcile_all(clock=frozen(at))
+        assert spend_of(listing.project).money == Decimal("0.60")
+
+    @pytest.mark.parametrize("answers", [0, 4])
+    def test_a_page_that_is_handed_in_before_its_end_is_ended_and_waits_for_a_person(self, market, answers):
+        listing = published("memory")
+        visit = come(listing)
+        assignment = begin_work(visit, answers=answers)
+        market.hand_in(visit.submission)
         reconciling.reconcile_all(clock=frozen(LATER))
+        assignment.refresh_from_db()
+        assert assignment.released_at == LATER
+        assert list(reconciling.unexplained(listing)) == [visit.submission]
+        assert not Action.objects.filter(kind=Action.Kind.APPROVE).exists()
+        spend = spend_of(listing.project)
+        assert (spend.money, spend.reserved_money) == (0, 0)
+
+    def test_what_arrives_after_the_hand_in_completes_the_page(self, market):
+        listing = published("memory")
+        visit = come(listing)
+        assignment = begin_work(visit, answers=4)
+        market.hand_in(visit.submission)
+        reconciling.reconcile_all(clock=frozen(NOON))
+        say(assignment, items(assignment)[4:])
+        reconciling.reconcile_all(clock=frozen(LATER))
+        assert Action.objects.filter(kind=Action.Kind.APPROVE).exists()
+
+    def test_an_approval_by_hand_is_not_taken_for_paid_by_what_was_only_reserved(self, market):
+        listing = published("memory")
+        visit = come(listing)
+        begin_work(visit, answers=0)
+        market.hand_in(visit.submission)
+        reconciling.reconcile_all(clock=frozen(NOON))
+        approve_by_hand(submission=submission(), at=NOON)
+        sweep(at=NOON + timedelta(hours=1))
         assert spend_of(listing.project).money == Decimal("0.60")
 
     def test_nobody_is_approved_whom_the_budget_cannot_pay(self, market):
         listing = published("memory")
         visit = come(listing)
-        visits.bind(visit=visit, assignment=claim_hit(membership=visit.membership, at=NOON))
+        begin_work(visit, answers=1)
         stop_worker(membership=visit.membership, reason="a test", at=NOON)
         market.hand_in(visit.submission)
-        set_caps(project=listing.project, questions=None, money=Decimal("0.10"))
-        reconciling.reconcile_all(clock=frozen(NOON))
+        set_caps(project=listing.project, questions=None, money=Decimal("0.20"))
+        reconciling.reconcile_all(clock=frozen(LATER))
         assert not Action.objects.filter(kind=Action.Kind.APPROVE).exists()
 
     def test_what_was_given_back_is_known_by_word_alone(self, market):
@@ -526,7 +618,8 @@ class TestMembersOfAMarketplace:
     def test_what_waits_for_approval_is_owed_and_what_was_rejected_is_not(self, member):
         Submission.objects.update(state=Submission.State.HANDED_IN)
         assert account_of(member).owed == Decimal("0.50")
-        Submission.objects.update(state=Submission.State.REJECTED)
+        Submission.objects.update(state=Submission.State.REJECTED, booked_at=None)
+        book_ended(at=NOON)
         assert account_of(member).owed == 0
 
     def test_a_bonus_goes_to_the_marketplace_once_and_is_owed_until_it_is_there(self, market, member):

@@ -205,8 +205,9 @@ class TestArriving:
 
 
 class TestWork:
-    def test_from_a_place_to_its_pay(self, turk):
-        listing = published("mturk")
+    def test_from_a_place_to_its_pay(self, turk, settings):
+        settings.MTURK_PRODUCTION = True
+        listing = published("mturk", environment="production")
         visit = come(turk, listing)
         work_through(visit)
         hand_in(turk, visit)
@@ -336,6 +337,15 @@ class TestBonus:
         outbox.deliver_due(clock=frozen(LATER))
         assert [paid["BonusAmount"] for paid in turk.bonuses] == ["0.25"]
         assert turk.tokens[f"{action.token}"] == approved.external_id
+
+    def test_one_that_was_given_up_and_is_tried_again_is_paid_once(self, turk, approved):
+        action = self.pay(approved)
+        outbox.deliver_due(clock=frozen(LATER))
+        turk.tokens.clear()
+        ACTIONS.filter(pk=action.pk).update(done_at=None, failed_at=LATER)
+        outbox.retry(action, at=LATER)
+        outbox.deliver_due(clock=frozen(LATER))
+        assert len(turk.bonuses) == 1
 
     def test_one_whose_answer_was_lost_is_paid_once_also_after_its_token_ended(self, turk, approved):
         action = self.pay(approved)

@@ -185,6 +185,23 @@ class TestWork:
         assert prolific.submissions[known]["status"] == "REJECTED"
 
 
+def test_only_a_participant_whom_prolific_knows_gets_a_page(prolific, listing):
+    visit = come(prolific, listing)
+    held = prolific.submissions[visit.submission.external_id]
+    market = Prolific("production")
+    for wrong in ({"participant_id": "P2"}, {"study_id": "another"}, {"status": "RETURNED"}):
+        there = dict(held)
+        held.update(wrong)
+        assert market.holds(visit.submission) is False
+        held.update(there)
+    assert market.holds(visit.submission) is True
+    visits.open_page(visit=visit, at=NOON)
+    assert submission().confirmed_at == NOON
+    prolific.submissions.clear()
+    assert market.holds(visit.submission) is False
+    assert Prolific("sandbox").holds(visit.submission) is None
+
+
 class TestBonus:
     @pytest.fixture
     def approved(self, prolific, listing) -> Submission:
@@ -215,6 +232,14 @@ class TestBonus:
         self.pay(approved, "2")
         outbox.deliver_due(clock=frozen(LATER))
         assert self.paid(prolific, approved) == [25, 25]
+
+    def test_one_that_was_given_up_and_is_tried_again_is_paid_once(self, prolific, approved):
+        action = self.pay(approved)
+        outbox.deliver_due(clock=frozen(LATER))
+        ACTIONS.filter(pk=action.pk).update(failed_at=LATER, done_at=None)
+        outbox.retry(action, at=LATER)
+        outbox.deliver_due(clock=frozen(LATER))
+        assert self.paid(prolific, approved) == [25]
 
 
 def test_a_message_whose_answer_was_lost_is_not_written_twice(prolific, listing):

@@ -82,6 +82,8 @@ class ProlificStandIn:
             case "GET", ["messages"]:
                 return {"results": [m for m in self.written if m["recipient_id"] == query["user_id"]]}
             case "GET", ["submissions", known]:
+                if known not in self.submissions:
+                    raise Refusal("Not found.")
                 return self.submissions[known]
             case "POST", ["submissions", known, "transition"]:
                 return self._judge(self.submissions[known], body)

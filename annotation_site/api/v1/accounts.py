@@ -37,7 +37,7 @@ class AccountSerializer(serializers.Serializer[Any]):
 
     earned = Earned(help_text="By the ledger: work that is over, and bonuses.")
     paid = Earned(help_text="By hand, or by the marketplace.")
-    declined = Earned(help_text="Rewards that the marketplace was told not to pay.")
+    declined = Earned(help_text="Rewards that the marketplace was told not to pay; not among the earned.")
     owed = serializers.DecimalField(max_digits=20, decimal_places=2, help_text="In whole cents.")
     currency = serializers.CharField()
     paid_by_hand = serializers.BooleanField(help_text="Whether nobody but you pays them.")

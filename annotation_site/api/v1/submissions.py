@@ -17,7 +17,7 @@ from annotation_site import enqueue
 from annotation_site.api.v1.accounts import BonusBody
 from annotation_site.api.v1.listings import ListingView
 from annotation_site.api.v1.schema import operation
-from annotation_site.api.v1.serializers import PageQuery, page, paged
+from annotation_site.api.v1.serializers import Body, PageQuery, page, paged
 from annotation_site.api.v1.views import ProjectView
 from annotation_site.marketplaces import by_hand, outbox, paying, reconciling
 from annotation_site.marketplaces.models import Action, Submission
@@ -68,7 +68,7 @@ class SubmissionQuery(PageQuery):
     state = serializers.ChoiceField(
         choices=[*Submission.State.values, UNEXPLAINED],
         required=False,
-        help_text="Unexplained ones were handed in without any work: a person approves them, or nobody does.",
+        help_text="Unexplained ones were handed in without the work, or before its end: a person decides.",
     )
 
 
@@ -128,6 +128,23 @@ class Approve(SubmissionView):
     def post(self, request: Request, slug: str, submission: int) -> Response:  # noqa: ARG002
         """Have the marketplace pay for what was handed in, also after it was rejected. Safe to repeat."""
         by_hand.approve_by_hand(submission=self.submission(submission), at=timezone.now())
+        return self.told(submission)
+
+
+class RejectionBody(Body):
+    """Why somebody is not paid."""
+
+    reason = serializers.CharField(
+        max_length=1000, help_text="The worker reads it; Prolific wants 100 characters or more."
+    )
+
+
+class Reject(SubmissionView):
+    @operation("reject_submission", "listings", body=RejectionBody, gives=SubmissionSerializer)
+    def post(self, request: Request, slug: str, submission: int) -> Response:  # noqa: ARG002
+        """Have the marketplace pay nothing; the site itself never does. Safe to repeat."""
+        said, found = self.body(RejectionBody), self.submission(submission)
+        by_hand.reject_by_hand(submission=found, reason=said["reason"], at=timezone.now())
         return self.told(submission)
 
 

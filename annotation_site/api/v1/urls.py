@@ -133,6 +133,7 @@ urlpatterns = [
     path(f"{LISTING}/progress", submissions.Progress.as_view(), name="progress"),
     path(f"{LISTING}/submissions", submissions.Submissions.as_view(), name="submissions"),
     path(f"{SUBMISSION}/approve", submissions.Approve.as_view(), name="approve"),
+    path(f"{SUBMISSION}/reject", submissions.Reject.as_view(), name="reject-submission"),
     path(f"{SUBMISSION}/return", submissions.AskToReturn.as_view(), name="ask-to-return"),
     path(f"{SUBMISSION}/bonus", submissions.SubmissionBonus.as_view(), name="submission-bonus"),
     path(f"{LISTING}/actions", submissions.Actions.as_view(), name="actions"),

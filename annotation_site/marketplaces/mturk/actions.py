@@ -59,17 +59,12 @@ def _hit_type(turk: Any, listing: Listing, purpose: str) -> str:
         Title=f"Test: {listing.title}"[:128] if is_test else listing.title,
         Description=listing.description,
         Keywords=listing.keywords,
-        Reward=f"{_reward(listing, purpose)}",
+        Reward=f"{listing.reward_for(purpose):.2f}",
         AssignmentDurationInSeconds=listing.minutes * 60,
         AutoApprovalDelayInSeconds=APPROVED_AFTER,
         QualificationRequirements=requirements(listing, purpose),
     )
     return str(made["HITTypeId"])
-
-
-def _reward(listing: Listing, purpose: str) -> str:
-    test = listing.wants.get("test_reward", "0.05")
-    return str(test) if purpose == Posting.Purpose.TEST else f"{listing.reward:.2f}"
 
 
 def _tell_of(turk: Any, hit_type: str) -> None:

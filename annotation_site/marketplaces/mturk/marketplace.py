@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -43,6 +44,8 @@ class MTurk:
     )
 
     messages: ClassVar[bool] = True
+    least_reason: ClassVar[int] = 1
+    approves_after: ClassVar[timedelta | None] = timedelta(seconds=actions.APPROVED_AFTER)
 
     def __init__(self, environment: str) -> None:
         self.environment = environment
@@ -86,6 +89,9 @@ class MTurk:
 
     def origins(self, listing: Listing) -> list[str]:  # noqa: ARG002
         return self._origins()
+
+    def holds(self, submission: Submission) -> bool | None:  # noqa: ARG002
+        return None
 
     def way_out(self, submission: Submission, *, ending: str, hand_in_to: str) -> WayOut | None:
         origin = hand_in_to.rstrip("/")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -13,9 +14,9 @@ from django.utils.translation import gettext as _
 from annotation_site.marketplaces import public
 from annotation_site.marketplaces.models import Action, Environment, Listing, Posting, Submission
 from annotation_site.marketplaces.prolific import actions
-from annotation_site.marketplaces.prolific.calls import pages
+from annotation_site.marketplaces.prolific.calls import call, pages
 from annotation_site.marketplaces.prolific.codes import code
-from annotation_site.marketplaces.seam import Arrival, Fee, News, NotAnArrival, Seen, WayOut
+from annotation_site.marketplaces.seam import Arrival, Fee, News, NotAnArrival, Refused, Seen, WayOut
 
 STATES = {
     "RESERVED": Submission.State.ARRIVED,
@@ -39,6 +40,8 @@ class Prolific:
     framed: ClassVar[bool] = False
     closed: ClassVar[str] = ""
     messages: ClassVar[bool] = True
+    least_reason: ClassVar[int] = actions.LEAST_REJECTION
+    approves_after: ClassVar[timedelta | None] = timedelta(days=21)
 
     def __init__(self, environment: str) -> None:
         self.environment = environment
@@ -71,6 +74,17 @@ class Prolific:
         there = urlsplit(settings.PROLIFIC_COMPLETE_URL)
         return [f"{there.scheme}://{there.netloc}"]
 
+    def holds(self, submission: Submission) -> bool | None:
+        if self.environment == Environment.SANDBOX:
+            return None  # A draft is previewed with ids of nobody.
+        try:
+            found = call("GET", f"submissions/{submission.external_id}/")
+        except Refused:
+            return False
+        known = (found.get("participant_id", found.get("participant")), found.get("study_id"))
+        is_theirs = known == (submission.worker.external_id, submission.posting.external_id)
+        return is_theirs and _state(found) == Submission.State.ARRIVED
+
     def way_out(self, submission: Submission, *, ending: str, hand_in_to: str) -> WayOut:  # noqa: ARG002
         return WayOut(settings.PROLIFIC_COMPLETE_URL, "get", {"cc": code(submission.listing, ending)})
 
@@ -79,10 +93,15 @@ class Prolific:
 
     def submissions(self, posting: Posting) -> Iterable[Seen]:
         for found in pages(f"studies/{posting.external_id}/submissions/"):
-            state = STATES.get(str(found["status"]).replace("_", " ").upper())
+            state = _state(found)
             if state is not None:
                 worker = found.get("participant_id", found.get("participant"))
                 yield Seen(str(found["id"]), str(worker), state)
 
     def news(self) -> Iterable[News]:
         return ()
+
+
+def _state(found: Mapping[str, Any]) -> str | None:
+    """How a submission of Prolific stands, in this site's words; None for what has no word here."""
+    return STATES.get(str(found["status"]).replace("_", " ").upper())

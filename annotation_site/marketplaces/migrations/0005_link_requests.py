@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('marketplaces', '0003_payees'),
+        ('marketplaces', '0004_booked'),
     ]
 
     operations = [

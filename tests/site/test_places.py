@@ -1,0 +1,292 @@
+"""Places of a marketplace: who may work at one, what it costs in the end, who is rejected."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from annotation_site.budget.caps import budget_of, set_caps
+from annotation_site.budget.ledger import BudgetSpent, spend_of
+from annotation_site.marketplaces import outbox, reconciling, unconfirmed, visits
+from annotation_site.marketplaces.accounts import account_of
+from annotation_site.marketplaces.by_hand import SubmissionRefused, approve_by_hand, reject_by_hand
+from annotation_site.marketplaces.in_memory import InMemory
+from annotation_site.marketplaces.models import Action, Listing, Submission
+from annotation_site.marketplaces.providers import PROVIDERS
+from annotation_site.marketplaces.seam import Unavailable
+from annotation_site.marketplaces.visits import NotHeld
+from annotation_site.verification.checking import check_campaign
+from annotation_site.verification.claiming import claim_hit
+from annotation_site.verification.leases import sweep
+from annotation_site.verification.models import Assignment, Judgment
+from tests.clocks import frozen
+from tests.factories import NOON
+from tests.site.campaigns import items
+from tests.site.offers import again, begin_work, come, published, say, submission, work_through
+
+pytestmark = pytest.mark.django_db
+LATER = NOON + timedelta(minutes=10)
+
+
+@pytest.fixture
+def market(monkeypatch) -> InMemory:
+    made = InMemory()
+    monkeypatch.setitem(PROVIDERS, "memory", lambda environment: made)
+    return made
+
+
+class TestBooking:
+    """The ledger follows what the marketplace says of a place that has ended."""
+
+    @pytest.fixture
+    def listing(self, market) -> Listing:
+        return published("memory")
+
+    def ends(self, market, visit, state: str, at=LATER) -> None:
+        market.hand_in(visit.submission)
+        there = market.states[visit.submission.posting.external_id]
+        there[("S1", "W1")] = state
+        reconciling.reconcile_all(clock=frozen(at))
+
+    def spent(self, listing: Listing) -> Decimal:
+        assert check_campaign(listing.project) == []
+        return spend_of(listing.project).money
+
+    @pytest.mark.parametrize("answers", [0, 2, None])
+    def test_what_the_marketplace_approves_by_itself_is_spent(self, market, listing, answers):
+        visit = come(listing)
+        begin_work(visit, answers=answers)
+        self.ends(market, visit, Submission.State.APPROVED)
+        assert self.spent(listing) == Decimal("0.60")
+        assert account_of(visit.membership).owed == 0
+
+    def test_it_is_spent_beyond_the_cap_and_alarms(self, market, listing):
+        visit = come(listing)
+        set_caps(project=listing.project, questions=None, money=Decimal("0.20"))
+        self.ends(market, visit, Submission.State.APPROVED)
+        assert self.spent(listing) == Decimal("0.60")
+        budget = budget_of(listing.project)
+        assert budget.overdrawn == Decimal("0.40")
+        with pytest.raises(BudgetSpent):
+            claim_hit(membership=visit.membership, at=LATER)
+        set_caps(project=listing.project, questions=None, money=Decimal(1))
+        assert budget_of(listing.project).overdrawn == 0
+
+    @pytest.mark.parametrize("state", [Submission.State.RETURNED, Submission.State.REJECTED])
+    def test_a_finished_page_that_is_not_paid_is_not_spent(self, market, listing, state):
+        visit = come(listing)
+        work_through(visit)
+        assert spend_of(listing.project).money == Decimal("0.60")
+        self.ends(market, visit, state)
+        self.ends(market, visit, state)
+        assert self.spent(listing) == 0
+        assert account_of(visit.membership).owed == 0
+        assert spend_of(listing.project).questions == 5
+
+    def test_a_page_that_is_finished_after_its_place_was_given_back_is_not_spent(self, market, listing):
+        visit = come(listing)
+        assignment = begin_work(visit, answers=2)
+        self.ends(market, visit, Submission.State.RETURNED)
+        say(assignment, items(assignment)[2:])
+        assert spend_of(listing.project).money == Decimal("0.60")
+        reconciling.reconcile_all(clock=frozen(LATER))
+        assert self.spent(listing) == 0
+
+    def test_what_is_given_back_and_taken_again_is_spent_in_the_end(self, market, listing):
+        visit = come(listing)
+        work_through(visit)
+        self.ends(market, visit, Submission.State.RETURNED)
+        come(listing)
+        self.ends(market, visit, Submission.State.APPROVED)
+        assert self.spent(listing) == Decimal("0.60")
+
+    def test_an_override_is_in_the_ledger_before_the_marketplace_is_told(self, market, listing):
+        visit = come(listing)
+        work_through(visit)
+        self.ends(market, visit, Submission.State.REJECTED)
+        set_caps(project=listing.project, questions=None, money=Decimal("0.20"))
+        with pytest.raises(BudgetSpent):
+            approve_by_hand(submission=submission(), at=LATER)
+        assert not Action.objects.filter(kind=Action.Kind.OVERRIDE).exists()
+        set_caps(project=listing.project, questions=None, money=Decimal(1))
+        for _ in range(2):
+            approve_by_hand(submission=submission(), at=LATER)
+            reconciling.reconcile_all(clock=frozen(LATER))
+            assert self.spent(listing) == Decimal("0.60")
+        outbox.deliver_due(clock=frozen(LATER))
+        reconciling.reconcile_all(clock=frozen(LATER))
+        assert submission().state == Submission.State.APPROVED
+        assert self.spent(listing) == Decimal("0.60")
+
+    def test_corrections_are_entries_of_their_own(self, market, listing):
+        visit = come(listing)
+        work_through(visit)
+        self.ends(market, visit, Submission.State.REJECTED)
+        approve_by_hand(submission=submission(), at=LATER)
+        made = listing.project.ledger.filter(kind="correct").order_by("pk")
+        pk = visit.submission.pk
+        assert list(made.values_list("reference", "money", "fee")) == [
+            (f"submission:{pk}:1", Decimal("-0.60"), Decimal("-0.10")),
+            (f"submission:{pk}:2", Decimal("0.60"), Decimal("0.10")),
+        ]
+
+    def test_what_nobody_decided_on_is_warned_of_before_the_marketplace_approves_it(self, market, listing):
+        market.hand_in(come(listing).submission)
+        reconciling.reconcile_all(clock=frozen(NOON))
+        project = listing.project
+        assert reconciling.approved_unasked(project, before=NOON + timedelta(days=3)) == (0, None)
+        due = NOON + timedelta(days=3)
+        assert reconciling.approved_unasked(project, before=due + timedelta(hours=1)) == (1, due)
+        reject_by_hand(submission=submission(), reason="Not one was looked at.", at=LATER)
+        assert reconciling.approved_unasked(project, before=due + timedelta(hours=1)) == (0, None)
+
+
+class TestMadeUpIds:
+    """Whoever knows a place's address can write ids into it."""
+
+    def start(self, visit: visits.Visit, at=NOON) -> Assignment:
+        return visits.open_page(visit=again(visit), at=at)
+
+    def test_no_more_pages_are_opened_than_there_are_places(self, market):
+        listing = published("memory")
+        for number in range(8):
+            visit = come(listing, worker=f"W{number}", place=f"S{number}")
+            if number == 0:
+                self.start(visit)
+                self.start(visit)
+            else:
+                with pytest.raises(NotHeld):
+                    self.start(visit)
+        assert Assignment.objects.count() == 1
+        assert spend_of(listing.project).reserved_money == Decimal("0.60")
+
+    def test_who_loses_the_race_for_a_place_keeps_no_page(self, market, monkeypatch):
+        listing = published("memory")
+        self.start(come(listing))
+        other = come(listing, worker="W2", place="S2")
+        room = iter([True, False])
+        monkeypatch.setattr(visits, "_has_room", lambda _: next(room))
+        with pytest.raises(NotHeld):
+            self.start(other)
+        assert Assignment.objects.live().count() == 1
+
+    def test_a_place_is_free_again_when_its_lease_has_run_out_or_it_is_given_back(self, market):
+        listing = published("memory")
+        self.start(come(listing))
+        other = come(listing, worker="W2", place="S2")
+        sweep(at=NOON + timedelta(hours=1))
+        assert self.start(other).submission == other.submission
+        third = come(listing, worker="W3", place="S3")
+        with pytest.raises(NotHeld):
+            self.start(third)
+        hear_returned(other)
+        self.start(third)
+
+    def test_what_was_given_back_opens_nothing_until_its_worker_comes_again(self, market):
+        listing = published("memory")
+        visit = come(listing)
+        hear_returned(visit)
+        with pytest.raises(NotHeld, match="given back"):
+            self.start(visit)
+        come(listing)
+        self.start(visit)
+
+    def test_a_marketplace_that_can_be_asked_is_asked_once(self, market, monkeypatch):
+        listing = published("memory")
+        asked = []
+        monkeypatch.setattr(market, "holds", lambda one: asked.append(one) or one.worker.external_id == "W1")
+        with pytest.raises(NotHeld, match="not known"):
+            self.start(come(listing, worker="W2"))
+        for _ in range(2):
+            self.start(come(listing))
+        assert len(asked) == 2
+        assert Submission.objects.get(worker__external_id="W1").confirmed_at == NOON
+
+    def test_nobody_is_turned_away_because_it_cannot_be_asked(self, market, monkeypatch):
+        def holds(_: Submission) -> bool:
+            raise Unavailable("away")
+
+        monkeypatch.setattr(market, "holds", holds)
+        self.start(come(published("memory")))
+
+    def test_what_nobody_of_the_marketplace_said_does_not_count_in_the_end(self, market):
+        listing = published("memory", minutes=30)
+        work_through(come(listing))
+        reconciling.reconcile_all(clock=frozen(NOON + timedelta(hours=2)))
+        assert submission().state == Submission.State.RETURNED
+        of_masks = Judgment.objects.filter(of_gold=False)
+        assert {one.retracted_because for one in of_masks} == {unconfirmed.REASON}
+        assert spend_of(listing.project).money == 0
+        assert check_campaign(listing.project) == []
+
+    def test_a_word_of_the_return_or_another_place_vouches_for_the_answers(self, market):
+        listing = published("memory", minutes=30)
+        first = come(listing)
+        begin_work(first, answers=2)
+        hear_returned(first)
+        second = come(listing, worker="W2", place="S2")
+        begin_work(second, answers=2)
+        Submission.objects.filter(pk=second.submission.pk).update(arrived_at=NOON)
+        come(listing, worker="W2", place="S3")
+        Submission.objects.filter(external_id="S3").update(arrived_at=NOON + timedelta(hours=2))
+        sweep(at=NOON + timedelta(hours=1))
+        reconciling.reconcile_all(clock=frozen(NOON + timedelta(hours=2)))
+        assert Submission.objects.filter(state=Submission.State.RETURNED).count() == 2
+        assert not Judgment.objects.filter(retracted_at__isnull=False).exists()
+
+
+def hear_returned(visit: visits.Visit) -> None:
+    """The marketplace says that a place was given back."""
+    where = visit.submission.posting.external_id
+    word = reconciling.News(where, visit.submission.external_id, Submission.State.RETURNED, LATER)
+    reconciling.hear([word], clock=frozen(LATER))
+
+
+class TestRejecting:
+    @pytest.fixture
+    def handed_in(self, market) -> Submission:
+        market.hand_in(come(published("memory")).submission)
+        reconciling.reconcile_all(clock=frozen(NOON))
+        return submission()
+
+    def reject(self, about: Submission, reason: str = "Not one was looked at.") -> None:
+        reject_by_hand(submission=about, reason=reason, at=NOON)
+
+    def test_it_is_told_once_and_read_back(self, market, handed_in):
+        for _ in range(2):
+            self.reject(handed_in)
+        outbox.deliver_due(clock=frozen(NOON))
+        reconciling.reconcile_all(clock=frozen(LATER))
+        assert submission().state == Submission.State.REJECTED
+        assert market.done["reject"] == 1
+        self.reject(submission())
+        assert spend_of(handed_in.listing.project).money == 0
+
+    def test_it_says_why(self, handed_in):
+        with pytest.raises(SubmissionRefused, match="Say why"):
+            self.reject(handed_in, reason=" ")
+
+    def test_only_what_waits_is_rejected_and_only_by_one_word(self, market, handed_in):
+        self.reject(handed_in)
+        with pytest.raises(SubmissionRefused, match="after all"):
+            approve_by_hand(submission=handed_in, at=NOON)
+        Action.objects.filter(kind=Action.Kind.REJECT).update(failed_at=NOON)
+        approve_by_hand(submission=handed_in, at=NOON)
+        with pytest.raises(SubmissionRefused, match="is to be approved"):
+            self.reject(handed_in)
+        Submission.objects.update(state=Submission.State.ARRIVED)
+        with pytest.raises(SubmissionRefused, match="Arrived"):
+            self.reject(submission())
+
+    def test_what_is_to_be_rejected_is_not_approved_when_late_answers_come(self, market):
+        listing = published("memory")
+        visit = come(listing)
+        assignment = begin_work(visit, answers=4)
+        market.hand_in(visit.submission)
+        reconciling.reconcile_all(clock=frozen(NOON))
+        self.reject(submission())
+        say(assignment, items(assignment)[4:])
+        reconciling.reconcile_all(clock=frozen(NOON))
+        assert not Action.objects.filter(kind=Action.Kind.APPROVE).exists()
