@@ -275,7 +275,7 @@ class TestBackground:
     def test_one_whose_process_died_is_taken_over_and_given_up_after_three(self, project, coco):
         run = uploaded(project, content(coco), HELDOUT)
         for deaths, state in ((1, "done"), (2, "failed")):
-            ImportRun.objects.update(state="running", deaths=deaths)
+            ImportRun.objects.update(state="running", deaths=deaths, done=0)
             assert done(run).state == state
         assert "died 3 times" in run.error
         assert imports.go_on(run)
