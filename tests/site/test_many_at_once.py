@@ -273,6 +273,7 @@ def test_a_late_answer_and_a_claim_that_met_in_a_sweep_do_not_wait_for_each_othe
     ada = Person.of(project)
     hit = ada.open()
     item = items(hit)[0]
+    ada.clock.now += timedelta(minutes=45)
     with ThreadPoolExecutor(2) as pool:
         with transaction.atomic():
             Assignment.objects.filter(pk=hit.pk).update(released_at=NOON)  # As a sweep does.
