@@ -136,7 +136,9 @@ class TestSystemPage:
             "import": project.imports.create(source="place", shares={}, asked_at=NOON, **ended),
             "export": project.exports.create(format="coco", include="accepted", asked_at=NOON, **ended),
             "estimate": Estimate.objects.create(round=round_, **ended),
-            "deletion": Deletion.objects.create(project=0, slug="gone", name="Gone", asked_at=NOON, **ended),
+            "deletion": Deletion.objects.create(
+                project=1, slug="gone", name="Gone", asked_at=NOON, keeps_answers=False, **ended
+            ),
         }
         project.exports.create(format="coco", include="all", asked_at=NOON, state="done")
         page = root.get("/system/").content.decode()
