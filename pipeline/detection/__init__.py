@@ -85,14 +85,20 @@ def _maskrcnn(size: str) -> Callable[[], Detector]:
     return make
 
 
-def _pointrend() -> Detector:
-    from pipeline.detection.network_detector import NetworkDetector
-    from pipeline.detection.pointrend.designs import FULL
+def _pointrend(name: str) -> Callable[[], Detector]:
+    def make() -> Detector:
+        from pipeline.detection.network_detector import NetworkDetector
+        from pipeline.detection.pointrend.designs import DESIGNS
 
-    return NetworkDetector(FULL)
+        return NetworkDetector(DESIGNS[name])
+
+    return make
 
 
 _VISION = "pip install 'maskgrove[vision]'."
+_DETECTRON2 = (
+    "install it as docs/how-to/own-model.md says, or let MASKGROVE_DETECTRON2 name a checkout of it."
+)
 
 DETECTORS: dict[str, Entry] = {
     "maskrcnn-small": Entry(
@@ -105,8 +111,13 @@ DETECTORS: dict[str, Entry] = {
     ),
     "pointrend": Entry(
         "PointRend, ResNet-50-FPN, from COCO weights (detectron2): the paper's own, for a GPU.",
-        _pointrend,
-        "install it as docs/how-to/own-model.md says, or let MASKGROVE_DETECTRON2 name a checkout of it.",
+        _pointrend("pointrend"),
+        _DETECTRON2,
+    ),
+    "pointrend-tiny": Entry(
+        "PointRend, ResNet-18-FPN, narrow (detectron2): learns generated scenes on a CPU in minutes.",
+        _pointrend("pointrend-tiny"),
+        _DETECTRON2,
     ),
     "fake": Entry("Colour blobs, no network: for tests and for trying the site out.", _fake),
 }

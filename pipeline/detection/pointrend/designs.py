@@ -42,6 +42,7 @@ class PointRendDesign:
     overlap : IoU of boxes of one category from which the worse prediction is dropped
     iterations, batch_size, learning_rate, decay, short_side, scales, light, adaptive, body_rate,
     random_rate : of training
+    bodies : what it may start from, by name; without "coco" nothing published fits it
     """
 
     name: str = "pointrend"
@@ -75,6 +76,10 @@ class PointRendDesign:
 
     def choose_weights(self, wanted: str) -> str:
         """Satisfies Design: besides the names, an entry of detectron2's model zoo or a file."""
+        if "coco" not in self.bodies:  # Nothing is published that would fit.
+            if wanted in ("auto", "none"):
+                return "none"
+            raise InvalidOption(f"{self.name} starts from none; {wanted!r} does not fit it.")
         if wanted == "auto":
             return "coco"
         if wanted in self.bodies or wanted.startswith(MODEL_ZOO) or Path(wanted).is_file():
@@ -85,7 +90,7 @@ class PointRendDesign:
         )
 
     def body_of(self, weights: str) -> str:
-        return self.bodies.get(weights, self.bodies["coco"])
+        return self.bodies[weights] if weights in self.bodies else self.bodies["coco"]
 
     def build(self, *, classes: int, body: str) -> DetectionNetwork:
         return PointRendNetwork(build_model(configuration(self, classes=classes, body=body)))
@@ -119,8 +124,11 @@ TINY = PointRendDesign(
     decay=0.02,
     short_side=160,
     adaptive=True,
+    bodies={"none": "resnet"},
 )
 """For tests and for a look at a CPU: learns a few generated scenes in minutes."""
+
+DESIGNS: dict[str, PointRendDesign] = {design.name: design for design in (FULL, TINY)}
 
 
 def configuration(design: PointRendDesign, *, classes: int, body: str) -> CfgNode:

@@ -40,27 +40,17 @@ QUICK = FitOptions(
 )
 EVERYTHING = PredictOptions(min_confidence=0.0, max_masks=10, hardware=Hardware(device="cpu"))
 HEAVY = {"maskrcnn-r50-fpn", "pointrend"}
-TINY = "pointrend-tiny"
-"""PointRend in a size that every test run can afford; in no table, as it is of no use to anybody."""
 
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(name, marks=[pytest.mark.slow] * (name in HEAVY)) for name in (*DETECTORS, TINY)],
+    params=[pytest.param(name, marks=[pytest.mark.slow] * (name in HEAVY)) for name in DETECTORS],
 )
 def detector(request: pytest.FixtureRequest) -> Detector:
     try:
-        return tiny_pointrend() if request.param == TINY else get_detector(request.param)
+        return get_detector(request.param)
     except DetectorUnavailable as error:
         pytest.skip(str(error))
-
-
-def tiny_pointrend() -> Detector:
-    get_detector("pointrend")  # says what is missing
-    from pipeline.detection.network_detector import NetworkDetector
-    from pipeline.detection.pointrend import designs
-
-    return NetworkDetector(designs.TINY)
 
 
 @pytest.fixture(scope="module")
