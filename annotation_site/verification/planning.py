@@ -161,9 +161,13 @@ def places(
     decision hangs. Those next to them are wanted too, but only when nothing else is to be asked. The rest of
     the sample waits until it comes near: most clusters are split by their first answers.
     """
-    safe = ground.fewest_missing(planned.evidence) if planned.is_open else 0
-    near = _near(planned.evidence.yes + planned.evidence.no + safe) if planned.is_open else 0
-    for rank, position in enumerate(planned.positions.tolist()):
+    sample = planned.positions.tolist()
+    safe = near = 0
+    if planned.is_open:
+        safe = ground.fewest_missing(planned.evidence)
+        # "Cannot tell" leaves a mask wanted, but not of the same worker: it makes room for another, too.
+        near = _near(safe + sum(1 for position in sample if judgments.get(position)))
+    for rank, position in enumerate(sample):
         if position in planned.again:
             yield position, Place(planned.node, rank, 1, 0)
             continue
@@ -174,7 +178,7 @@ def places(
 
 
 def _near(needed: int) -> int:
-    """How many masks of a sample are in the queue, or were; `needed` are answered or cannot be in vain."""
+    """How many masks of a sample are in the queue, or were; `needed` have judgments or cannot be in vain."""
     return -(-(needed + SPARE) // AT_ONCE) * AT_ONCE
 
 

@@ -17,7 +17,7 @@ from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.claiming import NothingToAsk
 from annotation_site.verification.hits import shown
 from annotation_site.verification.leases import sweep
-from annotation_site.verification.models import Assignment, Cluster, Item, Question
+from annotation_site.verification.models import Assignment, Cluster, Item, Question, Says
 from tests.factories import NOON
 from tests.site.campaigns import (
     Person,
@@ -98,6 +98,29 @@ def test_when_little_is_open_a_hit_is_short_and_leaves_some_to_others() -> None:
     with pytest.raises(NothingToAsk) as nothing:
         Person.of(project, "Cy").open()
     assert nothing.value.later
+
+
+def test_a_cluster_has_but_the_next_masks_of_its_sample_in_the_queue() -> None:
+    project = opened(project_with_tree([True] * 256, rule="sequential", hit_size=4, gold_share=0))
+    sample = Cluster.objects.get().sample_size
+    assert Question.objects.filter(wanted=1).count() == 8 < sample
+    person, asked = Person.of(project), 0
+    while Cluster.objects.filter(is_open=True).exists():
+        asked += len(person.work())
+        assert check_campaign(project) == []
+    assert asked > 8
+
+
+def test_one_worker_who_cannot_tell_is_shown_the_whole_sample_all_the_same() -> None:
+    project = opened(project_with_tree([True] * 256, rule="sequential", hit_size=4, gold_share=0))
+    sample = Cluster.objects.get().sample_size
+    person = Person.of(project, says=lambda _: Says.UNSURE)
+    for _ in range(sample):
+        person.answer(items(person.open())[0])
+    with pytest.raises(NothingToAsk):
+        person.open()
+    assert Question.objects.count() == sample
+    assert check_campaign(project) == []
 
 
 def test_what_a_worker_answered_is_not_asked_of_them_again() -> None:
