@@ -99,7 +99,8 @@ def settle(
 ) -> None:
     """End a reservation: what was done is spent on the terms it was reserved on, the rest is free again.
 
-    Doing so again changes nothing. Waits for the budget's row, so this comes last in a transaction.
+    Doing so again changes nothing. Waits for the budget's row, so this comes last in a transaction. It comes
+    to no more than was reserved, so it ends in an overdrawn budget, too.
 
     Parameters
     ----------
@@ -114,7 +115,8 @@ def settle(
     held = Cost(reserved.money - reserved.fee, reserved.fee)
     spent = _terms_of(reserved).of(reserved.questions, done=done, seconds=seconds, partial=partial)
     _move(budget, Kind.RELEASE, -reserved.questions, Cost(-held.pay, -held.fee), reference, at)
-    _move(budget, Kind.SETTLE, done, spent, reference, at, payee=payee)
+    # The release lowered `overdrawn` to what is left of it: what is spent of that was committed before.
+    _move(budget, Kind.SETTLE, done, spent, reference, at, payee=payee, past_cap=True)
     _tell_spent(budget, at)
 
 

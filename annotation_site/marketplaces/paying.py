@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from decimal import Decimal
 
@@ -18,6 +19,8 @@ from annotation_site.verification.models import Assignment
 CENT = Decimal("0.01")
 MOST_BONUS = Decimal(1000)
 """More than that is a slip of the finger."""
+
+logger = logging.getLogger(__name__)
 
 
 class BonusRefused(ValueError):
@@ -77,11 +80,20 @@ def book_ended(*, at: datetime, most: int = 1000) -> int:
 
     What the marketplace approved is spent, whoever approved it and whatever the caps say: the money is gone.
     What was given back or rejected is not, also where its page was finished. A page that is still open may
-    come to something: its place is looked at when it is over.
+    come to something: its place is looked at when it is over. One that cannot be booked is logged and tried
+    again the next time; it holds up no other.
     """
     ended = Submission.objects.unbooked().exclude(assignment__in=Assignment.objects.live())
     due = list(ended.order_by("pk").values_list("pk", flat=True)[:most])
-    return sum(_book(pk, at) for pk in due)
+    return sum(_booked(pk, at) for pk in due)
+
+
+def _booked(pk: int, at: datetime) -> bool:
+    try:
+        return _book(pk, at)
+    except Exception:  # Whatever is wrong with this one: the others are booked.
+        logger.exception("submission:%s cannot be booked; run manage.py check_campaign on its project", pk)
+        return False
 
 
 @transaction.atomic

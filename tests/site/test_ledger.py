@@ -90,6 +90,20 @@ def test_a_correction_stays_under_the_cap_unless_the_money_is_gone(project: Proj
     assert budget_of(project).overdrawn == 0
 
 
+@pytest.mark.parametrize("done", [0, 4, 12, 20])
+def test_a_hit_ends_in_an_overdrawn_budget(project: Project, done: int) -> None:
+    set_caps(project=project, questions=None, money=Decimal(10), pay_per_question=Decimal("0.05"))
+    reserved(project, 20)
+    with transaction.atomic():
+        about = {"project_id": project.pk, "reference": "submission:1", "payee": 3, "note": "", "at": NOON}
+        correct(**about, due=Cost(Decimal("9.40")), past_cap=True)
+    assert budget_of(project).overdrawn == Decimal("0.40")
+    settle(project_id=project.pk, reference="assignment:1", done=done, at=NOON)
+    spent = Decimal("9.40") + done * Decimal("0.05")
+    assert committed(project) == (done, spent)
+    assert budget_of(project).overdrawn == max(spent - 10, Decimal(0))
+
+
 def test_settling_again_changes_nothing(project: Project) -> None:
     budget_of(project)
     reserved(project, 10)

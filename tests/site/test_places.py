@@ -9,7 +9,7 @@ import pytest
 
 from annotation_site.budget.caps import budget_of, set_caps
 from annotation_site.budget.ledger import BudgetSpent, spend_of
-from annotation_site.marketplaces import outbox, reconciling, unconfirmed, visits
+from annotation_site.marketplaces import outbox, paying, reconciling, unconfirmed, visits
 from annotation_site.marketplaces.accounts import account_of
 from annotation_site.marketplaces.by_hand import SubmissionRefused, approve_by_hand, reject_by_hand
 from annotation_site.marketplaces.in_memory import InMemory
@@ -21,10 +21,11 @@ from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.claiming import claim_hit
 from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Assignment, Judgment
+from annotation_site.verification.trust import stop_worker
 from tests.clocks import frozen
 from tests.factories import NOON
 from tests.site.campaigns import items
-from tests.site.offers import again, begin_work, come, published, say, submission, work_through
+from tests.site.offers import again, begin_work, come, posting_of, published, say, submission, work_through
 
 pytestmark = pytest.mark.django_db
 LATER = NOON + timedelta(minutes=10)
@@ -73,6 +74,49 @@ class TestBooking:
             claim_hit(membership=visit.membership, at=LATER)
         set_caps(project=listing.project, questions=None, money=Decimal(1))
         assert budget_of(listing.project).overdrawn == 0
+
+    @pytest.mark.parametrize("how", ["finish", "sweep", "stop", "hand in"])
+    def test_a_page_that_is_open_when_the_budget_is_overdrawn_ends_all_the_same(self, market, listing, how):
+        visit = come(listing)
+        other = come(listing, worker="W2", place="S2")
+        page = begin_work(other, answers=2)
+        set_caps(project=listing.project, questions=None, money=Decimal("0.80"))
+        self.ends(market, visit, Submission.State.APPROVED)
+        assert budget_of(listing.project).overdrawn == Decimal("0.40")
+        if how == "finish":
+            say(page, items(page)[2:])
+        elif how == "sweep":
+            assert sweep(at=NOON + timedelta(hours=1)) == 1
+        elif how == "stop":
+            stop_worker(membership=other.membership, reason="a test", at=LATER)
+        else:
+            market.hand_in(other.submission)
+            reconciling.reconcile_all(clock=frozen(LATER))
+        page.refresh_from_db()
+        assert not page.is_live
+        spent = Decimal("0.60") + {"finish": Decimal("0.60"), "stop": Decimal("0.24")}.get(how, Decimal(0))
+        assert self.spent(listing) == spent
+        assert budget_of(listing.project).overdrawn == max(spent - Decimal("0.80"), Decimal(0))
+
+    def test_a_place_that_cannot_be_booked_holds_up_no_other(self, market, listing, monkeypatch, caplog):
+        came = [come(listing, worker=f"W{one}", place=f"S{one}") for one in range(3)]
+        broken, due = came[1].submission.pk, paying.promised
+        for visit in came:
+            market.hand_in(visit.submission)
+        there = market.states[posting_of(listing).external_id]
+        there.update(dict.fromkeys(there, Submission.State.APPROVED))
+
+        def promised(one: Submission) -> Decimal:
+            assert one.pk != broken
+            return due(one)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(paying, "promised", promised)
+            reconciling.reconcile_all(clock=frozen(LATER))
+        assert f"submission:{broken} cannot be booked" in caplog.text
+        assert self.spent(listing) == Decimal("1.20")
+        assert paying.book_ended(at=LATER) == 1
+        assert self.spent(listing) == Decimal("1.80")
 
     @pytest.mark.parametrize("state", [Submission.State.RETURNED, Submission.State.REJECTED])
     def test_a_finished_page_that_is_not_paid_is_not_spent(self, market, listing, state):
