@@ -75,6 +75,21 @@ def promised(submission: Submission) -> Decimal:
     return listing.reward_for(submission.posting.purpose) if listing.pays else Decimal(0)
 
 
+def ask_to_pay(held: Submission, kind: Action.Kind, *, at: datetime) -> Action:
+    """Have the marketplace pay what a place promises, by an approval or an override; in the ledger first.
+
+    The caller holds the row, and has seen by it that this is to be paid. Safe to repeat.
+
+    Raises
+    ------
+    BudgetSpent
+        When the caps do not allow it; nobody is told.
+    """
+    settle_up(held, promised(held), at=at)
+    about = {"submission": held, "worker": held.worker}
+    return ask(listing=held.listing, kind=kind, reference=f"{kind.value}:{held.pk}", at=at, **about)
+
+
 def book_ended(*, at: datetime, most: int = 1000) -> int:
     """Bring the ledger in line with places that have ended; how many there were. Safe to repeat.
 
@@ -99,9 +114,7 @@ def _booked(pk: int, at: datetime) -> bool:
 @transaction.atomic
 def _book(pk: int, at: datetime) -> bool:
     """One place, unless somebody did so meanwhile."""
-    held = Submission.objects.unbooked().select_for_update(no_key=True, of=("self",))
-    joined = held.select_related("listing__project", "posting", "assignment")
-    submission = joined.filter(pk=pk).first()
+    submission = Submission.objects.unbooked().held().filter(pk=pk).first()
     if submission is None:
         return False
     discard_unconfirmed(submission, at=at)

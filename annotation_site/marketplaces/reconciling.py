@@ -21,7 +21,7 @@ from annotation_site.catalog.models import Project
 from annotation_site.marketplaces.listings import end_finished
 from annotation_site.marketplaces.models import Action, Listing, Posting, Submission
 from annotation_site.marketplaces.outbox import Clock, Made, ask
-from annotation_site.marketplaces.paying import book_ended, promised, settle_up
+from annotation_site.marketplaces.paying import ask_to_pay, book_ended
 from annotation_site.marketplaces.providers import PROVIDERS, marketplace_of
 from annotation_site.marketplaces.seam import MarketplaceError, News, Seen
 from annotation_site.people.models import Membership, Standing
@@ -86,8 +86,12 @@ def reconcile(listing: Listing, *, clock: Clock = timezone.now, made: Made = mar
 
 
 def _to_look_at(listing: Listing) -> list[Posting]:
-    """Postings where somebody is; of many, some by chance: marketplaces allow about a request a second."""
-    overridden = Q(_is_told(Action.Kind.OVERRIDE), state=State.REJECTED)
+    """Postings where somebody is; of many, some by chance: marketplaces allow about a request a second.
+
+    An override may have been done though its answer was lost, and it was given up.
+    """
+    asked = Action.objects.filter(submission=OuterRef("pk"), kind=Action.Kind.OVERRIDE)
+    overridden = Q(Exists(asked), state=State.REJECTED)
     changing = Q(state__in=[State.ARRIVED, State.HANDED_IN]) | overridden
     open_ones = Submission.objects.filter(changing, posting=OuterRef("pk"))
     return list(listing.postings.exclude(external_id="").filter(Exists(open_ones)).order_by("?")[:MOST_LOOKS])
@@ -174,8 +178,7 @@ def ask_for_what_is_due(listing: Listing, *, at: datetime) -> None:
     """Approve what was handed in with work behind it; grant and revoke as standings say."""
     handed_in = listing.submissions.filter(state=State.HANDED_IN, confirmed_at__isnull=False)
     due = handed_in.filter(_worked(), ~_is_told(Action.Kind.REJECT))
-    for submission in due.select_related("posting", "assignment").order_by("pk"):
-        submission.listing = listing
+    for submission in due.select_related("worker").order_by("pk"):
         approve(submission, at=at)
     if "qualification" in listing.remote:
         _qualify(listing, at)
@@ -192,17 +195,16 @@ def _is_told(*kinds: Action.Kind) -> Exists:
 
 
 def approve(submission: Submission, *, at: datetime) -> bool:
-    """Have the marketplace pay; False while the budget does not allow what is owed. Safe to repeat.
+    """Have the marketplace pay for what still waits for that; whether it is asked to. Safe to repeat.
 
-    Whoever asks has seen that nobody rejects it.
+    It is not while the budget does not allow what is owed.
     """
     try:
         with transaction.atomic():
-            Submission.objects.select_for_update(no_key=True).get(pk=submission.pk)
-            settle_up(submission, promised(submission), at=at)
-            reference = f"approve:{submission.pk}"
-            about = {"submission": submission, "worker": submission.worker}
-            ask(listing=submission.listing, kind=Action.Kind.APPROVE, reference=reference, at=at, **about)
+            held = Submission.objects.held().get(pk=submission.pk)
+            if held.state != State.HANDED_IN or is_to_be(Action.Kind.REJECT, held):
+                return False  # Meanwhile it was decided on, here or there.
+            ask_to_pay(held, Action.Kind.APPROVE, at=at)
     except BudgetSpent as spent:
         logger.warning("%s is not approved yet: %s", submission, spent)
         return False

@@ -13,7 +13,7 @@ from annotation_site.marketplaces.in_memory import InMemory
 from annotation_site.marketplaces.listings import draft_listing, publish
 from annotation_site.marketplaces.models import Listing, Posting, Submission
 from annotation_site.marketplaces.outbox import deliver_due
-from annotation_site.marketplaces.seam import Arrival
+from annotation_site.marketplaces.seam import Arrival, Seen
 from annotation_site.marketplaces.visits import Visit
 from annotation_site.verification.answering import record_answer
 from annotation_site.verification.claiming import claim_hit
@@ -99,3 +99,8 @@ def again(visit: Visit) -> Visit:
 
 def submission() -> Submission:
     return Submission.objects.select_related("listing", "posting", "worker", "assignment").get()
+
+
+def seen(visit: Visit, state: str) -> Seen:
+    """What the marketplace says of a visit's place."""
+    return Seen(visit.submission.external_id, visit.submission.worker.external_id, state)
