@@ -192,6 +192,11 @@ class Submission(models.Model):
         return f"{self.worker} at {self.external_id}"
 
     @property
+    def is_confirmed(self) -> bool:
+        """The marketplace said so since its worker last took it: what it said before is of earlier work."""
+        return self.confirmed_at is not None and self.confirmed_at >= self.arrived_at
+
+    @property
     def reference(self) -> str:
         """What the ledger and the outbox call it."""
         return f"submission:{self.pk}"

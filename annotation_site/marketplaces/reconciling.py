@@ -27,8 +27,9 @@ from annotation_site.marketplaces.seam import MarketplaceError, News, Seen
 from annotation_site.people.models import Membership, Standing
 from annotation_site.people.qualification.models import Attempt
 from annotation_site.people.qualification.policy import attempts_left
-from annotation_site.verification.models import Item, Judgment
+from annotation_site.verification.models import Assignment, Item, Judgment
 from annotation_site.verification.releasing import release_page
+from annotation_site.verification.trust import review_standing
 
 State = Submission.State
 AFTERWARDS = timedelta(days=30)
@@ -136,29 +137,41 @@ def hear_all(*, clock: Clock = timezone.now) -> int:
     return heard
 
 
-@transaction.atomic
 def take_over(posting: Posting, seen: Seen, *, at: datetime) -> bool:
     """Take over how a submission stands there; whether that is news. Who never came here is left out.
 
     A place that was handed in has no open page: what is left of it is asked of others, and what was answered
-    is settled before anyone is paid. The submission's row comes before all locks of `verification.locks`.
+    is settled before anyone is paid. Its worker is reviewed like those who finish theirs.
+    """
+    is_news, ended = _take_over(posting, seen, at)
+    if ended is not None:
+        review_standing(project_id=ended.project_id, worker_id=ended.worker_id, at=at)
+    return is_news
+
+
+@transaction.atomic
+def _take_over(posting: Posting, seen: Seen, at: datetime) -> tuple[bool, Assignment | None]:
+    """Whether it is news, and the page that ended by it.
+
+    The submission's row comes before all locks of `verification.locks`.
     """
     mine = Submission.objects.select_for_update(no_key=True).filter(
         listing=posting.listing_id, external_id=seen.submission_id, worker__external_id=seen.worker_id
     )
     found = mine.first()
-    if found is None or (found.state == seen.state and found.confirmed_at is not None):
-        return False
-    found.confirmed_at = found.confirmed_at or at
+    if found is None or (found.state == seen.state and found.is_confirmed):
+        return False, None
+    found.confirmed_at = found.confirmed_at if found.is_confirmed else at
     if seen.state in (State.HANDED_IN, State.APPROVED, State.REJECTED):
         found.handed_in_at = found.handed_in_at or seen.at or at
     has_ended = seen.state in (State.APPROVED, State.REJECTED, State.RETURNED)
     found.ended_at = (found.ended_at or at) if has_ended else None
     found.state, found.booked_at = seen.state, None
     found.save(update_fields=["state", "confirmed_at", "handed_in_at", "ended_at", "booked_at"])
-    if found.handed_in_at is not None and found.assignment_id is not None:
-        release_page(found.assignment_id, at=at)
-    return True
+    page = found.assignment
+    if found.handed_in_at is None or page is None or not release_page(page.pk, at=at):
+        page = None
+    return True, page
 
 
 def _take_word(posting: Posting, word: News, at: datetime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -64,11 +65,16 @@ def posting_of(listing: Listing, purpose: str = "work") -> Posting:
 
 
 def come(
-    listing: Listing, *, worker: str = "W1", place: str = "S1", hand_in_to: str = InMemory.site
+    listing: Listing,
+    *,
+    worker: str = "W1",
+    place: str = "S1",
+    hand_in_to: str = InMemory.site,
+    at: datetime = NOON,
 ) -> Visit:
     """Somebody accepts a place of a rehearsal in memory."""
     arrival = Arrival(posting_of(listing).external_id, place, worker, hand_in_to)
-    return visits.arrive(listing=listing, arrival=arrival, at=NOON)
+    return visits.arrive(listing=listing, arrival=arrival, at=at)
 
 
 def work_through(visit: Visit) -> None:

@@ -30,7 +30,7 @@ from annotation_site.marketplaces.providers import PROVIDERS, UnknownProvider
 from annotation_site.marketplaces.seam import Arrival, NotAnArrival, Refused, Seen, Unavailable
 from annotation_site.pages.briefing import Briefing
 from annotation_site.people.members import UnknownLink
-from annotation_site.people.models import Membership, Standing
+from annotation_site.people.models import Membership, Standing, WorkRecord
 from annotation_site.people.standing import change_standing
 from annotation_site.verification.claiming import claim_hit
 from annotation_site.verification.leases import sweep
@@ -438,6 +438,13 @@ class TestReconciling:
         assert not Action.objects.filter(kind=Action.Kind.APPROVE).exists()
         spend = spend_of(listing.project)
         assert (spend.money, spend.reserved_money) == (0, 0)
+
+    def test_who_hands_in_before_the_end_is_reviewed_like_those_who_finish(self, market):
+        visit = come(published("memory"))
+        begin_work(visit, answers=4)
+        market.hand_in(visit.submission)
+        reconciling.reconcile_all(clock=frozen(LATER))
+        assert WorkRecord.objects.get(membership=visit.membership).answers == 4
 
     def test_what_arrives_after_the_hand_in_completes_the_page(self, market):
         listing = published("memory")

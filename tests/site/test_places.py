@@ -6,6 +6,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from annotation_site.budget.ledger import spend_of
 from annotation_site.marketplaces import outbox, reconciling, unconfirmed, visits
@@ -19,6 +21,7 @@ from annotation_site.marketplaces.models import Action, Submission
 from annotation_site.marketplaces.providers import PROVIDERS
 from annotation_site.marketplaces.seam import Unavailable
 from annotation_site.marketplaces.visits import NotHeld
+from annotation_site.people.members import UnknownLink
 from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Assignment, Judgment
@@ -76,6 +79,20 @@ class TestMadeUpIds:
             self.start(other)
         assert Assignment.objects.live().count() == 1
 
+    @pytest.mark.parametrize("error", [NotHeld, UnknownLink])
+    def test_who_is_refused_after_all_keeps_no_page_and_is_reviewed(self, market, monkeypatch, error):
+        def bind(**_: object) -> None:
+            raise error("No.")
+
+        reviewed = []
+        monkeypatch.setattr(visits, "bind", bind)
+        monkeypatch.setattr(visits, "review_standing", lambda **about: reviewed.append(about["worker_id"]))
+        visit = come(published("memory"))
+        with pytest.raises(error):
+            self.start(visit)
+        assert not Assignment.objects.live().exists()
+        assert reviewed == [visit.membership.worker_id]
+
     def test_a_place_is_free_again_when_its_lease_has_run_out_or_it_is_given_back(self, market):
         listing = published("memory")
         self.start(come(listing))
@@ -124,6 +141,57 @@ class TestMadeUpIds:
         assert {one.retracted_because for one in of_masks} == {unconfirmed.REASON}
         assert spend_of(listing.project).money == 0
         assert check_campaign(listing.project) == []
+
+    @pytest.mark.parametrize("moves", [False, True])
+    def test_nor_when_they_arrive_once_more(self, market, moves):
+        listing = published("memory", minutes=30)
+        first = come(listing)
+        work_through(first) if not moves else self.start(first)
+        second = come(listing, place="S2", at=NOON + timedelta(hours=1))
+        if moves:
+            work_through(second)
+            assert Submission.objects.get(pk=first.submission.pk).assignment is None
+        for hours in (2, 3):
+            reconciling.reconcile_all(clock=frozen(NOON + timedelta(hours=hours)))
+        of_masks = Judgment.objects.filter(of_gold=False)
+        assert {one.retracted_because for one in of_masks} == {unconfirmed.REASON}
+        assert check_campaign(listing.project) == []
+
+    def test_who_takes_a_place_again_keeps_what_the_marketplace_vouched_for(self, market):
+        listing = published("memory", minutes=30)
+        visit = come(listing)
+        begin_work(visit, answers=2)
+        hear_returned(visit)
+        come(listing, at=LATER + timedelta(minutes=1))
+        assert not submission().is_confirmed
+        reconciling.reconcile_all(clock=frozen(NOON + timedelta(hours=3)))
+        assert submission().state == Submission.State.RETURNED
+        assert not Judgment.objects.filter(retracted_at__isnull=False).exists()
+
+    def test_who_takes_a_place_again_is_asked_about_again(self, market, monkeypatch):
+        listing = published("memory")
+        visit = come(listing)
+        hear_returned(visit)
+        later = LATER + timedelta(minutes=1)
+        come(listing, at=later)
+        monkeypatch.setattr(market, "holds", lambda _: False)
+        with pytest.raises(NotHeld, match="not known"):
+            self.start(visit, at=later)
+        monkeypatch.setattr(market, "holds", lambda _: True)
+        self.start(visit, at=later)
+        assert submission().confirmed_at == later
+
+    @pytest.mark.django_db(transaction=True)
+    def test_records_are_counted_anew_when_nothing_is_held_any_more(self, market):
+        listing = published("memory", minutes=30)
+        visit = come(listing)
+        work_through(visit)
+        with CaptureQueriesContext(connection) as queries:
+            reconciling.reconcile_all(clock=frozen(NOON + timedelta(hours=2)))
+        told = [query["sql"] or "" for query in queries]
+        budget = max(n for n, sql in enumerate(told) if "budget_budget" in sql and "FOR NO KEY UPDATE" in sql)
+        record = min(n for n, sql in enumerate(told) if "people_workrecord" in sql)
+        assert budget < record
 
     def test_a_word_of_the_return_or_another_place_vouches_for_the_answers(self, market):
         listing = published("memory", minutes=30)
