@@ -67,6 +67,20 @@ def affordable(budget: Budget, *, at_most: int, terms: Terms | None = None) -> i
     return max(fits, 0)
 
 
+def is_spent(budget: Budget) -> bool:
+    """Whether the caps leave nobody another question.
+
+    What one costs is as the budget says; where that pays nothing, as was last reserved for a paid HIT: places
+    of a marketplace are paid on its listing's terms.
+    """
+    paid = None
+    if budget.money is not None and not budget.terms.at_most(1).total:
+        reserved = LedgerEntry.objects.filter(project=budget.project_id, kind=Kind.RESERVE, money__gt=0)
+        latest = reserved.order_by("at", "pk").last()
+        paid = None if latest is None else _terms_of(latest)
+    return affordable(budget, at_most=1, terms=paid) == 0
+
+
 def reserve(
     *, budget: Budget, questions: int, reference: str, at: datetime, terms: Terms | None = None
 ) -> None:

@@ -143,6 +143,23 @@ class TestPublishing:
         end(listing=other, at=NOON)
         assert obstacles(listing) == []
 
+    def test_who_only_came_elsewhere_takes_no_money_and_tests_are_counted(self, market):
+        project = open_project()
+        other = published("other", project, places=100, wants={"testers": 10})
+        listing = drafted("memory", project, places=100)
+        assert "the budget has 39.40 left" in obstacles(listing)[0]
+        come(other, worker="W2", place="S2")
+        let_go = begin_work(come(other), answers=1)
+        sweep(at=let_go.expires_at)
+        assert "the budget has 39.40 left" in obstacles(listing)[0]
+        posting = posting_of(other, "test")
+        arrival = Arrival(posting.external_id, "S3", "W3", InMemory.site)
+        visits.arrive(listing=other, arrival=arrival, at=NOON)
+        assert "the budget has 39.40 left" in obstacles(listing)[0]
+        reconciling.take_over(posting, Seen("S3", "W3", Submission.State.APPROVED), at=NOON)
+        book_ended(at=NOON)
+        assert "the budget has 39.40 left" in obstacles(listing)[0]
+
     def test_more_than_the_budget_has_is_not_offered(self, market):
         listing = drafted("memory", places=1000)
         assert "the budget has 100.00 left" in obstacles(listing)[0]
