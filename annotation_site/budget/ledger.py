@@ -67,6 +67,20 @@ def affordable(budget: Budget, *, at_most: int, terms: Terms | None = None) -> i
     return max(fits, 0)
 
 
+def is_spent(budget: Budget) -> bool:
+    """Whether the caps leave nobody another question.
+
+    What one costs is as the budget says; where that pays nothing, as was last reserved for a paid HIT: places
+    of a marketplace are paid on its listing's terms.
+    """
+    paid = None
+    if budget.money is not None and not budget.terms.at_most(1).total:
+        reserved = LedgerEntry.objects.filter(project=budget.project_id, kind=Kind.RESERVE, money__gt=0)
+        latest = reserved.order_by("at", "pk").last()
+        paid = None if latest is None else _terms_of(latest)
+    return affordable(budget, at_most=1, terms=paid) == 0
+
+
 def reserve(
     *, budget: Budget, questions: int, reference: str, at: datetime, terms: Terms | None = None
 ) -> None:
@@ -99,7 +113,8 @@ def settle(
 ) -> None:
     """End a reservation: what was done is spent on the terms it was reserved on, the rest is free again.
 
-    Doing so again changes nothing. Waits for the budget's row, so this comes last in a transaction.
+    Doing so again changes nothing. Waits for the budget's row, so this comes last in a transaction. It comes
+    to no more than was reserved, so it ends in an overdrawn budget, too.
 
     Parameters
     ----------
@@ -114,7 +129,8 @@ def settle(
     held = Cost(reserved.money - reserved.fee, reserved.fee)
     spent = _terms_of(reserved).of(reserved.questions, done=done, seconds=seconds, partial=partial)
     _move(budget, Kind.RELEASE, -reserved.questions, Cost(-held.pay, -held.fee), reference, at)
-    _move(budget, Kind.SETTLE, done, spent, reference, at, payee=payee)
+    # The release lowered `overdrawn` to what is left of it: what is spent of that was committed before.
+    _move(budget, Kind.SETTLE, done, spent, reference, at, payee=payee, past_cap=True)
     _tell_spent(budget, at)
 
 

@@ -18,7 +18,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from annotation_site.budget.ledger import affordable
+from annotation_site.budget.ledger import is_spent
 from annotation_site.budget.models import Budget
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.dashboards.setup.steps import PREPARED
@@ -189,7 +189,7 @@ def _budget(watched: Watched) -> Iterator[Alarm]:
         return
     page = _setup(watched, "budget")
     share = budget.committed_share
-    if _is_spent(budget):
+    if is_spent(budget):
         yield Alarm(
             "budget-spent",
             _("The budget is spent"),
@@ -240,13 +240,9 @@ def _marketplaces(watched: Watched) -> Iterator[Alarm]:
         )
 
 
-def _is_spent(budget: Budget) -> bool:
-    return affordable(budget, at_most=1) < 1
-
-
 def _silence(watched: Watched) -> Iterator[Alarm]:
     asks = watched.project.state == Project.State.OPEN and watched.open_clusters > 0
-    if not asks or (watched.budget is not None and _is_spent(watched.budget)):
+    if not asks or (watched.budget is not None and is_spent(watched.budget)):
         return
     opened = next((run.finished_at for run in watched.runs if run.stage == StageRun.Stage.OPEN), None)
     since = max((at for at in (watched.course.last, opened) if at is not None), default=None)

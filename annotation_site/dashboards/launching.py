@@ -22,7 +22,7 @@ from annotation_site.catalog.models import Project
 from annotation_site.dashboards.access import admins, viewers
 from annotation_site.dashboards.listing_form import ListingForm, form_for
 from annotation_site.dashboards.overview import forecast
-from annotation_site.marketplaces import by_hand, listings, outbox, paying, reconciling
+from annotation_site.marketplaces import by_hand, listings, paying, reconciling
 from annotation_site.marketplaces.models import Action, Environment, Listing, Submission
 from annotation_site.marketplaces.progress import progress_of
 from annotation_site.marketplaces.providers import PROVIDERS, marketplace, marketplace_of
@@ -93,10 +93,13 @@ def change_listing(request: HttpRequest, project: Project, pk: int) -> HttpRespo
 
 @admins
 @require_POST
-def retry_action(_request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+def retry_action(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Tell the marketplace again what it refused."""
     action = get_object_or_404(Action.objects.select_related("listing"), pk=pk, listing__project=project)
-    outbox.retry(action, at=timezone.now())
+    try:
+        by_hand.try_again(action=action, at=timezone.now())
+    except (BudgetError, by_hand.SubmissionRefused) as error:
+        messages.error(request, str(error))
     enqueue.send("maskgrove.deliver_actions")
     return _back(project, action.listing.provider, action.listing.environment)
 

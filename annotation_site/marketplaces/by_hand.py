@@ -6,12 +6,11 @@ from datetime import datetime
 
 from django.db import transaction
 
-from annotation_site.budget.ledger import BudgetSpent
+from annotation_site.marketplaces import outbox
 from annotation_site.marketplaces.models import Action, Submission
-from annotation_site.marketplaces.outbox import ask
-from annotation_site.marketplaces.paying import promised, settle_up
+from annotation_site.marketplaces.paying import ask_to_pay
 from annotation_site.marketplaces.providers import marketplace_of
-from annotation_site.marketplaces.reconciling import approve, is_to_be
+from annotation_site.marketplaces.reconciling import is_to_be
 
 State = Submission.State
 
@@ -30,18 +29,34 @@ def approve_by_hand(*, submission: Submission, at: datetime) -> None:
     SubmissionRefused
         When nothing was handed in.
     """
-    if submission.state == State.REJECTED:
-        with transaction.atomic():
-            Submission.objects.select_for_update(no_key=True).get(pk=submission.pk)
-            settle_up(submission, promised(submission), at=at)
-            _ask(submission, Action.Kind.OVERRIDE, at)
-    elif submission.state == State.HANDED_IN:
-        if is_to_be(Action.Kind.REJECT, submission):
-            raise SubmissionRefused(f"{submission} is to be rejected: approve it after all once it is.")
-        if not approve(submission, at=at):
-            raise BudgetSpent("The budget does not allow it: set its cap higher.")
-    elif submission.state != State.APPROVED:
-        raise SubmissionRefused(f"{submission} was not handed in: there is nothing to approve.")
+    with transaction.atomic():
+        held = Submission.objects.held().get(pk=submission.pk)
+        if held.state == State.APPROVED:
+            return
+        if held.state not in (State.HANDED_IN, State.REJECTED):
+            raise SubmissionRefused(f"{held} was not handed in: there is nothing to approve.")
+        if held.state == State.HANDED_IN and is_to_be(Action.Kind.REJECT, held):
+            raise SubmissionRefused(f"{held} is to be rejected: approve it after all once it is.")
+        is_late = held.state == State.REJECTED
+        asked = ask_to_pay(held, Action.Kind.OVERRIDE if is_late else Action.Kind.APPROVE, at=at)
+        outbox.retry(asked, at=at)
+
+
+def try_again(*, action: Action, at: datetime) -> None:
+    """Tell the marketplace again what it refused. Safe to repeat.
+
+    What an override pays was taken back when it was given up: it is in the ledger again before that.
+
+    Raises
+    ------
+    BudgetSpent, SubmissionRefused
+        As `approve_by_hand`, of an override.
+    """
+    if action.kind == Action.Kind.OVERRIDE and action.submission is not None:
+        if action.failed_at is not None:
+            approve_by_hand(submission=action.submission, at=at)
+    else:
+        outbox.retry(action, at=at)
 
 
 def reject_by_hand(*, submission: Submission, reason: str, at: datetime) -> None:
@@ -92,4 +107,4 @@ def _ask(
 ) -> None:
     reference = f"{kind.value}:{submission.pk}" + (f":{number}" if number > 1 else "")
     about = {"submission": submission, "worker": submission.worker, "reason": reason}
-    ask(listing=submission.listing, kind=kind, reference=reference, at=at, **about)
+    outbox.ask(listing=submission.listing, kind=kind, reference=reference, at=at, **about)

@@ -38,13 +38,14 @@ def ask(*, email: str, door: str, language: str, at: datetime) -> None:
     """Have a link mailed to whoever has an address, unless it was just asked for; `door` is the asking page.
 
     Known addresses and others take the same statements, and workers send the mail: what happens here, and how
-    long it takes, does not tell them apart. What is no address is let be.
+    long it takes, does not tell them apart. What is no address is let be. What workers have not come to yet
+    stays asked for.
     """
     try:
         validate_email(email)
     except ValidationError:
         return
-    LinkRequest.objects.filter(asked_at__lte=at - AGAIN_AFTER).delete()
+    LinkRequest.objects.filter(asked_at__lte=at - AGAIN_AFTER, is_due=False).delete()
     request = LinkRequest(email=email.lower(), door=door, language=language, asked_at=at)
     LinkRequest.objects.bulk_create([request], ignore_conflicts=True)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q, Sum
 
 from annotation_site.budget import caps, ledger
 from annotation_site.budget.models import Budget
@@ -21,6 +22,7 @@ from annotation_site.marketplaces.paying import terms_of
 from annotation_site.marketplaces.providers import marketplace, marketplace_of
 from annotation_site.verification.models import Cluster
 
+State = Submission.State
 TERMS = ("title", "description", "keywords", "reward", "currency", "places", "minutes", "wants")
 """What a listing says; the model's fields tell what each means."""
 TEST_PLACES = 9
@@ -114,13 +116,19 @@ def _unpayable(listing: Listing, budget: Budget) -> list[str]:
 
 
 def _offered_beside(listing: Listing) -> Decimal:
-    """What the places cost that other listings of the project offer and nobody has taken yet."""
+    """What the places cost that other listings of the project offer and nobody took, those of tests too.
+
+    Taken is what was handed in, and what is reserved for: nothing is for who only came, or let their page go.
+    """
+    held = Q(state=State.ARRIVED, assignment__isnull=False, assignment__released_at__isnull=True)
+    taken = held | Q(state__in=[State.HANDED_IN, State.APPROVED, State.REJECTED])
     live = Listing.objects.filter(project=listing.project_id, state=Listing.State.PUBLISHED)
     cost = Decimal(0)
     for other in live.filter(environment=Environment.PRODUCTION).exclude(pk=listing.pk):
-        taken = other.submissions.filter(posting__purpose=Posting.Purpose.WORK)
-        free = other.places - taken.exclude(state=Submission.State.RETURNED).count()
-        cost += max(free, 0) * terms_of(other).bonus(other.reward).total
+        offered = other.postings.order_by().values_list("purpose").annotate(Sum("places"))
+        for purpose, places in offered:
+            free = places - other.submissions.filter(taken, posting__purpose=purpose).count()
+            cost += max(free, 0) * terms_of(other).bonus(other.reward_for(purpose)).total
     return cost
 
 

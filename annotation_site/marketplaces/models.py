@@ -136,6 +136,11 @@ class SubmissionQuerySet(models.QuerySet["Submission"]):
         """Ended, and the ledger does not say yet what that comes to."""
         return self.filter(state__in=ENDED, booked_at__isnull=True)
 
+    def held(self) -> Self:
+        """Locked until the transaction ends, and joined with all that paying for them asks for."""
+        joined = self.select_related("listing__project", "posting", "assignment", "worker")
+        return joined.select_for_update(no_key=True, of=("self",))
+
 
 class Submission(models.Model):
     """One worker at one place: an assignment of MTurk, a submission of Prolific. One page of work at most."""
@@ -185,6 +190,11 @@ class Submission(models.Model):
 
     def __str__(self) -> str:
         return f"{self.worker} at {self.external_id}"
+
+    @property
+    def is_confirmed(self) -> bool:
+        """The marketplace said so since its worker last took it: what it said before is of earlier work."""
+        return self.confirmed_at is not None and self.confirmed_at >= self.arrived_at
 
     @property
     def reference(self) -> str:

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from annotation_site.marketplaces.models import Action, Listing, Posting
+from annotation_site.marketplaces.models import Action, Listing, Posting, Submission
 from annotation_site.marketplaces.providers import marketplace_of
 from annotation_site.marketplaces.seam import Marketplace, NotConfigured, Refused, Unavailable
 
@@ -83,7 +83,10 @@ def deliver(action: Action, *, clock: Clock = timezone.now, made: Made = marketp
 
 
 def retry(action: Action, *, at: datetime) -> None:
-    """Try an action again that was given up; what it did before is looked for first, as at any second try."""
+    """Try an action again that was given up; what it did before is looked for first, as at any second try.
+
+    Nothing is entered for it: whoever asks for money anew does `by_hand.try_again`.
+    """
     Action.objects.filter(pk=action.pk, failed_at__isnull=False).update(failed_at=None, due_at=at, tries=1)
 
 
@@ -109,6 +112,14 @@ def _try_again(action: Action, error: str, at: datetime) -> None:
     Action.objects.filter(pk=action.pk).update(due_at=at + wait, error=error)
 
 
+@transaction.atomic
 def _give_up(action: Action, error: str, at: datetime) -> None:
+    """An override that is not done leaves its place rejected, so the ledger is to say so again.
+
+    Rows of submissions come before those of actions, as where an admin has one tried again.
+    """
     logger.error("%s was refused: %s", action, error)
-    Action.objects.waiting().filter(pk=action.pk).update(failed_at=at, error=error)
+    late = Submission.objects.filter(actions=action, actions__kind=Action.Kind.OVERRIDE)
+    list(late.select_for_update(no_key=True, of=("self",)))
+    if Action.objects.waiting().filter(pk=action.pk).update(failed_at=at, error=error):
+        late.update(booked_at=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from decimal import Decimal
 
@@ -18,6 +19,8 @@ from annotation_site.verification.models import Assignment
 CENT = Decimal("0.01")
 MOST_BONUS = Decimal(1000)
 """More than that is a slip of the finger."""
+
+logger = logging.getLogger(__name__)
 
 
 class BonusRefused(ValueError):
@@ -72,24 +75,46 @@ def promised(submission: Submission) -> Decimal:
     return listing.reward_for(submission.posting.purpose) if listing.pays else Decimal(0)
 
 
+def ask_to_pay(held: Submission, kind: Action.Kind, *, at: datetime) -> Action:
+    """Have the marketplace pay what a place promises, by an approval or an override; in the ledger first.
+
+    The caller holds the row, and has seen by it that this is to be paid. Safe to repeat.
+
+    Raises
+    ------
+    BudgetSpent
+        When the caps do not allow it; nobody is told.
+    """
+    settle_up(held, promised(held), at=at)
+    about = {"submission": held, "worker": held.worker}
+    return ask(listing=held.listing, kind=kind, reference=f"{kind.value}:{held.pk}", at=at, **about)
+
+
 def book_ended(*, at: datetime, most: int = 1000) -> int:
     """Bring the ledger in line with places that have ended; how many there were. Safe to repeat.
 
     What the marketplace approved is spent, whoever approved it and whatever the caps say: the money is gone.
     What was given back or rejected is not, also where its page was finished. A page that is still open may
-    come to something: its place is looked at when it is over.
+    come to something: its place is looked at when it is over. One that cannot be booked is logged and tried
+    again the next time; it holds up no other.
     """
     ended = Submission.objects.unbooked().exclude(assignment__in=Assignment.objects.live())
     due = list(ended.order_by("pk").values_list("pk", flat=True)[:most])
-    return sum(_book(pk, at) for pk in due)
+    return sum(_booked(pk, at) for pk in due)
+
+
+def _booked(pk: int, at: datetime) -> bool:
+    try:
+        return _book(pk, at)
+    except Exception:  # Whatever is wrong with this one: the others are booked.
+        logger.exception("submission:%s cannot be booked; run manage.py check_campaign on its project", pk)
+        return False
 
 
 @transaction.atomic
 def _book(pk: int, at: datetime) -> bool:
     """One place, unless somebody did so meanwhile."""
-    held = Submission.objects.unbooked().select_for_update(no_key=True, of=("self",))
-    joined = held.select_related("listing__project", "posting", "assignment")
-    submission = joined.filter(pk=pk).first()
+    submission = Submission.objects.unbooked().held().filter(pk=pk).first()
     if submission is None:
         return False
     discard_unconfirmed(submission, at=at)

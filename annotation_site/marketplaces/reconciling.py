@@ -21,14 +21,15 @@ from annotation_site.catalog.models import Project
 from annotation_site.marketplaces.listings import end_finished
 from annotation_site.marketplaces.models import Action, Listing, Posting, Submission
 from annotation_site.marketplaces.outbox import Clock, Made, ask
-from annotation_site.marketplaces.paying import book_ended, promised, settle_up
+from annotation_site.marketplaces.paying import ask_to_pay, book_ended
 from annotation_site.marketplaces.providers import PROVIDERS, marketplace_of
 from annotation_site.marketplaces.seam import MarketplaceError, News, Seen
 from annotation_site.people.models import Membership, Standing
 from annotation_site.people.qualification.models import Attempt
 from annotation_site.people.qualification.policy import attempts_left
-from annotation_site.verification.models import Item, Judgment
+from annotation_site.verification.models import Assignment, Item, Judgment
 from annotation_site.verification.releasing import release_page
+from annotation_site.verification.trust import review_standing
 
 State = Submission.State
 AFTERWARDS = timedelta(days=30)
@@ -86,8 +87,12 @@ def reconcile(listing: Listing, *, clock: Clock = timezone.now, made: Made = mar
 
 
 def _to_look_at(listing: Listing) -> list[Posting]:
-    """Postings where somebody is; of many, some by chance: marketplaces allow about a request a second."""
-    overridden = Q(_is_told(Action.Kind.OVERRIDE), state=State.REJECTED)
+    """Postings where somebody is; of many, some by chance: marketplaces allow about a request a second.
+
+    An override may have been done though its answer was lost, and it was given up.
+    """
+    asked = Action.objects.filter(submission=OuterRef("pk"), kind=Action.Kind.OVERRIDE)
+    overridden = Q(Exists(asked), state=State.REJECTED)
     changing = Q(state__in=[State.ARRIVED, State.HANDED_IN]) | overridden
     open_ones = Submission.objects.filter(changing, posting=OuterRef("pk"))
     return list(listing.postings.exclude(external_id="").filter(Exists(open_ones)).order_by("?")[:MOST_LOOKS])
@@ -132,29 +137,41 @@ def hear_all(*, clock: Clock = timezone.now) -> int:
     return heard
 
 
-@transaction.atomic
 def take_over(posting: Posting, seen: Seen, *, at: datetime) -> bool:
     """Take over how a submission stands there; whether that is news. Who never came here is left out.
 
     A place that was handed in has no open page: what is left of it is asked of others, and what was answered
-    is settled before anyone is paid. The submission's row comes before all locks of `verification.locks`.
+    is settled before anyone is paid. Its worker is reviewed like those who finish theirs.
+    """
+    is_news, ended = _take_over(posting, seen, at)
+    if ended is not None:
+        review_standing(project_id=ended.project_id, worker_id=ended.worker_id, at=at)
+    return is_news
+
+
+@transaction.atomic
+def _take_over(posting: Posting, seen: Seen, at: datetime) -> tuple[bool, Assignment | None]:
+    """Whether it is news, and the page that ended by it.
+
+    The submission's row comes before all locks of `verification.locks`.
     """
     mine = Submission.objects.select_for_update(no_key=True).filter(
         listing=posting.listing_id, external_id=seen.submission_id, worker__external_id=seen.worker_id
     )
     found = mine.first()
-    if found is None or (found.state == seen.state and found.confirmed_at is not None):
-        return False
-    found.confirmed_at = found.confirmed_at or at
+    if found is None or (found.state == seen.state and found.is_confirmed):
+        return False, None
+    found.confirmed_at = found.confirmed_at if found.is_confirmed else at
     if seen.state in (State.HANDED_IN, State.APPROVED, State.REJECTED):
         found.handed_in_at = found.handed_in_at or seen.at or at
     has_ended = seen.state in (State.APPROVED, State.REJECTED, State.RETURNED)
     found.ended_at = (found.ended_at or at) if has_ended else None
     found.state, found.booked_at = seen.state, None
     found.save(update_fields=["state", "confirmed_at", "handed_in_at", "ended_at", "booked_at"])
-    if found.handed_in_at is not None and found.assignment_id is not None:
-        release_page(found.assignment_id, at=at)
-    return True
+    page = found.assignment
+    if found.handed_in_at is None or page is None or not release_page(page.pk, at=at):
+        page = None
+    return True, page
 
 
 def _take_word(posting: Posting, word: News, at: datetime) -> None:
@@ -174,8 +191,7 @@ def ask_for_what_is_due(listing: Listing, *, at: datetime) -> None:
     """Approve what was handed in with work behind it; grant and revoke as standings say."""
     handed_in = listing.submissions.filter(state=State.HANDED_IN, confirmed_at__isnull=False)
     due = handed_in.filter(_worked(), ~_is_told(Action.Kind.REJECT))
-    for submission in due.select_related("posting", "assignment").order_by("pk"):
-        submission.listing = listing
+    for submission in due.select_related("worker").order_by("pk"):
         approve(submission, at=at)
     if "qualification" in listing.remote:
         _qualify(listing, at)
@@ -192,17 +208,16 @@ def _is_told(*kinds: Action.Kind) -> Exists:
 
 
 def approve(submission: Submission, *, at: datetime) -> bool:
-    """Have the marketplace pay; False while the budget does not allow what is owed. Safe to repeat.
+    """Have the marketplace pay for what still waits for that; whether it is asked to. Safe to repeat.
 
-    Whoever asks has seen that nobody rejects it.
+    It is not while the budget does not allow what is owed.
     """
     try:
         with transaction.atomic():
-            Submission.objects.select_for_update(no_key=True).get(pk=submission.pk)
-            settle_up(submission, promised(submission), at=at)
-            reference = f"approve:{submission.pk}"
-            about = {"submission": submission, "worker": submission.worker}
-            ask(listing=submission.listing, kind=Action.Kind.APPROVE, reference=reference, at=at, **about)
+            held = Submission.objects.held().get(pk=submission.pk)
+            if held.state != State.HANDED_IN or is_to_be(Action.Kind.REJECT, held):
+                return False  # Meanwhile it was decided on, here or there.
+            ask_to_pay(held, Action.Kind.APPROVE, at=at)
     except BudgetSpent as spent:
         logger.warning("%s is not approved yet: %s", submission, spent)
         return False

@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from annotation_site.marketplaces.models import Submission
 from annotation_site.people.models import Membership
-from annotation_site.verification.keeping import keep_records
+from annotation_site.verification.keeping import keep_work
 from annotation_site.verification.withdrawing import retract_worker
 
 State = Submission.State
@@ -20,11 +20,9 @@ def discard_unconfirmed(submission: Submission, *, at: datetime) -> int:
 
     They are those of its worker, unless the marketplace confirmed another place of theirs in the project, or
     still may: decisions that rested on them fall, and their clusters are asked about again. The caller holds
-    the submission's row, and no other lock.
+    the submission's row, and no other lock; it may wait for the budget's row afterwards.
     """
     if submission.state != State.RETURNED or submission.confirmed_at is not None:
-        return 0
-    if submission.assignment is None:
         return 0
     worker, project = submission.worker_id, submission.listing.project_id
     theirs = Submission.objects.filter(worker=worker, listing__project=project)
@@ -32,5 +30,5 @@ def discard_unconfirmed(submission: Submission, *, at: datetime) -> int:
         return 0
     membership = Membership.objects.get(worker=worker, project=project)
     lost = retract_worker(membership=membership, reason=REASON, at=at)
-    keep_records([membership.pk])
+    keep_work(project_id=project, workers=[worker])
     return lost.judgments

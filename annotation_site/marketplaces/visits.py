@@ -33,6 +33,7 @@ from annotation_site.people.qualification.policy import attempts_left, is_qualif
 from annotation_site.verification.claiming import claim_hit
 from annotation_site.verification.models import Assignment, Judgment
 from annotation_site.verification.releasing import release_page
+from annotation_site.verification.trust import review_standing
 
 SALT = "maskgrove.visit"
 LIFETIME = timedelta(hours=24)
@@ -182,9 +183,9 @@ def is_held(listing: Listing, arrival: Arrival) -> bool:
 
 
 def _take_again(submission: Submission, posting: Posting, at: datetime) -> None:
-    """A place that they gave back, and took once more."""
+    """A place that they gave back, and took once more: what vouched for their work there still does."""
     submission.state, submission.posting, submission.arrived_at = Submission.State.ARRIVED, posting, at
-    gone = ("confirmed_at", "handed_in_at", "ended_at", "booked_at")
+    gone = ("handed_in_at", "ended_at", "booked_at")
     for name in gone:
         setattr(submission, name, None)
     submission.save(update_fields=["state", "posting", "arrived_at", *gone])
@@ -220,19 +221,20 @@ def open_page(*, visit: Visit, at: datetime) -> Assignment:
     assignment = claim_hit(membership=visit.membership, at=at, terms=visit.terms)
     try:
         bind(visit=visit, assignment=assignment)
-    except NotHeld:  # Others were faster.
-        if not Submission.objects.filter(assignment=assignment).exists():
-            release_page(assignment.pk, at=at)
+    except (NotHeld, UnknownLink):  # Others were faster, or another page of theirs.
+        is_free = not Submission.objects.filter(assignment=assignment).exists()
+        if is_free and release_page(assignment.pk, at=at):
+            review_standing(project_id=assignment.project_id, worker_id=assignment.worker_id, at=at)
         raise
     return assignment
 
 
 def _confirm(submission: Submission, at: datetime) -> None:
-    """Ask the marketplace, once, whether the ids in the address are true.
+    """Ask the marketplace, once each time that it is taken, whether the ids in the address are true.
 
     Where it cannot be asked people work all the same: places have a number, and nobody is paid unconfirmed.
     """
-    if submission.confirmed_at is not None:
+    if submission.is_confirmed:
         return
     try:
         held = marketplace_of(submission.listing).holds(submission)
@@ -252,7 +254,7 @@ def _has_room(submission: Submission) -> bool:
     Who came and has no open page takes nothing: a place may have been given back without a word. Neither does
     the page that the worker has open at another place: it moves here.
     """
-    if submission.confirmed_at is not None:
+    if submission.is_confirmed:
         return True
     begun = Q(assignment__isnull=False, assignment__released_at__isnull=True)
     arrived, returned = Submission.State.ARRIVED, Submission.State.RETURNED

@@ -138,6 +138,8 @@ def start(request: HttpRequest, membership: Membership) -> HttpResponse:
             claiming.claim_hit(membership=membership, at=timezone.now())
     except visits.NotHeld:
         return notice(request, "not-held", membership)
+    except members.UnknownLink:  # Its page was done meanwhile: what this request knows of the place is old.
+        return redirect("pages:landing", membership.address)
     except claiming.NothingToAsk as nothing:
         return notice(request, "nothing-yet" if nothing.later else "nothing-left", membership)
     except BudgetSpent:

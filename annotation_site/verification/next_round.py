@@ -11,7 +11,7 @@ from django.db.models import Count, Max
 from django.utils import timezone
 
 from annotation_site.budget.caps import budget_of
-from annotation_site.budget.ledger import affordable
+from annotation_site.budget.ledger import is_spent
 from annotation_site.catalog.archived import check_in_use
 from annotation_site.catalog.models import Project, Round, StageRun, Tree
 from annotation_site.catalog.rounds import current_round
@@ -139,7 +139,7 @@ def _reasons(project: Project) -> str:
     by_hand = Overruling.objects.filter(tree__round__project=project)
     reasons = [
         project.least_gain,
-        affordable(budget_of(project), at_most=1),
+        is_spent(budget_of(project)),
         decided.aggregate(Max("pk"), Count("withdrawn_at"), Max("withdrawn_at")),
         by_hand.aggregate(Max("pk"), Count("undone_at"), Count("replaced_by")),
     ]
@@ -152,7 +152,7 @@ def _is_open(round_: Round) -> bool:
 
 def _check_over(project: Project, round_: Round, *, now: bool) -> None:
     """Refuse while the current round has questions that somebody may still answer."""
-    if affordable(budget_of(project), at_most=1) == 0:
+    if is_spent(budget_of(project)):
         raise NotWorthIt(
             f"The budget of {project.slug} is spent: nobody could be asked about a further round. "
             "Raise it first."

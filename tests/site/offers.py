@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,7 @@ from annotation_site.marketplaces.in_memory import InMemory
 from annotation_site.marketplaces.listings import draft_listing, publish
 from annotation_site.marketplaces.models import Listing, Posting, Submission
 from annotation_site.marketplaces.outbox import deliver_due
-from annotation_site.marketplaces.seam import Arrival
+from annotation_site.marketplaces.seam import Arrival, Seen
 from annotation_site.marketplaces.visits import Visit
 from annotation_site.verification.answering import record_answer
 from annotation_site.verification.claiming import claim_hit
@@ -64,11 +65,16 @@ def posting_of(listing: Listing, purpose: str = "work") -> Posting:
 
 
 def come(
-    listing: Listing, *, worker: str = "W1", place: str = "S1", hand_in_to: str = InMemory.site
+    listing: Listing,
+    *,
+    worker: str = "W1",
+    place: str = "S1",
+    hand_in_to: str = InMemory.site,
+    at: datetime = NOON,
 ) -> Visit:
     """Somebody accepts a place of a rehearsal in memory."""
     arrival = Arrival(posting_of(listing).external_id, place, worker, hand_in_to)
-    return visits.arrive(listing=listing, arrival=arrival, at=NOON)
+    return visits.arrive(listing=listing, arrival=arrival, at=at)
 
 
 def work_through(visit: Visit) -> None:
@@ -99,3 +105,8 @@ def again(visit: Visit) -> Visit:
 
 def submission() -> Submission:
     return Submission.objects.select_related("listing", "posting", "worker", "assignment").get()
+
+
+def seen(visit: Visit, state: str) -> Seen:
+    """What the marketplace says of a visit's place."""
+    return Seen(visit.submission.external_id, visit.submission.worker.external_id, state)

@@ -15,6 +15,7 @@ from annotation_site import enqueue
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
 from annotation_site.budget.caps import budget_of, change_budget, set_caps
+from annotation_site.budget.terms import Terms
 from annotation_site.catalog.claims import Claims, Kind
 from annotation_site.catalog.models import Project, StageRun
 from annotation_site.catalog.stage_rows import rows_of
@@ -28,6 +29,7 @@ from annotation_site.marketplaces.seam import Arrival
 from annotation_site.results.course import Course, course_of
 from annotation_site.results.gold import Stretch
 from annotation_site.verification.carrying_on import awaited, want
+from annotation_site.verification.claiming import claim_hit
 from annotation_site.verification.opening import pause_campaign
 from pipeline.shares import estimated
 from tests.clocks import frozen
@@ -86,6 +88,15 @@ def test_a_budget_alarms_when_it_is_nearly_spent_and_when_it_is() -> None:
     change_budget(project=project, questions=reserved)
     assert keys(project) == ["budget-spent"]
     change_budget(project=project, questions=None)
+    assert keys(project) == []
+
+
+def test_a_budget_that_pays_places_of_marketplaces_alone_is_spent_by_their_terms() -> None:
+    project = opened(project_with_tree([True] * 64, hit_size=5))
+    set_caps(project=project, questions=None, money=Decimal(1))
+    claim_hit(membership=Person.of(project).member, at=NOON, terms=Terms(per_hit=Decimal("0.60")))
+    assert keys(project) == ["budget-spent"]
+    change_budget(project=project, money=Decimal(2))
     assert keys(project) == []
 
 

@@ -114,6 +114,11 @@ class TestMail:
         self.ask(client, "bob@example.org")
         assert LinkRequest.objects.get().email == "bob@example.org"
 
+    def test_what_waits_for_a_worker_is_mailed_whoever_asks_meanwhile(self, client, contact, patient):
+        client.post("/enter/", {"email": contact.email})
+        self.ask(client, "eve@example.org")
+        assert len(mail.outbox) == 1
+
     def test_the_mail_speaks_the_language_of_who_asked(self, client, contact):
         with translation.override("en"):  # A request leaves its language behind.
             client.post("/enter/", {"email": contact.email}, headers={"Accept-Language": "de"})

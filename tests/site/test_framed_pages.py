@@ -11,6 +11,7 @@ from django.conf import settings as site
 from django.test import Client
 from django.utils import timezone, translation
 
+from annotation_site.marketplaces import visits
 from annotation_site.marketplaces.in_memory import InMemory
 from annotation_site.marketplaces.models import Listing, Submission
 from annotation_site.marketplaces.prolific.signatures import sign
@@ -202,6 +203,22 @@ def test_who_comes_to_a_place_that_is_taken_is_told_so(client, listing):
     page = client.post(f"{address}start/")
     assert (page.status_code, page.headers["X-Notice"]) == (409, "not-held")
     assert "Return this task" in page.content.decode()
+
+
+def test_a_place_whose_page_was_done_while_another_opened_is_over(client, listing, monkeypatch):
+    address, claim = arrive(client, listing).url, visits.claim_hit
+
+    def slowly(**about):
+        page = claim(**about)
+        visits.bind(visit=visits.visit_of(about["membership"].address), assignment=page)
+        say(page, items(page))
+        return claim(**about)
+
+    monkeypatch.setattr(visits, "claim_hit", slowly)
+    page = client.post(f"{address}start/", follow=True)
+    assert (page.status_code, page.headers["X-Notice"]) == (200, "visit-over")
+    assert f'action="{InMemory.site}/done"' in page.content.decode()
+    assert not Assignment.objects.live().exists()
 
 
 def test_what_was_handed_in_is_over(client, listing):

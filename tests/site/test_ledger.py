@@ -17,6 +17,7 @@ from annotation_site.budget.ledger import (
     affordable,
     correct,
     give_bonus,
+    is_spent,
     reserve,
     settle,
     settle_late,
@@ -88,6 +89,34 @@ def test_a_correction_stays_under_the_cap_unless_the_money_is_gone(project: Proj
     with transaction.atomic():
         correct(**about, due=Cost(Decimal("0.5")))
     assert budget_of(project).overdrawn == 0
+
+
+@pytest.mark.parametrize("done", [0, 4, 12, 20])
+def test_a_hit_ends_in_an_overdrawn_budget(project: Project, done: int) -> None:
+    set_caps(project=project, questions=None, money=Decimal(10), pay_per_question=Decimal("0.05"))
+    reserved(project, 20)
+    with transaction.atomic():
+        about = {"project_id": project.pk, "reference": "submission:1", "payee": 3, "note": "", "at": NOON}
+        correct(**about, due=Cost(Decimal("9.40")), past_cap=True)
+    assert budget_of(project).overdrawn == Decimal("0.40")
+    settle(project_id=project.pk, reference="assignment:1", done=done, at=NOON)
+    spent = Decimal("9.40") + done * Decimal("0.05")
+    assert committed(project) == (done, spent)
+    assert budget_of(project).overdrawn == max(spent - 10, Decimal(0))
+
+
+def test_a_budget_whose_own_terms_pay_nothing_is_spent_by_what_places_are_paid(project: Project) -> None:
+    set_caps(project=project, questions=None, money=Decimal(1))
+    assert not is_spent(budget_of(project))
+    for number, terms in enumerate([Terms(per_hit=Decimal("0.30")), Terms(per_hit=Decimal("0.60")), Terms()]):
+        with transaction.atomic():
+            budget, reference = locked_budget(project.pk), f"assignment:{number}"
+            reserve(budget=budget, questions=5, reference=reference, at=NOON, terms=terms)
+        assert is_spent(budget_of(project)) is (number > 0)
+    settle(project_id=project.pk, reference="assignment:1", done=0, at=NOON, partial=Partial.NOTHING)
+    assert not is_spent(budget_of(project))
+    set_caps(project=project, questions=None, money=Decimal(1), pay_per_question=Decimal("0.80"))
+    assert is_spent(budget_of(project))
 
 
 def test_settling_again_changes_nothing(project: Project) -> None:

@@ -30,7 +30,7 @@ from annotation_site.marketplaces.providers import PROVIDERS, UnknownProvider
 from annotation_site.marketplaces.seam import Arrival, NotAnArrival, Refused, Seen, Unavailable
 from annotation_site.pages.briefing import Briefing
 from annotation_site.people.members import UnknownLink
-from annotation_site.people.models import Membership, Standing
+from annotation_site.people.models import Membership, Standing, WorkRecord
 from annotation_site.people.standing import change_standing
 from annotation_site.verification.claiming import claim_hit
 from annotation_site.verification.leases import sweep
@@ -142,6 +142,23 @@ class TestPublishing:
         assert "the budget has 40.00 left" in obstacles(listing)[0]
         end(listing=other, at=NOON)
         assert obstacles(listing) == []
+
+    def test_who_only_came_elsewhere_takes_no_money_and_tests_are_counted(self, market):
+        project = open_project()
+        other = published("other", project, places=100, wants={"testers": 10})
+        listing = drafted("memory", project, places=100)
+        assert "the budget has 39.40 left" in obstacles(listing)[0]
+        come(other, worker="W2", place="S2")
+        let_go = begin_work(come(other), answers=1)
+        sweep(at=let_go.expires_at)
+        assert "the budget has 39.40 left" in obstacles(listing)[0]
+        posting = posting_of(other, "test")
+        arrival = Arrival(posting.external_id, "S3", "W3", InMemory.site)
+        visits.arrive(listing=other, arrival=arrival, at=NOON)
+        assert "the budget has 39.40 left" in obstacles(listing)[0]
+        reconciling.take_over(posting, Seen("S3", "W3", Submission.State.APPROVED), at=NOON)
+        book_ended(at=NOON)
+        assert "the budget has 39.40 left" in obstacles(listing)[0]
 
     def test_more_than_the_budget_has_is_not_offered(self, market):
         listing = drafted("memory", places=1000)
@@ -438,6 +455,13 @@ class TestReconciling:
         assert not Action.objects.filter(kind=Action.Kind.APPROVE).exists()
         spend = spend_of(listing.project)
         assert (spend.money, spend.reserved_money) == (0, 0)
+
+    def test_who_hands_in_before_the_end_is_reviewed_like_those_who_finish(self, market):
+        visit = come(published("memory"))
+        begin_work(visit, answers=4)
+        market.hand_in(visit.submission)
+        reconciling.reconcile_all(clock=frozen(LATER))
+        assert WorkRecord.objects.get(membership=visit.membership).answers == 4
 
     def test_what_arrives_after_the_hand_in_completes_the_page(self, market):
         listing = published("memory")

@@ -1,4 +1,4 @@
-"""Places of a marketplace: who may work at one, what it costs in the end, who is rejected."""
+"""Places of a marketplace: who may work at one, who is rejected."""
 
 from __future__ import annotations
 
@@ -6,25 +6,38 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from annotation_site.budget.caps import budget_of, set_caps
-from annotation_site.budget.ledger import BudgetSpent, spend_of
+from annotation_site.budget.ledger import spend_of
 from annotation_site.marketplaces import outbox, reconciling, unconfirmed, visits
-from annotation_site.marketplaces.accounts import account_of
-from annotation_site.marketplaces.by_hand import SubmissionRefused, approve_by_hand, reject_by_hand
+from annotation_site.marketplaces.by_hand import (
+    SubmissionRefused,
+    approve_by_hand,
+    reject_by_hand,
+)
 from annotation_site.marketplaces.in_memory import InMemory
-from annotation_site.marketplaces.models import Action, Listing, Submission
+from annotation_site.marketplaces.models import Action, Submission
 from annotation_site.marketplaces.providers import PROVIDERS
 from annotation_site.marketplaces.seam import Unavailable
 from annotation_site.marketplaces.visits import NotHeld
+from annotation_site.people.members import UnknownLink
 from annotation_site.verification.checking import check_campaign
-from annotation_site.verification.claiming import claim_hit
 from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Assignment, Judgment
 from tests.clocks import frozen
 from tests.factories import NOON
 from tests.site.campaigns import items
-from tests.site.offers import again, begin_work, come, published, say, submission, work_through
+from tests.site.offers import (
+    again,
+    begin_work,
+    come,
+    published,
+    say,
+    seen,
+    submission,
+    work_through,
+)
 
 pytestmark = pytest.mark.django_db
 LATER = NOON + timedelta(minutes=10)
@@ -35,112 +48,6 @@ def market(monkeypatch) -> InMemory:
     made = InMemory()
     monkeypatch.setitem(PROVIDERS, "memory", lambda environment: made)
     return made
-
-
-class TestBooking:
-    """The ledger follows what the marketplace says of a place that has ended."""
-
-    @pytest.fixture
-    def listing(self, market) -> Listing:
-        return published("memory")
-
-    def ends(self, market, visit, state: str, at=LATER) -> None:
-        market.hand_in(visit.submission)
-        there = market.states[visit.submission.posting.external_id]
-        there[("S1", "W1")] = state
-        reconciling.reconcile_all(clock=frozen(at))
-
-    def spent(self, listing: Listing) -> Decimal:
-        assert check_campaign(listing.project) == []
-        return spend_of(listing.project).money
-
-    @pytest.mark.parametrize("answers", [0, 2, None])
-    def test_what_the_marketplace_approves_by_itself_is_spent(self, market, listing, answers):
-        visit = come(listing)
-        begin_work(visit, answers=answers)
-        self.ends(market, visit, Submission.State.APPROVED)
-        assert self.spent(listing) == Decimal("0.60")
-        assert account_of(visit.membership).owed == 0
-
-    def test_it_is_spent_beyond_the_cap_and_alarms(self, market, listing):
-        visit = come(listing)
-        set_caps(project=listing.project, questions=None, money=Decimal("0.20"))
-        self.ends(market, visit, Submission.State.APPROVED)
-        assert self.spent(listing) == Decimal("0.60")
-        budget = budget_of(listing.project)
-        assert budget.overdrawn == Decimal("0.40")
-        with pytest.raises(BudgetSpent):
-            claim_hit(membership=visit.membership, at=LATER)
-        set_caps(project=listing.project, questions=None, money=Decimal(1))
-        assert budget_of(listing.project).overdrawn == 0
-
-    @pytest.mark.parametrize("state", [Submission.State.RETURNED, Submission.State.REJECTED])
-    def test_a_finished_page_that_is_not_paid_is_not_spent(self, market, listing, state):
-        visit = come(listing)
-        work_through(visit)
-        assert spend_of(listing.project).money == Decimal("0.60")
-        self.ends(market, visit, state)
-        self.ends(market, visit, state)
-        assert self.spent(listing) == 0
-        assert account_of(visit.membership).owed == 0
-        assert spend_of(listing.project).questions == 5
-
-    def test_a_page_that_is_finished_after_its_place_was_given_back_is_not_spent(self, market, listing):
-        visit = come(listing)
-        assignment = begin_work(visit, answers=2)
-        self.ends(market, visit, Submission.State.RETURNED)
-        say(assignment, items(assignment)[2:])
-        assert spend_of(listing.project).money == Decimal("0.60")
-        reconciling.reconcile_all(clock=frozen(LATER))
-        assert self.spent(listing) == 0
-
-    def test_what_is_given_back_and_taken_again_is_spent_in_the_end(self, market, listing):
-        visit = come(listing)
-        work_through(visit)
-        self.ends(market, visit, Submission.State.RETURNED)
-        come(listing)
-        self.ends(market, visit, Submission.State.APPROVED)
-        assert self.spent(listing) == Decimal("0.60")
-
-    def test_an_override_is_in_the_ledger_before_the_marketplace_is_told(self, market, listing):
-        visit = come(listing)
-        work_through(visit)
-        self.ends(market, visit, Submission.State.REJECTED)
-        set_caps(project=listing.project, questions=None, money=Decimal("0.20"))
-        with pytest.raises(BudgetSpent):
-            approve_by_hand(submission=submission(), at=LATER)
-        assert not Action.objects.filter(kind=Action.Kind.OVERRIDE).exists()
-        set_caps(project=listing.project, questions=None, money=Decimal(1))
-        for _ in range(2):
-            approve_by_hand(submission=submission(), at=LATER)
-            reconciling.reconcile_all(clock=frozen(LATER))
-            assert self.spent(listing) == Decimal("0.60")
-        outbox.deliver_due(clock=frozen(LATER))
-        reconciling.reconcile_all(clock=frozen(LATER))
-        assert submission().state == Submission.State.APPROVED
-        assert self.spent(listing) == Decimal("0.60")
-
-    def test_corrections_are_entries_of_their_own(self, market, listing):
-        visit = come(listing)
-        work_through(visit)
-        self.ends(market, visit, Submission.State.REJECTED)
-        approve_by_hand(submission=submission(), at=LATER)
-        made = listing.project.ledger.filter(kind="correct").order_by("pk")
-        pk = visit.submission.pk
-        assert list(made.values_list("reference", "money", "fee")) == [
-            (f"submission:{pk}:1", Decimal("-0.60"), Decimal("-0.10")),
-            (f"submission:{pk}:2", Decimal("0.60"), Decimal("0.10")),
-        ]
-
-    def test_what_nobody_decided_on_is_warned_of_before_the_marketplace_approves_it(self, market, listing):
-        market.hand_in(come(listing).submission)
-        reconciling.reconcile_all(clock=frozen(NOON))
-        project = listing.project
-        assert reconciling.approved_unasked(project, before=NOON + timedelta(days=3)) == (0, None)
-        due = NOON + timedelta(days=3)
-        assert reconciling.approved_unasked(project, before=due + timedelta(hours=1)) == (1, due)
-        reject_by_hand(submission=submission(), reason="Not one was looked at.", at=LATER)
-        assert reconciling.approved_unasked(project, before=due + timedelta(hours=1)) == (0, None)
 
 
 class TestMadeUpIds:
@@ -171,6 +78,20 @@ class TestMadeUpIds:
         with pytest.raises(NotHeld):
             self.start(other)
         assert Assignment.objects.live().count() == 1
+
+    @pytest.mark.parametrize("error", [NotHeld, UnknownLink])
+    def test_who_is_refused_after_all_keeps_no_page_and_is_reviewed(self, market, monkeypatch, error):
+        def bind(**_: object) -> None:
+            raise error("No.")
+
+        reviewed = []
+        monkeypatch.setattr(visits, "bind", bind)
+        monkeypatch.setattr(visits, "review_standing", lambda **about: reviewed.append(about["worker_id"]))
+        visit = come(published("memory"))
+        with pytest.raises(error):
+            self.start(visit)
+        assert not Assignment.objects.live().exists()
+        assert reviewed == [visit.membership.worker_id]
 
     def test_a_place_is_free_again_when_its_lease_has_run_out_or_it_is_given_back(self, market):
         listing = published("memory")
@@ -220,6 +141,57 @@ class TestMadeUpIds:
         assert {one.retracted_because for one in of_masks} == {unconfirmed.REASON}
         assert spend_of(listing.project).money == 0
         assert check_campaign(listing.project) == []
+
+    @pytest.mark.parametrize("moves", [False, True])
+    def test_nor_when_they_arrive_once_more(self, market, moves):
+        listing = published("memory", minutes=30)
+        first = come(listing)
+        work_through(first) if not moves else self.start(first)
+        second = come(listing, place="S2", at=NOON + timedelta(hours=1))
+        if moves:
+            work_through(second)
+            assert Submission.objects.get(pk=first.submission.pk).assignment is None
+        for hours in (2, 3):
+            reconciling.reconcile_all(clock=frozen(NOON + timedelta(hours=hours)))
+        of_masks = Judgment.objects.filter(of_gold=False)
+        assert {one.retracted_because for one in of_masks} == {unconfirmed.REASON}
+        assert check_campaign(listing.project) == []
+
+    def test_who_takes_a_place_again_keeps_what_the_marketplace_vouched_for(self, market):
+        listing = published("memory", minutes=30)
+        visit = come(listing)
+        begin_work(visit, answers=2)
+        hear_returned(visit)
+        come(listing, at=LATER + timedelta(minutes=1))
+        assert not submission().is_confirmed
+        reconciling.reconcile_all(clock=frozen(NOON + timedelta(hours=3)))
+        assert submission().state == Submission.State.RETURNED
+        assert not Judgment.objects.filter(retracted_at__isnull=False).exists()
+
+    def test_who_takes_a_place_again_is_asked_about_again(self, market, monkeypatch):
+        listing = published("memory")
+        visit = come(listing)
+        hear_returned(visit)
+        later = LATER + timedelta(minutes=1)
+        come(listing, at=later)
+        monkeypatch.setattr(market, "holds", lambda _: False)
+        with pytest.raises(NotHeld, match="not known"):
+            self.start(visit, at=later)
+        monkeypatch.setattr(market, "holds", lambda _: True)
+        self.start(visit, at=later)
+        assert submission().confirmed_at == later
+
+    @pytest.mark.django_db(transaction=True)
+    def test_records_are_counted_anew_when_nothing_is_held_any_more(self, market):
+        listing = published("memory", minutes=30)
+        visit = come(listing)
+        work_through(visit)
+        with CaptureQueriesContext(connection) as queries:
+            reconciling.reconcile_all(clock=frozen(NOON + timedelta(hours=2)))
+        told = [query["sql"] or "" for query in queries]
+        budget = max(n for n, sql in enumerate(told) if "budget_budget" in sql and "FOR NO KEY UPDATE" in sql)
+        record = min(n for n, sql in enumerate(told) if "people_workrecord" in sql)
+        assert budget < record
 
     def test_a_word_of_the_return_or_another_place_vouches_for_the_answers(self, market):
         listing = published("memory", minutes=30)
@@ -279,6 +251,17 @@ class TestRejecting:
         Submission.objects.update(state=Submission.State.ARRIVED)
         with pytest.raises(SubmissionRefused, match="Arrived"):
             self.reject(submission())
+
+    def test_of_a_rejection_and_an_approval_at_once_the_first_counts(self, market):
+        visit = come(published("memory"))
+        work_through(visit)
+        reconciling.take_over(visit.submission.posting, seen(visit, Submission.State.HANDED_IN), at=NOON)
+        stale = submission()
+        self.reject(submission())
+        assert not reconciling.approve(stale, at=NOON)
+        with pytest.raises(SubmissionRefused, match="after all"):
+            approve_by_hand(submission=stale, at=NOON)
+        assert not Action.objects.filter(kind=Action.Kind.APPROVE).exists()
 
     def test_what_is_to_be_rejected_is_not_approved_when_late_answers_come(self, market):
         listing = published("memory")

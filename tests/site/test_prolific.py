@@ -16,8 +16,9 @@ from annotation_site.marketplaces.models import Action, Listing, Submission
 from annotation_site.marketplaces.outbox import ask
 from annotation_site.marketplaces.paying import give_bonus
 from annotation_site.marketplaces.prolific import Prolific
+from annotation_site.marketplaces.prolific.actions import VERBS
 from annotation_site.marketplaces.prolific.codes import code
-from annotation_site.marketplaces.seam import NotAnArrival
+from annotation_site.marketplaces.seam import NotAnArrival, Refused
 from annotation_site.verification.models import Question
 from tests.clocks import frozen
 from tests.factories import NOON
@@ -200,6 +201,21 @@ def test_only_a_participant_whom_prolific_knows_gets_a_page(prolific, listing):
     prolific.submissions.clear()
     assert market.holds(visit.submission) is False
     assert Prolific("sandbox").holds(visit.submission) is None
+
+
+@pytest.mark.parametrize("written", ["{}/?1", "{}#1", "x/../{}", "../submissions/{}", ".", "..", "%2e%2e"])
+def test_an_id_that_somebody_wrote_into_the_address_confirms_nothing(prolific, listing, written):
+    held = come(prolific, listing).submission
+    made_up = Submission(
+        listing=listing,
+        posting=held.posting,
+        worker=held.worker,
+        external_id=written.format(held.external_id),
+    )
+    assert Prolific("production").holds(made_up) is False
+    with pytest.raises(Refused):
+        VERBS[Action.Kind.RELEASE](Action(listing=listing, kind="release", submission=made_up))
+    assert prolific.returns == {}
 
 
 class TestBonus:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from annotation_site.budget.caps import budget_of, set_caps
+from annotation_site.budget.caps import budget_of, locked_budget, set_caps
+from annotation_site.budget.ledger import reserve
+from annotation_site.budget.terms import Terms
 from annotation_site.catalog.clustering import cluster
 from annotation_site.catalog.discarding import discard_trees
 from annotation_site.catalog.models import (
@@ -309,6 +313,16 @@ class TestRefusals:
     def test_a_spent_budget_ends_it(self) -> None:
         project, _ = two_rounds(((PLACES[1], 16, 0.6),))
         set_caps(project=project, questions=budget_of(project).committed_questions, money=None)
+        with pytest.raises(NotWorthIt, match="budget"):
+            start_round(project=project)
+
+    def test_a_budget_that_pays_places_of_marketplaces_alone_ends_it_when_none_is_left_in_it(self) -> None:
+        project, _ = two_rounds(((PLACES[1], 16, 0.6),))
+        set_caps(project=project, questions=None, money=Decimal(1))
+        with transaction.atomic():
+            terms = Terms(per_hit=Decimal("0.60"))
+            about = {"questions": 5, "reference": "assignment:0", "terms": terms, "at": NOON}
+            reserve(budget=locked_budget(project.pk), **about)
         with pytest.raises(NotWorthIt, match="budget"):
             start_round(project=project)
 

@@ -19,7 +19,7 @@ from annotation_site.api.v1.listings import ListingView
 from annotation_site.api.v1.schema import operation
 from annotation_site.api.v1.serializers import Body, PageQuery, page, paged
 from annotation_site.api.v1.views import ProjectView
-from annotation_site.marketplaces import by_hand, outbox, paying, reconciling
+from annotation_site.marketplaces import by_hand, paying, reconciling
 from annotation_site.marketplaces.models import Action, Submission
 from annotation_site.marketplaces.progress import progress_of
 from annotation_site.people.models import Membership
@@ -186,7 +186,7 @@ class RetryAction(ProjectView):
     def post(self, request: Request, slug: str, action: int) -> Response:  # noqa: ARG002
         """Tell the marketplace again what it refused. Safe to repeat."""
         own = Action.objects.filter(listing__project=self.project)
-        outbox.retry(get_object_or_404(own, pk=action), at=timezone.now())
+        by_hand.try_again(action=get_object_or_404(own, pk=action), at=timezone.now())
         enqueue.send(DELIVER)
         return Response(ActionSerializer(own.get(pk=action)).data)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from annotation_site.marketplaces.models import Action, Environment, Listing
-from annotation_site.marketplaces.prolific.calls import call, pages
+from annotation_site.marketplaces.prolific.calls import call, pages, submission, submission_path
 from annotation_site.marketplaces.prolific.codes import completion_codes
 from annotation_site.marketplaces.public import arrival_url
 from annotation_site.marketplaces.seam import Refused, Unavailable
@@ -104,9 +104,7 @@ def bonus(action: Action) -> Told:
     """Pay more: set it up, then let it go. Prolific knows no tokens, so a second try looks first."""
     if action.tries > 1 and _is_paid(action):
         return {}
-    submission = action.submission
-    assert submission is not None
-    line = f"{submission.external_id},{action.money:.2f}"
+    line = f"{_submission_id(action)},{action.money:.2f}"
     made = call(
         "POST", "submissions/bonus-payments/", json={"study_id": _study_of(action), "csv_bonuses": line}
     )
@@ -119,7 +117,7 @@ def _is_paid(action: Action) -> bool:
     assert action.money is not None
     cents = int(action.money * CENTS)
     told = Action.objects.filter(submission=action.submission, kind=action.kind, money=action.money)
-    there = call("GET", f"submissions/{_submission_id(action)}/").get("bonus_payments") or []
+    there = submission(_submission_id(action)).get("bonus_payments") or []
     return sum(int(paid) == cents for paid in there) > int(told.filter(done_at__isnull=False).count())
 
 
@@ -127,7 +125,7 @@ def release(action: Action) -> Told:
     """Ask the participant to return it, which costs neither side anything."""
     if _status(action) in ("ACTIVE", "AWAITING REVIEW"):
         body = {"request_return_reasons": [action.reason or "Other"]}
-        call("POST", f"submissions/{_submission_id(action)}/request-return/", json=body)
+        call("POST", f"{submission_path(_submission_id(action))}/request-return/", json=body)
     return {}
 
 
@@ -156,12 +154,12 @@ def nothing(action: Action) -> Told:  # noqa: ARG001
 
 
 def _transition(action: Action, body: dict[str, Any]) -> None:
-    call("POST", f"submissions/{_submission_id(action)}/transition/", json=body)
+    call("POST", f"{submission_path(_submission_id(action))}/transition/", json=body)
 
 
 def _status(action: Action) -> str:
     """The submission's status; nobody is paid whose id Prolific gives to another participant."""
-    found = call("GET", f"submissions/{_submission_id(action)}/")
+    found = submission(_submission_id(action))
     assert action.submission is not None
     if found.get("participant_id", found.get("participant")) != action.submission.worker.external_id:
         raise Refused(f"Prolific knows submission {_submission_id(action)} of another participant.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from django.conf import settings
@@ -36,6 +37,33 @@ def call(method: str, path: str, **options: Any) -> dict[str, Any]:
     except httpx.HTTPError as error:
         raise Unavailable(f"Prolific cannot be reached: {error}") from error
     return _read(answer)
+
+
+def submission(known: str) -> dict[str, Any]:
+    """A submission by its id, which may come from an address that anybody wrote. Raises as `call`.
+
+    Raises
+    ------
+    Refused
+        Also when Prolific answers with anything else than the submission of that id.
+    """
+    found = call("GET", f"{submission_path(known)}/")
+    if str(found.get("id")) != known:
+        raise Refused(f"Prolific does not know submission {known}.")
+    return found
+
+
+def submission_path(known: str) -> str:
+    """Where a submission is, whatever stands in its id.
+
+    Raises
+    ------
+    Refused
+        When the id is dots alone, which lead elsewhere however they are written.
+    """
+    if not known.strip("."):
+        raise Refused(f"Prolific knows no submission {known}.")
+    return f"submissions/{quote(known, safe='')}"
 
 
 def pages(path: str) -> Iterator[dict[str, Any]]:

@@ -13,8 +13,7 @@ from django.utils.translation import gettext as _
 
 from annotation_site.marketplaces import public
 from annotation_site.marketplaces.models import Action, Environment, Listing, Posting, Submission
-from annotation_site.marketplaces.prolific import actions
-from annotation_site.marketplaces.prolific.calls import call, pages
+from annotation_site.marketplaces.prolific import actions, calls
 from annotation_site.marketplaces.prolific.codes import code
 from annotation_site.marketplaces.seam import Arrival, Fee, News, NotAnArrival, Refused, Seen, WayOut
 
@@ -78,7 +77,7 @@ class Prolific:
         if self.environment == Environment.SANDBOX:
             return None  # A draft is previewed with ids of nobody.
         try:
-            found = call("GET", f"submissions/{submission.external_id}/")
+            found = calls.submission(submission.external_id)
         except Refused:
             return False
         known = (found.get("participant_id", found.get("participant")), found.get("study_id"))
@@ -92,7 +91,7 @@ class Prolific:
         return actions.VERBS[action.kind](action)
 
     def submissions(self, posting: Posting) -> Iterable[Seen]:
-        for found in pages(f"studies/{posting.external_id}/submissions/"):
+        for found in calls.pages(f"studies/{posting.external_id}/submissions/"):
             state = _state(found)
             if state is not None:
                 worker = found.get("participant_id", found.get("participant"))
