@@ -27,6 +27,7 @@ from annotation_site.marketplaces.reconciling import approved_unasked
 from annotation_site.people.models import TrustPolicy
 from annotation_site.results.course import Course
 from annotation_site.results.gold import Stretch
+from pipeline.linkage import WAITING
 
 NEARLY = Decimal("0.9")
 """Of a cap that is spent or reserved: a tenth is left to decide in, a few HITs of most projects."""
@@ -151,7 +152,9 @@ def _is_silent(run: StageRun, at: datetime) -> bool:
 
 
 def _stands_still(run: StageRun, at: datetime) -> bool:
-    return run.moved_at is not None and at - run.moved_at > STILL
+    """Not one that waits its turn: whoever has that is watched in its own stage."""
+    waits = run.message.startswith(WAITING)
+    return not waits and run.moved_at is not None and at - run.moved_at > STILL
 
 
 def _worker(watched: Watched) -> Iterator[Alarm]:

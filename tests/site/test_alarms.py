@@ -139,7 +139,9 @@ def test_a_stage_alarms_when_it_gets_no_further_though_its_process_is_alive() ->
         process.take(Kind.STAGE, run.pk)
         (alarm,) = alarms(watched(round_.project, at=late))
         assert (alarm.key, alarm.title) == ("stuck-train", "Stage “Train” gets no further")
-        StageRun.objects.update(moved_at=NOON + timedelta(minutes=40))
+        StageRun.objects.update(message="Waiting for another large tree: 0 of 50,000")
+        assert keys(round_.project, at=late) == [], "That one is watched."
+        StageRun.objects.update(message="", moved_at=NOON + timedelta(minutes=40))
         assert keys(round_.project, at=late) == []
 
 
