@@ -161,24 +161,28 @@ def _worker(watched: Watched) -> Iterator[Alarm]:
     if watched.queues is None:
         return
     awaited = watched.awaited
+    queue = QUEUES[awaited] if awaited is not None else ""
     if not watched.queues:
         yield Alarm(
             "no-worker",
             _("No Celery worker is alive"),
-            _("Stages, exports, marketplaces and expired HITs wait until one is. Start one:"),
-            command="celery --app workers worker --beat --queues cpu,gpu,io",
+            _(
+                "Stages, exports, marketplaces and expired HITs wait until one is. Start manage.py serve;"
+                " on a server beat and a worker for each queue, the one for what is due first:"
+            ),
+            command="celery --app workers worker --queues io --concurrency 4 --hostname io@%h",
             page=reverse("dashboards:system"),
             link=_("System"),
             open_to="superusers",
             is_grave=True,
         )
-    elif awaited is not None and QUEUES[awaited] not in watched.queues:
+    elif awaited is not None and queue not in watched.queues:
         yield Alarm(
             "no-worker",
             _("No worker takes the stage “%(stage)s”") % {"stage": awaited.label},
             _("It waits in the queue %(queue)s, and no worker that answers serves that. Start one:")
-            % {"queue": QUEUES[awaited]},
-            command=f"celery --app workers worker --queues {QUEUES[awaited]} --concurrency 1",
+            % {"queue": queue},
+            command=f"celery --app workers worker --queues {queue} --concurrency 1 --hostname {queue}@%h",
             page=reverse("dashboards:system"),
             link=_("System"),
             open_to="superusers",

@@ -158,6 +158,10 @@ def test_a_wanted_stage_alarms_when_no_worker_serves_its_queue() -> None:
     assert told("cpu", "io") == ["no-worker"]
     assert told("cpu", "gpu", "io") == []
     assert told() == ["no-worker"]
+    (alarm,) = alarms(watched(round_.project, queues={"cpu", "io"}, awaited=awaited(round_, rows_of(round_))))
+    assert alarm.command == "celery --app workers worker --queues gpu --concurrency 1 --hostname gpu@%h"
+    (alarm,) = alarms(watched(round_.project, queues=set()))
+    assert "--queues io " in alarm.command, "What is due waits for no long work."
     run = StageRun.objects.create(round=round_, stage="train", state="running", heartbeat_at=NOON)
     with Claims() as process:
         process.take(Kind.STAGE, run.pk)
