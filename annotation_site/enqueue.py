@@ -113,27 +113,41 @@ class WorkerProcess:
 
 
 def workers() -> list[WorkerProcess]:
-    """The workers that answer within a second, by name; none where the broker is away."""
+    """The workers that answer within a second, by name; none where the broker is away.
+
+    Those that share a name, which Celery warns of, are told as one that serves all their queues.
+    """
     with ThreadPoolExecutor(len(ASKED)) as threads:  # Each question waits that second for whoever may answer.
         try:
-            served, active, gpus = threads.map(_asked, ASKED)
+            served, active, gpus = map(_by_name, threads.map(_asked, ASKED))
         except (OperationalError, OSError):
             return []
     return [
         WorkerProcess(
             name=name,
-            queues=sorted(queue["name"] for queue in served[name]),
-            gpus=gpus.get(name, []),
-            tasks=[task["name"] for task in active.get(name, [])],
+            queues=sorted({queue["name"] for told in served[name] for queue in told}),
+            gpus=gpus.get(name, [[]])[-1],  # One name is one machine.
+            tasks=[task["name"] for told in active.get(name, []) for task in told],
         )
         for name in sorted(served)
     ]
 
 
-def _asked(what: str) -> dict[str, Any]:
-    """What each worker that is there answers to a question, by its name."""
-    answers: dict[str, Any] | None = client().control.inspect(timeout=ANSWER_WITHIN)._request(what)
-    return answers or {}
+def _asked(what: str) -> list[tuple[str, list[Any]]]:
+    """What each worker that is there answers to a question, with its name.
+
+    Celery's own inspection keeps one answer a name, and workers started without one are all named alike.
+    """
+    answers = client().control.broadcast(what, reply=True, timeout=ANSWER_WITHIN) or []
+    named = [one for answer in answers for one in answer.items()]
+    return [(name, told) for name, told in named if isinstance(told, list)]  # Not an error.
+
+
+def _by_name(answers: list[tuple[str, list[Any]]]) -> dict[str, list[list[Any]]]:
+    found: dict[str, list[list[Any]]] = {}
+    for name, told in answers:
+        found.setdefault(name, []).append(told)
+    return found
 
 
 def served_queues() -> frozenset[str]:
@@ -142,7 +156,7 @@ def served_queues() -> frozenset[str]:
         served = _asked("active_queues")
     except (OperationalError, OSError):
         return frozenset()
-    return frozenset(queue["name"] for queues in served.values() for queue in queues)
+    return frozenset(queue["name"] for _, queues in served for queue in queues)
 
 
 def share_buckets(round_: Round, folder: Path, buckets: Sequence[int]) -> None:

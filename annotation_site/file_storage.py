@@ -52,6 +52,8 @@ def storages_at(url: str, *, var: Path, access_key: str = "", secret_key: str = 
 
 def is_away(error: BaseException) -> bool:
     """Whether a bucket could not be reached, or had too much to do."""
+    if isinstance(error, _given_up()):
+        return True
     aws = sys.modules.get("botocore.exceptions")
     if aws is None:  # There is no bucket.
         return False
@@ -59,6 +61,12 @@ def is_away(error: BaseException) -> bool:
         status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
     return isinstance(error, aws.HTTPClientError | aws.ConnectionError | aws.IncompleteReadError)
+
+
+def _given_up() -> tuple[type[Exception], ...]:
+    """What is raised when a download broke off each time it was begun again: by the transfer, or by boto3."""
+    modules = [sys.modules.get(name) for name in ("s3transfer.exceptions", "boto3.exceptions")]
+    return tuple(module.RetriesExceededError for module in modules if module is not None)
 
 
 def _folder(location: Path) -> Mapping[str, Any]:

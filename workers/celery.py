@@ -7,7 +7,7 @@ import tempfile
 
 import django
 from celery import Celery
-from celery.signals import beat_init, celeryd_init, worker_shutdown
+from celery.signals import beat_init, celeryd_init, task_prerun, worker_shutdown
 
 from annotation_site.scratch import Scratch, place_of_user
 
@@ -20,14 +20,25 @@ app.autodiscover_tasks(["workers"], force=True)
 app.autodiscover_tasks(["workers"], related_name="gpus", force=True)
 
 SCRATCH: list[Scratch] = []
-"""The folder for temporary files of this worker and its children."""
+"""The folders for temporary files of this worker and its children; the last one is used."""
 
 
 @celeryd_init.connect
 def take_scratch(**_signal: object) -> None:
     """What a worker that was killed left is cleared away by the next one, so that no disk fills up."""
-    SCRATCH.append(Scratch(place_of_user()))
-    tempfile.tempdir = str(SCRATCH[0].folder)
+    _use(Scratch(place_of_user()))
+
+
+@task_prerun.connect
+def keep_scratch(**_signal: object) -> None:
+    """What clears old files off a disk may have taken a folder in which nothing was for days."""
+    if SCRATCH and not SCRATCH[-1].touch():
+        _use(Scratch(SCRATCH[-1].place))
+
+
+def _use(scratch: Scratch) -> None:
+    SCRATCH.append(scratch)
+    tempfile.tempdir = str(scratch.folder)
 
 
 @worker_shutdown.connect

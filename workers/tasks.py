@@ -19,6 +19,7 @@ from annotation_site.catalog import clustering, detecting, jobs, kept_photos
 from annotation_site.catalog.archived import ProjectArchived, check_in_use
 from annotation_site.catalog.helping import NothingToHelp, taking_part
 from annotation_site.catalog.models import Project, Round, StageRun
+from annotation_site.catalog.offering import OfferChanged
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import StageBusy, StageFailed, StageNotReady
 from annotation_site.closing import deleting
@@ -275,7 +276,7 @@ def carry_out_stage(stage: StageRun.Stage, round_id: int) -> None:
     try:
         share: dict[str, Any] = {"share": partial(SHARING[stage], round_)} if stage in SHARING else {}
         carry_out(round_, stage, also=until_shutdown, **share)
-    except (StageBusy, StageNotReady, StageFailed, ProjectArchived) as refusal:
+    except (StageBusy, StageNotReady, StageFailed, OfferChanged, ProjectArchived) as refusal:
         log.warning("%s", refusal)
     else:
         run_pipeline(round_.project_id)

@@ -26,6 +26,7 @@ from annotation_site.catalog.reporting import Reporter
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import (
     Stage,
+    StageError,
     State,
     check_not_open,
     nobody_at,
@@ -42,6 +43,10 @@ MAGIC = b"\x93NUMPY"
 
 class OfferRefused(ValueError):
     """Files that cannot be predictions; the message names the file and says why."""
+
+
+class OfferChanged(StageError):
+    """Predictions were uploaded, withdrawn or replaced since a process looked what there is to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,28 +96,29 @@ def offer_predictions(
     round_ = current_round(project)
     _check_files(offer)
     with _free(round_):
-        pass
-    if not replace and _has_predictions(round_):
-        raise OtherPredictions(
-            f"Round {round_.number} of {project.slug} has predictions already: say that these replace them."
-        )
+        _check_replaces(round_, replace=replace)
     folder = f"{round_folder(round_)}/offered/{uuid4().hex}"
     names = {what: _stored_name(what, file) for what, file in offer.files().items()}
-    for what, file in offer.files().items():
-        _keep(file, f"{folder}/{names[what]}")
-    with _free(round_), transaction.atomic():
-        Round.objects.select_for_update(no_key=True).get(pk=round_.pk)
-        _forget(round_)
-        return OfferedPredictions.objects.create(
-            round=round_,
-            folder=folder,
-            computed_by=offer.computed_by,
-            replaces=replace,
-            size=sum(file.size for file in offer.files().values()),
-            offered_by=by,
-            offered_at=at,
-            **names,
-        )
+    try:
+        for what, file in offer.files().items():
+            _keep(file, f"{folder}/{names[what]}")
+        with _free(round_), transaction.atomic():
+            Round.objects.select_for_update(no_key=True).get(pk=round_.pk)
+            _check_replaces(round_, replace=replace)  # Some may have been made while the files came in.
+            _forget(round_)
+            return OfferedPredictions.objects.create(
+                round=round_,
+                folder=folder,
+                computed_by=offer.computed_by,
+                replaces=replace,
+                size=sum(file.size for file in offer.files().values()),
+                offered_by=by,
+                offered_at=at,
+                **names,
+            )
+    except BaseException:
+        delete_artifacts(folder)
+        raise
 
 
 def offered(round_: Round) -> OfferedPredictions | None:
@@ -120,7 +126,12 @@ def offered(round_: Round) -> OfferedPredictions | None:
     return OfferedPredictions.objects.filter(round=round_).select_related("round__project").first()
 
 
-@transaction.atomic
+def check_nothing_offered(round_: Round) -> None:
+    """Raise OfferChanged when predictions wait to be the round's; for who has claimed its detection."""
+    if OfferedPredictions.objects.filter(round=round_).exists():
+        raise OfferChanged(f"Predictions were uploaded for {round_}: they take the place of detecting here.")
+
+
 def withdraw_offer(round_: Round) -> None:
     """Forget an offer with its files and what was taken in of it; predictions it did not replace yet stay.
 
@@ -153,21 +164,27 @@ def _forget(round_: Round) -> bool:
 
 
 def take_offered(offer: OfferedPredictions, *, also: Progress = silent) -> StageRun:
-    """Make an offer the round's predictions; the work of the detect stage in the place of a detector's."""
+    """Make an offer the round's predictions; the work of the detect stage in the place of a detector's.
+
+    Raises
+    ------
+    OfferChanged
+        When it was withdrawn or replaced meanwhile; nothing was changed.
+    StageError
+        See `catalog.stages.run_stage`.
+    """
+
+    def afresh() -> bool:
+        now = OfferedPredictions.objects.filter(pk=offer.pk).first()
+        if now is None:
+            raise OfferChanged(f"{offer.results} was withdrawn or replaced before it was taken in.")
+        return now.replaces and now.begun_at is None
 
     def work(report: Reporter) -> None:
         OfferedPredictions.objects.filter(pk=offer.pk, begun_at=None).update(begun_at=report.clock())
         _take(offer, report)
 
-    begun = offer.begun_at is not None
-    run = run_stage(
-        offer.round,
-        Stage.DETECT,
-        work,
-        force=offer.replaces and not begun,
-        needs_earlier=False,
-        also=also,
-    )
+    run = run_stage(offer.round, Stage.DETECT, work, force=afresh, needs_earlier=False, also=also)
     if run.state == State.DONE:
         OfferedPredictions.objects.filter(pk=offer.pk).delete()
         delete_artifacts(offer.folder)
@@ -200,8 +217,13 @@ def _local_files(offer: OfferedPredictions) -> Iterator[dict[str, Path]]:
         }
 
 
-def _has_predictions(round_: Round) -> bool:
-    return StageRun.objects.filter(round=round_, stage=Stage.DETECT, state=State.DONE).exists()
+def _check_replaces(round_: Round, *, replace: bool) -> None:
+    """Raise OtherPredictions when the round has predictions that an offer is not to replace."""
+    if not replace and StageRun.objects.filter(round=round_, stage=Stage.DETECT, state=State.DONE).exists():
+        slug = round_.project.slug
+        raise OtherPredictions(
+            f"Round {round_.number} of {slug} has predictions already: say that these replace them."
+        )
 
 
 @contextmanager

@@ -70,7 +70,7 @@ def run_stage(
     stage: StageRun.Stage,
     work: Work,
     *,
-    force: bool = False,
+    force: bool | Callable[[], bool] = False,
     needs_earlier: bool = True,
     also: Progress = silent,
     clock: Callable[[], datetime] = timezone.now,
@@ -80,7 +80,8 @@ def run_stage(
     Parameters
     ----------
     work : called with a Reporter; skips the pieces that an earlier run finished
-    force : discard what this stage and the later ones left, and start afresh
+    force : discard what this stage and the later ones left, and start afresh; a function is asked once nobody
+        else can be at it, and may raise to leave everything as it is
     needs_earlier : whether the stage before must be done; not for work that brings its input from elsewhere,
         which nobody else can help with either
     also : is told how far it is as well, and may raise StopRequested too
@@ -97,13 +98,14 @@ def run_stage(
     with Claims() as claims:
         _claim(claims, [run])
         run.refresh_from_db()
-        if run.state == State.DONE and not force:
+        afresh = force() if callable(force) else force
+        if run.state == State.DONE and not afresh:
             return run
         if needs_earlier:
             check_ready(round_, stage)
         else:
             _claim_from_helpers(claims, [run])
-        if force:
+        if afresh:
             _discard(claims, round_, stage)
         if not _begin(run, at=clock()):
             return run
@@ -161,7 +163,7 @@ def nobody_at(round_: Round, *stages: StageRun.Stage) -> Iterator[None]:
     StageBusy
         When somebody is at one.
     """
-    runs = list(StageRun.objects.filter(round=round_, stage__in=stages))
+    runs = [StageRun.objects.get_or_create(round=round_, stage=stage)[0] for stage in stages]
     with Claims() as claims:
         _claim(claims, runs)
         _claim_from_helpers(claims, runs)

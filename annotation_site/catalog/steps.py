@@ -10,10 +10,21 @@ from django.db import models
 from annotation_site.catalog.claims import Claims
 from annotation_site.catalog.models import StageRun
 from annotation_site.catalog.reporting import MESSAGE_LENGTH, ClaimLost
+from pipeline.linkage import WAITING
 from pipeline.progress import Progress, StopRequested, silent
 
 WRITE_EVERY = 0.5
 """Seconds between two statements."""
+
+
+HELP = """
+WITH further AS (
+  UPDATE catalog_stagerun SET moved_at = now()
+  WHERE id = %(pk)s AND state = 'running' AND %(moved)s AND moved_at < now() - interval '10 seconds'
+)
+SELECT NOT stop_requested FROM catalog_stagerun WHERE id = %(pk)s AND state = 'running'
+"""
+"""Many may help at once: the row is not written by each of them all the time."""
 
 
 class _Steps:
@@ -21,12 +32,13 @@ class _Steps:
 
     Parameters
     ----------
-    sql : a statement with any of pk, done, total and message; answers whether the work is still wanted
+    sql : a statement with any of pk, done, total, message and moved, whether the work got further since the
+        last statement or waits its turn; answers whether the work is still wanted
     """
 
     def __init__(self, sql: str, row: models.Model, claims: Claims, *, also: Progress) -> None:
         self._sql, self._pk, self._claims, self._also, self._due = sql, row.pk, claims, also, 0.0
-        self._reached = (0, 0)
+        self._reached, self._told = (0, 0), (0, 0, "")
 
     @property
     def reached(self) -> tuple[int, int]:
@@ -48,9 +60,11 @@ class _Steps:
         if done < total and time.monotonic() < self._due:
             return
         self._due = time.monotonic() + WRITE_EVERY
+        moved = message.startswith(WAITING) or self._told != (done, total, message)
+        self._told = (done, total, message)
         told = {"pk": self._pk, "done": done, "total": total, "message": message[:MESSAGE_LENGTH]}
         try:
-            rows = self._claims.execute(self._sql, told)
+            rows = self._claims.execute(self._sql, {**told, "moved": moved})
         except DatabaseError as error:
             raise ClaimLost(f"The connection to the database broke ({error}).") from error
         if not rows or not rows[0][0]:
@@ -69,8 +83,8 @@ class RowSteps(_Steps):
 
 
 class HelperSteps(_Steps):
-    """Of whoever helps with a stage: writes nothing; ends when the stage does."""
+    """Of whoever helps with a stage: says that it gets further, which its own process may wait for; ends when
+    the stage does."""
 
     def __init__(self, run: StageRun, claims: Claims, *, also: Progress = silent) -> None:
-        sql = "SELECT NOT stop_requested FROM catalog_stagerun WHERE id = %(pk)s AND state = 'running'"
-        super().__init__(sql, run, claims, also=also)
+        super().__init__(HELP, run, claims, also=also)

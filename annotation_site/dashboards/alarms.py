@@ -27,6 +27,7 @@ from annotation_site.marketplaces.reconciling import approved_unasked
 from annotation_site.people.models import TrustPolicy
 from annotation_site.results.course import Course
 from annotation_site.results.gold import Stretch
+from pipeline.linkage import WAITING
 
 NEARLY = Decimal("0.9")
 """Of a cap that is spent or reserved: a tenth is left to decide in, a few HITs of most projects."""
@@ -151,31 +152,37 @@ def _is_silent(run: StageRun, at: datetime) -> bool:
 
 
 def _stands_still(run: StageRun, at: datetime) -> bool:
-    return run.moved_at is not None and at - run.moved_at > STILL
+    """Not one that waits its turn: whoever has that is watched in its own stage."""
+    waits = run.message.startswith(WAITING)
+    return not waits and run.moved_at is not None and at - run.moved_at > STILL
 
 
 def _worker(watched: Watched) -> Iterator[Alarm]:
     if watched.queues is None:
         return
     awaited = watched.awaited
+    queue = QUEUES[awaited] if awaited is not None else ""
     if not watched.queues:
         yield Alarm(
             "no-worker",
             _("No Celery worker is alive"),
-            _("Stages, exports, marketplaces and expired HITs wait until one is. Start one:"),
-            command="celery --app workers worker --beat --queues cpu,gpu,io",
+            _(
+                "Stages, exports, marketplaces and expired HITs wait until one is. Start manage.py serve;"
+                " on a server beat and a worker for each queue, the one for what is due first:"
+            ),
+            command="celery --app workers worker --queues io --concurrency 4 --hostname io@%h",
             page=reverse("dashboards:system"),
             link=_("System"),
             open_to="superusers",
             is_grave=True,
         )
-    elif awaited is not None and QUEUES[awaited] not in watched.queues:
+    elif awaited is not None and queue not in watched.queues:
         yield Alarm(
             "no-worker",
             _("No worker takes the stage “%(stage)s”") % {"stage": awaited.label},
             _("It waits in the queue %(queue)s, and no worker that answers serves that. Start one:")
-            % {"queue": QUEUES[awaited]},
-            command=f"celery --app workers worker --queues {QUEUES[awaited]} --concurrency 1",
+            % {"queue": queue},
+            command=f"celery --app workers worker --queues {queue} --concurrency 1 --hostname {queue}@%h",
             page=reverse("dashboards:system"),
             link=_("System"),
             open_to="superusers",

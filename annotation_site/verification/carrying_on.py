@@ -15,7 +15,7 @@ from annotation_site.catalog.calibrating import calibrate_round
 from annotation_site.catalog.clustering import cluster
 from annotation_site.catalog.detecting import detect
 from annotation_site.catalog.models import Round, StageRun
-from annotation_site.catalog.offering import offered, take_offered
+from annotation_site.catalog.offering import check_nothing_offered, offered, take_offered
 from annotation_site.catalog.reporting import Reporter
 from annotation_site.catalog.stages import (
     ORDER,
@@ -66,7 +66,12 @@ def carry_out(
     def work(report: Reporter) -> None:
         WORK[stage](round_, report, **options)
 
-    return run_stage(round_, stage, work, force=force, also=also)
+    def afresh() -> bool:
+        if stage == Stage.DETECT:
+            check_nothing_offered(round_)
+        return force
+
+    return run_stage(round_, stage, work, force=afresh, also=also)
 
 
 def carry_on(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.linkage.exact import exact_linkage
-from pipeline.linkage.memory import exact_limit, turn
+from pipeline.linkage.memory import WAITING, exact_limit, turn
 from pipeline.linkage.methods import METHODS
 from pipeline.linkage.partition import OtherPartition
 from pipeline.linkage.partitioned import Share, partitioned_linkage, with_nobody
@@ -18,6 +18,7 @@ from pipeline.rows import Rows
 
 __all__ = [
     "METHODS",
+    "WAITING",
     "InvalidFeatures",
     "OtherPartition",
     "Share",
@@ -80,8 +81,10 @@ def linkage(
         raise UnknownLinkage(f"No linkage is called {method!r}; choose one of {', '.join(METHODS)}.")
     _check_shapes(features, scores)
     n, dimensions = features.shape
-    with turn(n, lambda: progress(0, n, "Waiting for another large tree")):
+    with turn(n, lambda: progress(0, n, WAITING)) as waited:
         if n <= (exact_limit(dimensions=dimensions) if exact_up_to is None else exact_up_to):
+            if waited:
+                progress(0, n, "Its turn has come")
             return _exact(features[0:n], scores, method=method, seed=seed, threads=threads)
     return partitioned_linkage(
         features, scores, method=method, seed=seed, folder=folder, threads=threads, share=share,

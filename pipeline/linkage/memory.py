@@ -18,6 +18,9 @@ _FALLBACK = 4 << 30
 _SMALL = 12_000
 """Exact trees of so many masks, 300 MB, take no turns."""
 
+WAITING = "Waiting for another large tree"
+"""The message of a process whose turn has not come, which says nothing of how it gets on itself."""
+
 _LOOK_AGAIN = 0.5
 """Seconds until one that waits for its turn looks again."""
 
@@ -40,21 +43,23 @@ def exact_limit(*, dimensions: int, memory: int | None = None) -> int:
 
 
 @contextmanager
-def turn(n: int, waiting: Callable[[], None]) -> Iterator[None]:
+def turn(n: int, waiting: Callable[[], None]) -> Iterator[bool]:
     """Keep other large trees of this account and machine waiting while one of n masks is begun and made.
 
     Several that begin at once would each find the memory that is free and take it together. Exact trees use
     all cores, so that turns cost no time. A small tree takes none. `waiting` is called until it is ours, and
-    ends the wait by raising; the system ends the turn of a process that dies.
+    ends the wait by raising; the system ends the turn of a process that dies. Yields whether it had to wait.
     """
     if n <= _SMALL:
-        yield
+        yield False
         return
+    waited = False
     with (_place() / f"maskgrove-tree-{os.getuid()}.lock").open("w") as file:
         while not _locked(file.fileno()):
+            waited = True
             waiting()
             time.sleep(_LOOK_AGAIN)
-        yield
+        yield waited
 
 
 def _place() -> Path:

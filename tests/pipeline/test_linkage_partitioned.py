@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -262,6 +263,23 @@ def test_large_trees_take_turns_with_the_memory_that_is_there(monkeypatch: pytes
             linkage(features, progress=impatient)
     assert said == ["Waiting for another large tree"] * 3
     assert len(linkage(features, progress=impatient)) == 99
+    assert len(said) == 3, "It had not to wait."
+
+
+def test_who_waited_says_that_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_SMALL", 50)
+    monkeypatch.setattr(memory, "_LOOK_AGAIN", 0.01)
+    features, _ = groups(100, 3)
+    said: list[str] = []
+    with ExitStack() as other:
+        other.enter_context(turn(100, lambda: None))
+
+        def patient(done: int, total: int, message: str = "") -> None:
+            said.append(message)
+            other.close()
+
+        assert len(linkage(features, progress=patient)) == 99
+    assert (said[0], said[-1]) == ("Waiting for another large tree", "Its turn has come")
 
 
 def test_a_container_s_limit_counts_as_the_memory_there_is(monkeypatch: pytest.MonkeyPatch) -> None:

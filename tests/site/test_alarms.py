@@ -150,7 +150,9 @@ def test_a_stage_alarms_when_it_gets_no_further_though_its_process_is_alive() ->
         process.take(Kind.STAGE, run.pk)
         (alarm,) = alarms(watched(round_.project, at=late))
         assert (alarm.key, alarm.title) == ("stuck-train", "Stage “Train” gets no further")
-        StageRun.objects.update(moved_at=NOON + timedelta(minutes=40))
+        StageRun.objects.update(message="Waiting for another large tree: 0 of 50,000")
+        assert keys(round_.project, at=late) == [], "That one is watched."
+        StageRun.objects.update(message="", moved_at=NOON + timedelta(minutes=40))
         assert keys(round_.project, at=late) == []
 
 
@@ -167,6 +169,10 @@ def test_a_wanted_stage_alarms_when_no_worker_serves_its_queue() -> None:
     assert told("cpu", "io") == ["no-worker"]
     assert told("cpu", "gpu", "io") == []
     assert told() == ["no-worker"]
+    (alarm,) = alarms(watched(round_.project, queues={"cpu", "io"}, awaited=awaited(round_, rows_of(round_))))
+    assert alarm.command == "celery --app workers worker --queues gpu --concurrency 1 --hostname gpu@%h"
+    (alarm,) = alarms(watched(round_.project, queues=set()))
+    assert "--queues io " in alarm.command, "What is due waits for no long work."
     run = StageRun.objects.create(round=round_, stage="train", state="running", heartbeat_at=NOON)
     with Claims() as process:
         process.take(Kind.STAGE, run.pk)

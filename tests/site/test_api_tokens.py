@@ -157,6 +157,13 @@ def test_any_token_may_revoke_itself(owner, project, scope):
     assert asks(client) == 401
 
 
+@pytest.mark.parametrize(("scope", "status"), [(Scope.READ, 403), (Scope.ADMIN, 405)])
+def test_the_list_of_tokens_is_revoked_by_none(owner, scope, status):
+    _, client = maker(owner, scope)
+    assert client.delete(URL).status_code == status
+    assert asks(client) == 200
+
+
 def test_what_a_token_makes_ends_with_it(owner):
     token, client = maker(owner)
     child = holder(make(client, scope="admin"))

@@ -122,6 +122,28 @@ def test_a_helper_ends_between_two_pieces_when_the_stage_is_stopped(detecting: R
     assert DetectionShard.objects.exclude(finished_at=None).count() == len(finished) == 1
 
 
+def test_a_stage_gets_further_while_a_helper_does(detecting: Round, monkeypatch) -> None:
+    monkeypatch.setattr(steps, "WRITE_EVERY", 0.0)
+    run = detecting.stages.filter(stage=Stage.DETECT)
+    moved = []
+    with helping.taking_part(detecting, Stage.DETECT) as report:
+        for told in (
+            (1, 9),
+            (1, 9),
+            (2, 9),
+            (2, 9, "Storing"),
+            *[(2, 9, "Waiting for another large tree")] * 2,
+        ):
+            run.update(moved_at=NOON)
+            report(*told)
+            moved.append(run.get().moved_at > NOON)
+        run.update(state=State.STOPPED, moved_at=NOON)
+        with pytest.raises(StopRequested):
+            report(3, 9)
+    assert moved == [True, False, True, True, True, True]
+    assert run.get().moved_at == NOON
+
+
 def test_nothing_is_discarded_that_a_helper_is_at(detecting: Round, project: Project) -> None:
     with helping.taking_part(detecting, Stage.DETECT) as report:
         StageRun.objects.filter(round=detecting, stage=Stage.DETECT).update(state=State.STOPPED)

@@ -172,6 +172,29 @@ class TestSystemPage:
         assert system.buckets()[0] == ("images", "s3://facades/site/images")
         assert system.rooms() == []
 
+    def test_workers_of_one_name_are_one_that_serves_all_their_queues(self, monkeypatch):
+        answers = {
+            "active_queues": [
+                {"celery@a": [{"name": "io"}]},
+                {"celery@a": [{"name": "gpu"}, {"name": "io"}]},
+                {"cpu@b": [{"name": "cpu"}]},
+            ],
+            "active": [{"celery@a": []}, {"celery@a": [{"name": "maskgrove.train"}]}, {"cpu@b": []}],
+            "gpus": [{"celery@a": ["H100"]}, {"celery@a": ["H100"]}, {"cpu@b": {"error": "unknown"}}],
+        }
+        monkeypatch.setattr(enqueue.client().control, "broadcast", lambda what, **_: answers[what])
+        assert enqueue.workers() == [
+            enqueue.WorkerProcess("celery@a", ["gpu", "io"], ["H100"], ["maskgrove.train"]),
+            enqueue.WorkerProcess("cpu@b", ["cpu"], [], []),
+        ]
+        assert enqueue.served_queues() == {"cpu", "gpu", "io"}
+
+    def test_nobody_is_there_where_nobody_answers(self, root: Client, monkeypatch):
+        monkeypatch.setattr(enqueue.client().control, "broadcast", lambda *_, **__: None)
+        assert (enqueue.workers(), enqueue.served_queues()) == ([], frozenset())
+        page = root.get("/system/").content.decode()
+        assert "--queues io --concurrency 4 --hostname io@%h" in page
+
     def test_it_says_so_when_the_broker_is_away(self, root: Client, monkeypatch, settings):
         settings.REDIS_URL = "redis://localhost:1/0"
         monkeypatch.setattr(system.enqueue, "workers", list)

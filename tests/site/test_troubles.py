@@ -17,7 +17,9 @@ from annotation_site.results.models import ExportFile
 from pipeline.progress import Progress
 from tests.factories import NOON, ProjectFactory, RoundFactory
 
+boto3 = pytest.importorskip("boto3.exceptions")
 botocore = pytest.importorskip("botocore.exceptions")
+s3transfer = pytest.importorskip("s3transfer.exceptions")
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -35,6 +37,8 @@ PASSING = (
     answered(429),
     botocore.EndpointConnectionError(endpoint_url="https://bucket"),
     botocore.ReadTimeoutError(endpoint_url="https://bucket"),
+    s3transfer.RetriesExceededError(botocore.IncompleteReadError(actual_bytes=1, expected_bytes=2)),
+    boto3.RetriesExceededError(ConnectionResetError(104, "Connection reset by peer")),
 )
 LASTING = (answered(403), answered(404), ValueError("wrong"), OSError(28, "No space left on device"))
 
@@ -128,8 +132,10 @@ def test_a_worker_that_must_end_does_not_wait(round_: Round, monkeypatch) -> Non
 
 
 def test_without_a_bucket_no_storage_is_away(monkeypatch) -> None:
-    monkeypatch.delitem(sys.modules, "botocore.exceptions")
-    assert not is_away(answered(503))
+    error = answered(503)
+    for name in ("boto3", "botocore", "s3transfer"):
+        monkeypatch.delitem(sys.modules, f"{name}.exceptions")
+    assert not is_away(error)
 
 
 def test_a_reporter_knows_how_far_it_is(round_: Round) -> None:
