@@ -246,7 +246,7 @@ def test_status_for_people(project: Project) -> None:
     said("run_pipeline", project.slug)
     text = said("status", project.slug)
     assert f"{project.slug}, round 1: open" in text
-    assert "images      4 heldout, 3 initial, 6 pool" in text
+    assert "images      3 initial, 4 heldout, 6 pool" in text
     assert "detect      done 10 of 10" in text
     assert "asked about from a mean score of 0.10" in text
     assert "budget      0 questions of no cap" in text
