@@ -63,6 +63,7 @@ class Ground:
 @pytest.fixture
 def market(monkeypatch: pytest.MonkeyPatch) -> InMemory:
     market = InMemory()
+    monkeypatch.setattr(market, "portions", lambda listing: [listing.places])  # One posting for all of them.
     monkeypatch.setitem(PROVIDERS, "memory", lambda environment: market)
     return market
 

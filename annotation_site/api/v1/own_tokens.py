@@ -63,7 +63,7 @@ class TokenBody(Body):
     projects = serializers.ListField(
         child=serializers.RegexField(r"^[-a-zA-Z0-9_]+$", max_length=80),
         required=False,
-        allow_empty=False,
+        min_length=1,
         max_length=100,
         help_text="Slugs of those that it is for alone; by itself all of yours, also those to come.",
     )

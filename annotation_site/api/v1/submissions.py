@@ -17,7 +17,7 @@ from annotation_site import enqueue
 from annotation_site.api.v1.accounts import BonusBody
 from annotation_site.api.v1.listings import ListingView
 from annotation_site.api.v1.schema import operation
-from annotation_site.api.v1.serializers import Body, PageQuery, page, paged
+from annotation_site.api.v1.serializers import NOT_BLANK, Body, PageQuery, page, paged
 from annotation_site.api.v1.views import ProjectView
 from annotation_site.marketplaces import by_hand, paying, reconciling
 from annotation_site.marketplaces.models import Action, Submission
@@ -134,8 +134,8 @@ class Approve(SubmissionView):
 class RejectionBody(Body):
     """Why somebody is not paid."""
 
-    reason = serializers.CharField(
-        max_length=1000, help_text="The worker reads it; Prolific wants 100 characters or more."
+    reason = serializers.RegexField(
+        NOT_BLANK, max_length=1000, help_text="The worker reads it; Prolific wants 100 characters or more."
     )
 
 
