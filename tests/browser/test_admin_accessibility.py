@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from annotation_site.catalog.models import Mask, Role
+from annotation_site.catalog.models import Mask, Project, Role
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import Stage, mark_done
 from annotation_site.marketplaces import team
@@ -38,7 +38,8 @@ def campaign(tmp_path) -> Campaign:
 
 @pytest.fixture
 def crowd(campaign) -> dict[str, Membership]:
-    """Somebody careful with an address, and somebody who says no to everything."""
+    """Somebody careful with an address, and somebody who says no to everything; both see gold, right and wrong."""
+    Project.objects.filter(pk=campaign.project.pk).update(gold_share=0.5)
     careful = Person(team.invite(project=campaign.project, name="Ada", email="ada@example.org"))
     careless = Person.of(campaign.project, "Sam", says=lambda item: Says.NO)
     for person in (careful, careless):
