@@ -38,7 +38,7 @@ def campaign(tmp_path) -> Campaign:
 
 @pytest.fixture
 def crowd(campaign) -> dict[str, Membership]:
-    """Somebody careful with an address, and somebody who says no to everything; both see gold, right and wrong."""
+    """Somebody careful with an address, somebody who says no to everything; both see right and wrong gold."""
     Project.objects.filter(pk=campaign.project.pk).update(gold_share=0.5)
     careful = Person(team.invite(project=campaign.project, name="Ada", email="ada@example.org"))
     careless = Person.of(campaign.project, "Sam", says=lambda item: Says.NO)
