@@ -14,7 +14,6 @@ from django.utils import timezone
 from annotation_site.marketplaces import visits
 from annotation_site.marketplaces.in_memory import InMemory
 from annotation_site.marketplaces.models import Listing, Submission
-from annotation_site.marketplaces.providers import PROVIDERS
 from annotation_site.marketplaces.visits import Visit
 from annotation_site.people.models import Membership, Standing
 from annotation_site.people.standing import change_standing
@@ -61,10 +60,8 @@ class Ground:
 
 
 @pytest.fixture
-def market(monkeypatch: pytest.MonkeyPatch) -> InMemory:
-    market = InMemory()
+def market(market: InMemory, monkeypatch: pytest.MonkeyPatch) -> InMemory:
     monkeypatch.setattr(market, "portions", lambda listing: [listing.places])  # One posting for all of them.
-    monkeypatch.setitem(PROVIDERS, "memory", lambda environment: market)
     return market
 
 

@@ -17,9 +17,7 @@ from annotation_site.marketplaces.by_hand import (
     reject_by_hand,
     try_again,
 )
-from annotation_site.marketplaces.in_memory import InMemory
 from annotation_site.marketplaces.models import Action, Listing, Submission
-from annotation_site.marketplaces.providers import PROVIDERS
 from annotation_site.marketplaces.seam import Refused
 from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.claiming import claim_hit
@@ -41,13 +39,6 @@ from tests.site.offers import (
 
 pytestmark = pytest.mark.django_db
 LATER = NOON + timedelta(minutes=10)
-
-
-@pytest.fixture
-def market(monkeypatch) -> InMemory:
-    made = InMemory()
-    monkeypatch.setitem(PROVIDERS, "memory", lambda environment: made)
-    return made
 
 
 def refuse(_: Action) -> dict[str, str]:

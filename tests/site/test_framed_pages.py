@@ -15,7 +15,6 @@ from annotation_site.marketplaces import visits
 from annotation_site.marketplaces.in_memory import InMemory
 from annotation_site.marketplaces.models import Listing, Submission
 from annotation_site.marketplaces.prolific.signatures import sign
-from annotation_site.marketplaces.providers import PROVIDERS
 from annotation_site.people.models import Membership
 from annotation_site.verification.models import Assignment, Judgment, Question
 from annotation_site.verification.trust import stop_worker
@@ -27,9 +26,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def listing(monkeypatch) -> Listing:
-    market = InMemory()
-    monkeypatch.setitem(PROVIDERS, "memory", lambda environment: market)
+def listing(market: InMemory) -> Listing:
     return published("memory")
 
 

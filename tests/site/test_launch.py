@@ -15,7 +15,6 @@ from annotation_site.budget.ledger import spend_of
 from annotation_site.marketplaces import outbox, reconciling, visits
 from annotation_site.marketplaces.in_memory import InMemory
 from annotation_site.marketplaces.models import Action, Listing, Submission
-from annotation_site.marketplaces.providers import PROVIDERS
 from annotation_site.marketplaces.seam import Arrival, Refused
 from tests.clocks import frozen
 from tests.factories import NOON
@@ -26,13 +25,6 @@ FORM = {
     "title": "Does the outline fit?", "description": "Say yes or no.", "keywords": "image", "reward": "0.50",
     "currency": "USD", "places": "10", "minutes": "60",
 }  # fmt: skip
-
-
-@pytest.fixture
-def market(monkeypatch) -> InMemory:
-    made = InMemory()
-    monkeypatch.setitem(PROVIDERS, "memory", lambda environment: made)
-    return made
 
 
 @pytest.fixture(autouse=True)

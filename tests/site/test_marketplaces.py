@@ -57,11 +57,9 @@ LATER = NOON + timedelta(minutes=10)
 
 
 @pytest.fixture
-def market(monkeypatch) -> InMemory:
-    made = InMemory()
-    for name in ("memory", "other"):
-        monkeypatch.setitem(PROVIDERS, name, lambda environment: made)
-    return made
+def market(market, monkeypatch) -> InMemory:
+    monkeypatch.setitem(PROVIDERS, "other", lambda environment: market)
+    return market
 
 
 class TestProviders:

@@ -16,9 +16,7 @@ from annotation_site.marketplaces.by_hand import (
     approve_by_hand,
     reject_by_hand,
 )
-from annotation_site.marketplaces.in_memory import InMemory
 from annotation_site.marketplaces.models import Action, Submission
-from annotation_site.marketplaces.providers import PROVIDERS
 from annotation_site.marketplaces.seam import Unavailable
 from annotation_site.marketplaces.visits import NotHeld
 from annotation_site.people.members import UnknownLink
@@ -41,13 +39,6 @@ from tests.site.offers import (
 
 pytestmark = pytest.mark.django_db
 LATER = NOON + timedelta(minutes=10)
-
-
-@pytest.fixture
-def market(monkeypatch) -> InMemory:
-    made = InMemory()
-    monkeypatch.setitem(PROVIDERS, "memory", lambda environment: made)
-    return made
 
 
 class TestMadeUpIds:
