@@ -31,4 +31,4 @@ VOLUME /var/lib/maskgrove
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s \
     CMD ["python", "-c", "import httpx; httpx.get('http://127.0.0.1:8000/healthz', headers={'Host': 'localhost'}).raise_for_status()"]
-CMD ["gunicorn", "annotation_site.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--workers", "5", "--threads", "4", "--keep-alive", "75", "--no-control-socket", "--worker-tmp-dir", "/tmp"]
+CMD ["gunicorn", "annotation_site.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--workers", "5", "--threads", "4", "--worker-connections", "4", "--keep-alive", "0", "--preload", "--no-control-socket", "--worker-tmp-dir", "/tmp"]

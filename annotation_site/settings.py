@@ -224,7 +224,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "annotation_site.api.problems.as_problem",
     "DEFAULT_THROTTLE_RATES": {"answers": None if ANSWER_RATE in ("", "0") else ANSWER_RATE},
 }
-ANSWER_SLOT_MS = env.int("ANSWER_SLOT_MS", default=20)
+ANSWER_SLOT_MS = env.int("ANSWER_SLOT_MS", default=15)
 SPECTACULAR_SETTINGS = {
     "TITLE": "Maskgrove",
     "VERSION": "0.1.0",

@@ -287,7 +287,9 @@ def serving(options: argparse.Namespace) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     words = [sys.executable, "-m", "gunicorn", "annotation_site.wsgi", "--log-level", "warning"]
-    words += ["--worker-class", "gthread", "--keep-alive", "75", "--no-control-socket"]
+    # As behind a proxy: a connection for each request, taken by a process that is free.
+    words += ["--worker-class", "gthread", "--keep-alive", "0", "--preload", "--no-control-socket"]
+    words += ["--worker-connections", str(options.server_threads)]
     words += ["--workers", str(options.server_workers), "--threads", str(options.server_threads)]
     process = subprocess.Popen([*words, "--bind", f"127.0.0.1:{port}"])
     url = f"http://127.0.0.1:{port}"

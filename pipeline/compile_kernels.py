@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline import masks
 from pipeline.calibration import calibrate
 from pipeline.decisions import Thresholds
 from pipeline.dendrogram import Dendrogram
@@ -17,7 +18,7 @@ from pipeline.outlook import outlook
 
 
 def compile_kernels() -> None:
-    """Build small trees in every way there is, and look at one."""
+    """Build small trees in every way there is, look at one, and outline a mask."""
     n = 2 * SMALL
     rng = np.random.default_rng(0)
     features, scores = rng.normal(size=(n, 4)), rng.random(n)
@@ -27,6 +28,7 @@ def compile_kernels() -> None:
     tree = Dendrogram.from_bytes(Dendrogram.from_linkage(merges, scores).to_bytes())
     calibration = calibrate([(tree, scores > 0.5)], Thresholds())
     outlook(tree, calibration, Thresholds(), rule="curtailed", rng=rng)
+    masks.outline(masks.encode(np.ones((1, 1), bool)))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ A pixel (column x, row y) covers [x, x+1) x [y, y+1); coordinates are those of t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from pipeline import tracing
 from pipeline.predictions import Rle
 
 Floats = NDArray[np.float64]
@@ -252,26 +252,11 @@ def outline(rle: Rle, *, origin: tuple[float, float] = (0.0, 0.0), scale: float 
     ----------
     origin, scale : a point p in image pixels is drawn at (p - origin) * scale, then to a tenth of a unit.
     """
+    x, y, width, height = (int(side) for side in coco_mask.toBbox(rle))
     steps = 2 if scale == 1.0 and all(float(2 * side).is_integer() for side in origin) else 10
-    rings = [ring for rings in _rings(rle) for ring in rings]
-    return "".join(
-        _path(np.rint((ring - origin) * (scale * steps)).astype(np.int64), steps) for ring in rings
-    )
-
-
-def _path(points: NDArray[np.int64], steps: int) -> str:
-    moves = np.diff(points, axis=0)
-    moves = moves[moves.any(axis=1)][:-1]  # z draws the last one
-    numbers = [*points[0].tolist(), *moves.ravel().tolist()]
-    written = [_number(number, steps) for number in numbers]
-    return "M" + " ".join(written[:2]) + "l" + " ".join(written[2:]) + "z"
-
-
-@lru_cache(maxsize=4096)
-def _number(count: int, steps: int) -> str:
-    whole, rest = divmod(abs(count), steps)
-    sign = "-" if count < 0 else ""
-    return f"{sign}{whole}" if not rest else f"{sign}{whole or ''}.{rest * 10 // steps}"
+    window = tracing.framed(_unpack(rle["counts"]), rle["size"][0], x, y, width, height)
+    left, top = (at - 0.5 - side for at, side in zip((x, y), origin, strict=True))
+    return tracing.traced(window, left, top, scale * steps, steps).tobytes().decode("ascii")
 
 
 def polygons(rle: Rle) -> list[list[float]]:

@@ -34,7 +34,6 @@ SETTINGS: Mapping[str, str] = {
     "random_page_cost": "1.1",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
-    "wal_compression": "on",
     "jit": "off",
     # Parallel queries need shared memory under /dev/shm, of which containers have little.
     "max_parallel_workers_per_gather": "0",

@@ -12,16 +12,14 @@ from django.db import transaction
 from annotation_site.budget import ledger
 from annotation_site.verification import deciding, questions
 from annotation_site.verification.holding import (
+    Given,
     Held,
+    Recorded,
     UnknownItem,
-    answer_since,
     held_now,
-    hold_cluster,
     hold_item,
     record,
-    refuse_stopped,
     remaining,
-    standing_answer,
 )
 from annotation_site.verification.keeping import keep_work
 from annotation_site.verification.locks import hold_trees, hold_worker
@@ -69,7 +67,14 @@ class Answer:
         return self.remaining == 0
 
 
-def record_answer(*, item_key: UUID, assignment_id: int, says: str, elapsed_ms: int, at: datetime) -> Answer:
+def record_answer(
+    *,
+    item_key: UUID,
+    assignment_id: int,
+    says: str,
+    elapsed_ms: int,
+    at: datetime,
+) -> Answer:
     """Record what a worker says of an item, decide its cluster if that settles it, open what follows.
 
     Safe to repeat: while an answer stands, the same one or another changes nothing. An answer that comes
@@ -84,20 +89,21 @@ def record_answer(*, item_key: UUID, assignment_id: int, says: str, elapsed_ms: 
     ValueError
         When `says` is none of yes, no, unsure.
     """
-    said = Says(says)
+    given = Given(Says(says), min(max(elapsed_ms, 0), LONGEST_MS), at)
     with transaction.atomic():
-        addressed = hold_item(item_key, assignment_id, with_tree=True)
-        held = _held(addressed)
-        verb = _answer_gold if held.tree is None else _answer_mask
-        answer = verb(held, said, min(max(elapsed_ms, 0), LONGEST_MS), at)
+        addressed, recorded = record(item_key, assignment_id, given)
+        held = addressed
+        if recorded is None:
+            held, recorded = _record_late(addressed, item_key, given)
+        answer = _answer(held, recorded, given)
         finished = _extend_or_finish(held, answer.remaining, at)
     if finished:
         review_standing(project_id=held.project, worker_id=held.worker, at=at)
     elif answer.late and not answer.repeated:
         keep_work(project_id=held.project, workers=[held.worker])
-    if held is addressed:
+    if held.assignment == assignment_id:
         return answer
-    return replace(answer, late=True, remaining=remaining(addressed.assignment))
+    return replace(answer, late=True, remaining=remaining(assignment_id))
 
 
 def undo_answer(*, item_key: UUID, assignment_id: int, at: datetime) -> Answer:
@@ -113,66 +119,45 @@ def undo_answer(*, item_key: UUID, assignment_id: int, at: datetime) -> Answer:
         When the HIT is finished or was given back.
     """
     with transaction.atomic():
-        held = hold_item(item_key, assignment_id, with_tree=False)
+        held = hold_item(item_key, assignment_id)
         if not held.is_live:
             raise UndoTooLate("This HIT is over, and its answers stand.")
         _retract(held, at)
         return Answer(says=None, remaining=remaining(held.assignment))
 
 
-def _held(held: Held) -> Held:
-    """The item itself; where its HIT is over, the one on the same question that the worker holds now."""
-    if held.is_live:
-        return held
-    hold_worker(held.worker)
-    now = held_now(held)
-    return held if now is None else hold_item(*now, with_tree=True)
+def _record_late(addressed: Held, item_key: UUID, given: Given) -> tuple[Held, Recorded]:
+    """Record an answer to an item whose HIT is over: where the worker holds the same question now, there."""
+    hold_worker(addressed.worker)
+    key, assignment = held_now(addressed) or (item_key, addressed.assignment)
+    held, recorded = record(key, assignment, given, even_late=True)
+    assert recorded is not None
+    return held, recorded
 
 
-def _answer_gold(held: Held, says: Says, elapsed_ms: int, at: datetime) -> Answer:
-    late = not held.is_live
-    if late and (stands := answer_since(held)):  # It may come again, but not because it was left.
-        return _repeated(held, stands)
-    left = record(held, says, elapsed_ms=elapsed_ms, at=at)
-    if left is None:
-        return _repeated(held, standing_answer(held))
+def _answer(held: Held, recorded: Recorded, given: Given) -> Answer:
+    """Decide what the answer settles, pay for it if its HIT is settled, and tell what became of it."""
+    late, verdict, cluster = not held.is_live, None, recorded.cluster
+    if recorded.stands is not None:
+        return Answer(says=recorded.stands, repeated=True, late=late, remaining=recorded.remaining)
+    counts = cluster is None or cluster.is_open
+    if cluster is not None and held.tree is not None:
+        if counts:
+            returned = None if late else held.question
+            verdict = deciding.settle(held.tree, cluster, recorded.asked, at=given.at, returned=returned)
+        elif not late:
+            questions.give_back([held.question])
     if late:
-        _pay_late(held, elapsed_ms, at)
-    return Answer(says=says, late=late, counts=True, remaining=left)
-
-
-def _repeated(held: Held, stands: str | None) -> Answer:
-    return Answer(says=stands, repeated=True, late=not held.is_live, remaining=remaining(held.assignment))
-
-
-def _answer_mask(held: Held, says: Says, elapsed_ms: int, at: datetime) -> Answer:
-    assert held.tree is not None
-    late, verdict = not held.is_live, None
-    if late:
-        hold_trees([held.tree])
-        refuse_stopped(held)
-    cluster, is_open = hold_cluster(held.question)
-    while (left := record(held, says, elapsed_ms=elapsed_ms, at=at, cluster=cluster)) is None:
-        if stands := standing_answer(held):
-            return _repeated(held, stands)
-        # A split handed the question to a child while this waited for the cluster: follow it down.
-        cluster, is_open = hold_cluster(held.question)
-    if is_open:
-        verdict = deciding.settle(cluster, at=at, returned=None if late else held.question)
-    elif not late:
-        questions.give_back([held.question])
-    if late:
-        _pay_late(held, elapsed_ms, at)
-    return Answer(says=says, late=late, counts=is_open, verdict=verdict, remaining=left)
+        _pay_late(held, given)
+    return Answer(given.says, late=late, counts=counts, verdict=verdict, remaining=recorded.remaining)
 
 
 def _extend_or_finish(held: Held, left: int, at: datetime) -> bool:
     """Whether that was the last item. Otherwise the lease goes on."""
-    assignments = Assignment.objects.filter(pk=held.assignment)
     if not held.is_live:
         return False
     if left == 0:
-        assignments.update(finished_at=at)
+        Assignment.objects.filter(pk=held.assignment).update(finished_at=at)
         done, seconds = work_of(held.assignment)
         ledger.settle(
             project_id=held.project,
@@ -185,11 +170,11 @@ def _extend_or_finish(held: Held, left: int, at: datetime) -> bool:
         return True
     expires_at = at + timedelta(minutes=held.lease_minutes)
     if expires_at - held.expires_at > RENEW_AFTER:
-        assignments.update(expires_at=expires_at)
+        Assignment.objects.filter(pk=held.assignment).update(expires_at=expires_at)
     return False
 
 
-def _pay_late(held: Held, elapsed_ms: int, at: datetime) -> None:
+def _pay_late(held: Held, given: Given) -> None:
     """Pay for an answer whose HIT is settled, unless an earlier one to the same item was paid with it."""
     earlier = Judgment.objects.filter(item=held.item, retracted_at__isnull=False)
     if earlier.exclude(retracted_because=UNDONE).exists():
@@ -198,9 +183,9 @@ def _pay_late(held: Held, elapsed_ms: int, at: datetime) -> None:
         project_id=held.project,
         reference=Item(pk=held.item).reference,
         hit=Assignment(pk=held.assignment).reference,
-        seconds=Decimal(elapsed_ms) / 1000,
+        seconds=Decimal(given.elapsed_ms) / 1000,
         payee=held.worker,
-        at=at,
+        at=given.at,
     )
 
 

@@ -40,55 +40,33 @@ class Outcome:
         return Outcome(self.opened + other.opened, self.decided + other.decided, self.asked + other.asked)
 
 
-@dataclass(frozen=True, slots=True)
-class OpenCluster:
-    """A cluster's row, as far as an answer needs it."""
-
-    pk: int
-    tree_id: int
-    node: int
-    lo: int
-    hi: int
-    priority: float
-
-
-def settle(cluster: OpenCluster, *, at: datetime, returned: int | None = None) -> Verdict:
+def settle(
+    tree_id: int, cluster: Row, asked: Sequence[Asked], *, at: datetime, returned: int | None = None
+) -> Verdict:
     """Decide an open cluster if its answers allow it, else ask what it still needs.
 
     The caller holds the tree, and the cluster's row unless it holds the tree alone.
 
     Parameters
     ----------
+    asked : the questions that are asked for it
     returned : a question on which a lease ends with this
     """
-    ground = ground_of(cluster.tree_id)
-    asked = questions.asked_for(cluster.pk)
+    ground = ground_of(tree_id)
     answers = answers_of(ground, questions.by_position(asked))
     planned = weigh(ground, cluster.node, answers)
     if planned.verdict is Verdict.ASK:
-        _requeue(ground, cluster, planned, asked, answers, returned)
+        wanted = dict(places(ground, planned, answers.judgments))
+        keys = {cluster.node: (cluster.id, cluster.priority)}
+        questions.move(_moves(asked, wanted, keys, returned))
+        questions.add(tree_id, _new(wanted, answers.judgments), keys)
     else:
         if planned.verdict is Verdict.SPLIT:
             # A withdrawal closed them, and leases on their questions may still live: their answers are in
             # when this is through, and those that follow find them open.
-            clusters.hold_below(cluster.tree_id, cluster.lo, cluster.hi, but=cluster.pk)
-        write(cluster.tree_id, [cluster.node], at=at, returned=returned)
+            clusters.hold_below(tree_id, cluster.lo, cluster.hi, but=cluster.id)
+        write(tree_id, [cluster.node], at=at, returned=returned)
     return planned.verdict
-
-
-def _requeue(
-    ground: Ground,
-    cluster: OpenCluster,
-    planned: Planned,
-    asked: Sequence[Asked],
-    answers: Answers,
-    returned: int | None,
-) -> None:
-    """Ask what an open cluster still needs."""
-    wanted = dict(places(ground, planned, answers.judgments))
-    keys = {cluster.node: (cluster.pk, cluster.priority)}
-    questions.move(_moves(asked, wanted, keys, returned))
-    questions.add(cluster.tree_id, _new(wanted, answers.judgments), keys)
 
 
 def write(tree_id: int, start: Sequence[int], *, at: datetime, returned: int | None = None) -> Outcome:

@@ -1,17 +1,19 @@
-"""What an answer touches, read and locked by few plain statements: hundreds of people answer every second."""
+"""What an answer touches, locked, written and read by one statement: hundreds answer every second."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from annotation_site import statements
 from annotation_site.people.models import Standing
 from annotation_site.people.standing import WorkerStopped
-from annotation_site.verification.deciding import OpenCluster
-from annotation_site.verification.locks import TREE_KEYS
+from annotation_site.verification.clusters import Row
 from annotation_site.verification.models import Says
+from annotation_site.verification.questions import Asked, asked_of
 
 NO_MORE = "You cannot answer on this project any more. What you did is kept and paid."
 
@@ -36,64 +38,46 @@ class Held:
     position: int | None
 
 
-HOLD = """
-WITH held AS MATERIALIZED (
-  SELECT i.id, a.id AS assignment, q.id AS question, a.worker_id, a.project_id,
-    a.finished_at IS NULL AND a.released_at IS NULL AS is_live,
-    a.expires_at, p.lease_minutes, q.tree_id, q.position,
-    EXISTS (SELECT 1 FROM people_membership m
-      WHERE m.project_id = a.project_id AND m.worker_id = a.worker_id AND m.standing = %(stopped)s)
-  FROM verification_item i
-  JOIN verification_assignment a ON a.id = i.assignment_id
-  JOIN verification_question q ON q.id = i.question_id
-  JOIN catalog_project p ON p.id = a.project_id
-  WHERE i.key = %(key)s AND a.id = %(assignment)s AND p.state <> 'deleting' FOR NO KEY UPDATE OF a
-)
-SELECT held.*, CASE WHEN is_live AND %(with_tree)s
-  THEN pg_advisory_xact_lock_shared(%(tree_keys)s::bigint + tree_id) IS NULL END
-FROM held
-"""
-"""The assignment is locked before its tree, by what is read from the locked row."""
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a worker says of an item, having looked for so long."""
 
-STOPPED = """
-SELECT 1 FROM people_membership WHERE project_id = %s AND worker_id = %s AND standing = %s
+    says: Says
+    elapsed_ms: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of an answer.
+
+    Attributes
+    ----------
+    stands : what the worker said before, of the item or of the same mask: then nothing was written
+    remaining : items of the HIT without an answer
+    cluster : the one that the mask is asked for, locked; None for gold, and where nothing was recorded
+    asked : questions of the cluster in the order of asking, this answer among their judgments; none where it
+        is not open
+    """
+
+    stands: str | None
+    remaining: int
+    cluster: Row | None
+    asked: list[Asked]
+
+
+HOLD = """
+SELECT h.*, EXISTS (SELECT FROM people_membership m
+  WHERE m.project_id = h.project AND m.worker_id = h.worker AND m.standing = %s)
+FROM verification_hold_item(%s, %s) h
 """
+
+RECORD = "SELECT * FROM verification_record_answer(%s, %s, %s, %s, %s, %s)"
 
 HELD_NOW = """
 SELECT i.key, a.id FROM verification_assignment a
 JOIN verification_item i ON i.assignment_id = a.id AND i.question_id = %s
 WHERE a.project_id = %s AND a.worker_id = %s AND a.finished_at IS NULL AND a.released_at IS NULL
-"""
-
-HOLD_CLUSTER = """
-SELECT id, is_open, tree_id, node, lo, hi, priority FROM verification_cluster
-WHERE id = (SELECT cluster_id FROM verification_question WHERE id = %s) FOR NO KEY UPDATE
-"""
-
-RECORD = """
-WITH written AS (
-  INSERT INTO verification_judgment
-    (question_id, tree_id, worker_id, item_id, says, of_gold, elapsed_ms, at, retracted_because)
-  SELECT q.id, q.tree_id, %(worker)s, %(item)s, %(says)s, q.gold_id IS NOT NULL, %(elapsed_ms)s, %(at)s, ''
-  FROM verification_question q
-  WHERE q.id = %(question)s AND q.cluster_id IS NOT DISTINCT FROM %(cluster)s
-  ON CONFLICT DO NOTHING RETURNING item_id
-)
-SELECT (SELECT count(*) FROM written), count(*) FROM verification_item i
-WHERE i.assignment_id = %(assignment)s AND i.id <> %(item)s AND NOT EXISTS (
-  SELECT 1 FROM verification_judgment j WHERE j.item_id = i.id AND j.retracted_at IS NULL
-)
-"""
-
-STANDING = """
-SELECT says FROM verification_judgment
-WHERE question_id = %s AND worker_id = %s AND retracted_at IS NULL ORDER BY item_id = %s DESC LIMIT 1
-"""
-
-ANSWER_SINCE = """
-SELECT j.says FROM verification_judgment j JOIN verification_assignment a ON a.id = %s
-WHERE j.question_id = %s AND j.worker_id = a.worker_id AND j.retracted_at IS NULL AND j.at > a.opened_at
-LIMIT 1
 """
 
 REMAINING = """
@@ -103,8 +87,8 @@ SELECT count(*) FROM verification_item i WHERE i.assignment_id = %s AND NOT EXIS
 """
 
 
-def hold_item(key: UUID, assignment_id: int, *, with_tree: bool) -> Held:
-    """The item of a key, its assignment locked; with the tree of its mask, if any, while the HIT is live.
+def hold_item(key: UUID, assignment_id: int) -> Held:
+    """The item of a key, its assignment locked.
 
     Raises
     ------
@@ -113,73 +97,49 @@ def hold_item(key: UUID, assignment_id: int, *, with_tree: bool) -> Held:
     WorkerStopped
         When its worker may not answer any more.
     """
-    named = {"key": key, "assignment": assignment_id, "with_tree": with_tree}
-    row = statements.first(HOLD, {**named, "stopped": Standing.STOPPED.value, "tree_keys": TREE_KEYS})
-    if row is None:
-        raise UnknownItem(f"This HIT has no item {key}: open the page again.")
-    *held, is_stopped, _ = row
-    if is_stopped:
-        raise WorkerStopped(NO_MORE)
-    return Held(*held)
+    *found, is_stopped = statements.one(HOLD, [Standing.STOPPED.value, key, assignment_id])
+    return _held(key, found, is_stopped)
 
 
-def refuse_stopped(held: Held) -> None:
-    """Look at the standing again: who waited for the assignment may have been stopped meanwhile.
+def record(
+    key: UUID, assignment_id: int, given: Given, *, even_late: bool = False
+) -> tuple[Held, Recorded | None]:
+    """Hold an item, its assignment and then its tree and cluster locked, and record an answer to it.
+
+    None is recorded of a HIT that is over, unless `even_late`: its tree is not held then, either.
 
     Raises
     ------
-    WorkerStopped
-        When the worker may not answer any more.
+    UnknownItem, WorkerStopped
+        As `hold_item`.
     """
-    if statements.first(STOPPED, [held.project, held.worker, Standing.STOPPED.value]):
+    named = [key, assignment_id, given.says.value, given.elapsed_ms, given.at, even_late]
+    row = statements.one(RECORD, named)
+    columns = len(fields(Held))
+    is_stopped, stands, left, *cluster, asked = row[columns:]
+    held = _held(key, row[:columns], is_stopped)
+    if not (held.is_live or even_late):
+        return held, None
+    return held, Recorded(
+        stands=stands,
+        remaining=left,
+        cluster=None if cluster[0] is None else Row(*cluster),
+        asked=asked_of(asked or []),
+    )
+
+
+def _held(key: UUID, columns: Sequence[Any], is_stopped: bool) -> Held:
+    if columns[0] is None:
+        raise UnknownItem(f"This HIT has no item {key}: open the page again.")
+    if is_stopped:
         raise WorkerStopped(NO_MORE)
+    return Held(*columns)
 
 
 def held_now(held: Held) -> tuple[UUID, int] | None:
     """Key and assignment of the item on the same question that the worker holds in another HIT."""
     row = statements.first(HELD_NOW, [held.question, held.project, held.worker])
     return None if row is None else (row[0], row[1])
-
-
-def hold_cluster(question_id: int) -> tuple[OpenCluster, bool]:
-    """The cluster that a question is asked for, locked, and whether it is open."""
-    key, is_open, *place = statements.one(HOLD_CLUSTER, [question_id])
-    return OpenCluster(key, *place), is_open
-
-
-def record(
-    held: Held, says: Says, *, elapsed_ms: int, at: datetime, cluster: OpenCluster | None = None
-) -> int | None:
-    """Insert a judgment; the items of its HIT that have none yet.
-
-    None when one of the worker stands, or the question has left the cluster: nothing is written then.
-    """
-    written, left = statements.one(
-        RECORD,
-        {
-            "question": held.question,
-            "worker": held.worker,
-            "item": held.item,
-            "assignment": held.assignment,
-            "says": says.value,
-            "elapsed_ms": elapsed_ms,
-            "at": at,
-            "cluster": None if cluster is None else cluster.pk,
-        },
-    )
-    return left if written else None
-
-
-def standing_answer(held: Held) -> str | None:
-    """What the worker said of the item, or earlier of the same mask; None where nothing stands."""
-    row = statements.first(STANDING, [held.question, held.worker, held.item])
-    return None if row is None else str(row[0])
-
-
-def answer_since(held: Held) -> str | None:
-    """What the worker said of the mask since its HIT was opened, in whichever one; None if nothing stands."""
-    row = statements.first(ANSWER_SINCE, [held.assignment, held.question])
-    return None if row is None else str(row[0])
 
 
 def remaining(assignment_id: int) -> int:

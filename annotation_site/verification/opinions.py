@@ -10,7 +10,7 @@ from django.db import connection
 from annotation_site.people.models import Standing
 from annotation_site.verification.models import UNDONE
 
-LATEST = 400
+LATEST = 200
 """Agreement and speed are judged by so many of the latest answers."""
 FEWEST = 5
 CLEAR = 0.8

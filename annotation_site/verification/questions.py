@@ -93,11 +93,6 @@ JOIN catalog_tree t ON t.id = m.tree_id JOIN catalog_round r ON r.id = t.round_i
 """
 
 
-def asked_for(cluster_id: int) -> list[Asked]:
-    """The questions that are asked for a cluster, in the order of asking."""
-    return _read("verification_question q", "q.cluster_id = %s", [cluster_id])
-
-
 def asked_within(tree_id: int, intervals: Sequence[tuple[int, int]]) -> list[Asked]:
     """The questions about the leaves of a tree in disjoint intervals [lo, hi)."""
     within = (
@@ -115,11 +110,15 @@ def asked_at(tree_id: int, positions: Collection[int]) -> list[Asked]:
 
 
 def _read(source: str, which: str, parameters: list[int | list[int]]) -> list[Asked]:
-    found = statements.rows(READ.format(source=source, which=which), parameters)
-    return [_asked(list(given)) for _, given in groupby(found, itemgetter(0))]
+    return asked_of(statements.rows(READ.format(source=source, which=which), parameters))
 
 
-def _asked(rows: Sequence[tuple[Any, ...]]) -> Asked:
+def asked_of(rows: Iterable[Sequence[Any]]) -> list[Asked]:
+    """Questions from rows as `READ` finds them, those of a question one after the other."""
+    return [_asked(list(given)) for _, given in groupby(rows, itemgetter(0))]
+
+
+def _asked(rows: Sequence[Sequence[Any]]) -> Asked:
     """A question from its rows, one for each judgment, or one without."""
     key, position, cluster, rank, priority, wanted, turn, *_ = rows[0]
     judgments = tuple(_judgment(*row[7:]) for row in rows if row[7] is not None)
