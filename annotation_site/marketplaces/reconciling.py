@@ -24,6 +24,7 @@ from annotation_site.marketplaces.outbox import Clock, Made, ask
 from annotation_site.marketplaces.paying import ask_to_pay, book_ended
 from annotation_site.marketplaces.providers import PROVIDERS, marketplace_of
 from annotation_site.marketplaces.seam import MarketplaceError, News, Seen
+from annotation_site.marketplaces.unconfirmed import restore_confirmed
 from annotation_site.people.models import Membership, Standing
 from annotation_site.people.qualification.models import Attempt
 from annotation_site.people.qualification.policy import attempts_left
@@ -52,13 +53,15 @@ logger = logging.getLogger(__name__)
 def reconcile_all(*, clock: Clock = timezone.now, made: Made = marketplace_of) -> int:
     """Look at every listing that may still change; how many submissions were seen changed.
 
-    Listings whose projects have nothing left to ask end with it, and the ledger is brought in line.
+    Listings whose projects have nothing left to ask end with it, and the ledger is brought in line. Answers
+    that were dropped as nobody vouched for their workers count again where somebody has.
     """
     at = clock()
     end_finished(at=at)
     recent = Q(state=Listing.State.PUBLISHED) | Q(state=Listing.State.ENDED, ended_at__gt=at - AFTERWARDS)
     changed = sum(_guarded(listing, clock, made) for listing in Listing.objects.filter(recent).order_by("pk"))
     book_ended(at=clock())
+    restore_confirmed(at=clock())
     return changed
 
 

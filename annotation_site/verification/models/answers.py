@@ -106,6 +106,8 @@ class Says(models.TextChoices):
 
 SET_ASIDE = "reopened by hand"
 """How the reason of a judgment begins that an admin set aside to have its mask asked about again."""
+UNCONFIRMED = "the marketplace never said that this worker held a place"
+"""Why judgments are retracted that nobody vouched for; they count again when somebody does."""
 UNDONE = "undone by the worker"
 """Why a judgment is retracted that its worker took back."""
 
