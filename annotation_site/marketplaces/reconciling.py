@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet, Value
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
 
 from annotation_site.budget.ledger import BudgetSpent
@@ -230,13 +230,14 @@ def approve(submission: Submission, *, at: datetime) -> bool:
 def _worked() -> Q:
     """The place's page was answered, or its test taken. Anything else waits for a person.
 
-    Answered is every question of it; or some, where this site ended it before it was handed in.
+    Answered is every question of it; or some, where this site ended it before it was handed in. A lease that
+    its worker let run out is not that: else one answer would bring the pay of them all.
     """
     given = Judgment.objects.given()
     items = Item.objects.filter(assignment=OuterRef("assignment"))
     begun = Exists(items.filter(Exists(given.filter(item=OuterRef("pk")))))
     is_short = Exists(items.filter(~Exists(given.filter(item=OuterRef("pk")))))
-    ended_here = Q(assignment__released_at__lt=F("handed_in_at"))
+    ended_here = Q(assignment__released_at__lt=Least(F("handed_in_at"), F("assignment__expires_at")))
     mine = Q(membership__worker=OuterRef("worker"), membership__project=OuterRef("listing__project"))
     taken = Exists(Attempt.objects.filter(mine, finished_at__isnull=False))
     return (Q(begun) & (ended_here | ~is_short)) | Q(taken, posting__purpose=Posting.Purpose.TEST)

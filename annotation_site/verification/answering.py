@@ -131,6 +131,8 @@ def _held(held: Held) -> Held:
 
 def _answer_gold(held: Held, says: Says, elapsed_ms: int, at: datetime) -> Answer:
     late = not held.is_live
+    if late:
+        refuse_stopped(held)  # As of masks: what is told in that moment must not tell one from the other.
     if late and (stands := answer_since(held)):  # It may come again, but not because it was left.
         return _repeated(held, stands)
     left = record(held, says, elapsed_ms=elapsed_ms, at=at)
