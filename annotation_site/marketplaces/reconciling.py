@@ -38,6 +38,7 @@ AFTERWARDS = timedelta(days=30)
 
 GRACE = timedelta(hours=1)
 """After its deadline, until a place that nobody handed in counts as given back."""
+LATE_WORD = timedelta(days=1)
 MOST_LOOKS = 60
 """Postings of a listing that are read in one look."""
 PASSED, FAILED = 1, 0
@@ -82,21 +83,23 @@ def reconcile(listing: Listing, *, clock: Clock = timezone.now, made: Made = mar
         When the marketplace cannot be asked.
     """
     changed, market = 0, made(listing)
-    for posting in _to_look_at(listing):
+    for posting in _to_look_at(listing, clock()):
         changed += sum(take_over(posting, seen, at=clock()) for seen in market.submissions(posting))
         _give_up_late(posting, listing, clock())
     ask_for_what_is_due(listing, at=clock())
     return changed
 
 
-def _to_look_at(listing: Listing) -> list[Posting]:
+def _to_look_at(listing: Listing, at: datetime) -> list[Posting]:
     """Postings where somebody is; of many, some by chance: marketplaces allow about a request a second.
 
-    An override may have been done though its answer was lost, and it was given up.
+    An override may have been done though its answer was lost, and it was given up. Word of a place that was
+    given up may come late, too: for a day it is still looked for.
     """
     asked = Action.objects.filter(submission=OuterRef("pk"), kind=Action.Kind.OVERRIDE)
     overridden = Q(Exists(asked), state=State.REJECTED)
-    changing = Q(state__in=[State.ARRIVED, State.HANDED_IN]) | overridden
+    unheard_of = Q(discarded_at__gt=at - LATE_WORD)
+    changing = Q(state__in=[State.ARRIVED, State.HANDED_IN]) | overridden | unheard_of
     open_ones = Submission.objects.filter(changing, posting=OuterRef("pk"))
     return list(listing.postings.exclude(external_id="").filter(Exists(open_ones)).order_by("?")[:MOST_LOOKS])
 

@@ -17,7 +17,7 @@ from annotation_site.marketplaces.by_hand import (
     reject_by_hand,
 )
 from annotation_site.marketplaces.models import Action, Submission
-from annotation_site.marketplaces.seam import News, Unavailable
+from annotation_site.marketplaces.seam import Unavailable
 from annotation_site.marketplaces.visits import NotHeld
 from annotation_site.people.members import UnknownLink
 from annotation_site.people.models import StandingChange
@@ -202,8 +202,6 @@ class TestMadeUpIds:
         listing = published("memory", minutes=30)
         visit = self.returned_unconfirmed(listing)
         market.hand_in(visit.submission)
-        posting = visit.submission.posting
-        reconciling.hear([News(posting.external_id)], clock=frozen(NOON + timedelta(hours=3)))
         reconciling.reconcile_all(clock=frozen(NOON + timedelta(hours=3)))
         assert not Judgment.objects.filter(retracted_at__isnull=False).exists()
         assert check_campaign(listing.project) == []
