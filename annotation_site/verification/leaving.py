@@ -86,7 +86,7 @@ def passed_over(membership: Membership, *, at: datetime) -> list[Sequence[int]]:
         if (until := left[0].expires_at + wait) > at:
             raise MustWait(left=len(left), wait=until - at)
     recent = [page for page in left if page.released_at > at - CHANCE]
-    return [_questions(left)] + ([_questions(recent)] if len(recent) < len(left) else [])
+    return [_questions(pages) for pages in ([left, recent] if len(recent) < len(left) else [left])]
 
 
 def _left_in_a_row(membership: Membership, at: datetime) -> list[_Page]:

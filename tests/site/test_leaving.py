@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone, translation
 
@@ -16,7 +17,7 @@ from annotation_site.verification.answering import undo_answer
 from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.claiming import NothingToAsk
 from annotation_site.verification.leases import sweep
-from annotation_site.verification.leaving import MustWait
+from annotation_site.verification.leaving import LATEST, MustWait
 from annotation_site.verification.models import Assignment, Question
 from annotation_site.verification.releasing import release_live
 from tests.site.campaigns import (
@@ -197,6 +198,11 @@ def test_who_left_nothing_costs_a_claim_one_statement_by_index() -> None:
     about = [each for each in statements if "verification_assignment" in each and "latest" in each]
     assert len(about) == 1
     assert not any("people_trustpolicy" in each for each in statements)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {LATEST}", {"worker": ada.member.worker_id, "project": project.pk})
+        plan = " ".join(line for (line,) in cursor.fetchall())
+    assert "latest_pages_of_worker" in plan
 
 
 @pytest.mark.parametrize(
