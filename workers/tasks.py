@@ -21,7 +21,7 @@ from annotation_site.catalog.helping import NothingToHelp, taking_part
 from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.offering import OfferChanged
 from annotation_site.catalog.rounds import current_round
-from annotation_site.catalog.stages import StageBusy, StageFailed, StageNotReady
+from annotation_site.catalog.stages import RoundIsOpen, StageBusy, StageFailed, StageNotReady
 from annotation_site.closing import deleting
 from annotation_site.closing.models import Deletion
 from annotation_site.marketplaces import entering, outbox, reconciling
@@ -30,7 +30,7 @@ from annotation_site.preparing import estimates, imports, uploads
 from annotation_site.preparing.models import Estimate, ImportRun
 from annotation_site.results import export_files
 from annotation_site.results.models import ExportFile
-from annotation_site.verification import finishing, keeping, leases, next_round
+from annotation_site.verification import carrying_on, finishing, keeping, leases, next_round
 from annotation_site.verification.carrying_on import carry_out, due, wanted_rounds
 from annotation_site.webhooks import delivering, notices
 from pipeline.linkage.partitioned import cluster_if_pending
@@ -278,6 +278,9 @@ def carry_out_stage(stage: StageRun.Stage, round_id: int) -> None:
         carry_out(round_, stage, also=until_shutdown, **share)
     except (StageBusy, StageNotReady, StageFailed, OfferChanged, ProjectArchived) as refusal:
         log.warning("%s", refusal)
+    except RoundIsOpen as refusal:  # It was opened while predictions waited: trying again is in vain.
+        carrying_on.stop(round_)
+        log.warning("The predictions that wait are not taken in. %s", refusal)
     else:
         run_pipeline(round_.project_id)
 

@@ -28,6 +28,7 @@ from annotation_site.catalog.shards import (
     unfinished_shards,
 )
 from annotation_site.catalog.stages import run_stage
+from annotation_site.catalog.waiting_offers import check_nothing_offered
 from pipeline import masks
 from pipeline.coco import CocoResult, MalformedItem, read_results
 from pipeline.coco_results import PlacedResult, ResultsByImage
@@ -75,17 +76,25 @@ def import_predictions(
     ------
     OtherPredictions
         When the round has others and `force` is not set.
+    OfferChanged
+        When predictions that somebody uploaded wait to be taken in.
     StageError
         When another process is at it, the round is open, or something failed; finished shards are kept.
     """
     round_ = current_round(project)
+    check_nothing_offered(round_)
     report = ImportReport(listener=listener)
     origin = origin_of(results, features)
     if not force:
         _check_not_another(round_, origin)
     work = ForeignDetection(round_, results, features, images, origin, report, clock)
+
+    def afresh() -> bool:
+        check_nothing_offered(round_)
+        return force
+
     detection = StageRun.Stage.DETECT
-    run = run_stage(round_, detection, work, force=force, needs_earlier=False, also=progress, clock=clock)
+    run = run_stage(round_, detection, work, force=afresh, needs_earlier=False, also=progress, clock=clock)
     return Outcome(run, report)
 
 

@@ -26,27 +26,36 @@ from annotation_site.catalog.reporting import Reporter
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import (
     Stage,
-    StageError,
     State,
     check_not_open,
     nobody_at,
     run_stage,
 )
 from annotation_site.catalog.storage import delete_artifacts, local_copy, round_folder, writing
+from annotation_site.catalog.waiting_offers import OfferChanged, check_nothing_offered, offered
 from pipeline.detection.crop_features import CROP_FEATURES
 from pipeline.progress import Progress, silent
+
+__all__ = [
+    "Offer",
+    "OfferChanged",
+    "OfferRefused",
+    "check_nothing_offered",
+    "offer_predictions",
+    "offered",
+    "take_offered",
+    "withdraw_offer",
+]
 
 LONGEST_NAME = 100
 COMPUTED_BY = ("auto", *CROP_FEATURES)
 MAGIC = b"\x93NUMPY"
+AT_PREDICTIONS = (Stage.DETECT, Stage.CLUSTER, Stage.CALIBRATE)
+"""The stages that make a round's predictions, or read all of them."""
 
 
 class OfferRefused(ValueError):
     """Files that cannot be predictions; the message names the file and says why."""
-
-
-class OfferChanged(StageError):
-    """Predictions were uploaded, withdrawn or replaced since a process looked what there is to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,29 +130,23 @@ def offer_predictions(
         raise
 
 
-def offered(round_: Round) -> OfferedPredictions | None:
-    """What waits to be the round's predictions."""
-    return OfferedPredictions.objects.filter(round=round_).select_related("round__project").first()
-
-
-def check_nothing_offered(round_: Round) -> None:
-    """Raise OfferChanged when predictions wait to be the round's; for who has claimed its detection."""
-    if OfferedPredictions.objects.filter(round=round_).exists():
-        raise OfferChanged(f"Predictions were uploaded for {round_}: they take the place of detecting here.")
-
-
 def withdraw_offer(round_: Round) -> None:
     """Forget an offer with its files and what was taken in of it; predictions it did not replace yet stay.
 
     Workers leave the round alone from then on: what they were to do with the offer is not done without it.
+    One that nobody has begun to take in goes also where the round was opened meanwhile.
 
     Raises
     ------
     StageBusy
         While a process is at it.
+    RoundIsOpen
+        Where some of it is taken in, and people are asked.
     """
-    with _free(round_), transaction.atomic():
+    with nobody_at(round_, *AT_PREDICTIONS), transaction.atomic():
         Round.objects.select_for_update(no_key=True).get(pk=round_.pk)
+        if OfferedPredictions.objects.filter(round=round_, begun_at__isnull=False).exists():
+            check_not_open(round_)
         if _forget(round_):
             Round.objects.filter(pk=round_.pk).update(carry_on_to="")
 
@@ -230,7 +233,7 @@ def _check_replaces(round_: Round, *, replace: bool) -> None:
 def _free(round_: Round) -> Iterator[None]:
     """Keep everybody away from the predictions, which nobody is at and nobody was asked about."""
     check_not_open(round_)
-    with nobody_at(round_, Stage.DETECT, Stage.CLUSTER, Stage.CALIBRATE):
+    with nobody_at(round_, *AT_PREDICTIONS):
         yield
 
 

@@ -10,7 +10,7 @@ from decimal import ROUND_UP, Decimal
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, Sum
+from django.db.models import Count, QuerySet, Sum
 
 from annotation_site.budget import caps, ledger
 from annotation_site.catalog.models import Project
@@ -18,6 +18,7 @@ from annotation_site.marketplaces import paying
 from annotation_site.marketplaces.models import Action, Environment, Payment, Submission
 from annotation_site.marketplaces.paying import CENT, BonusRefused
 from annotation_site.people.models import Membership, Worker
+from annotation_site.people.standing import hold_membership
 
 State = Submission.State
 PAID = Environment.PRODUCTION
@@ -134,6 +135,7 @@ def note_payment(
     )
 
 
+@transaction.atomic
 def give_member_bonus(
     *, membership: Membership, money: Decimal, reason: str, by: str, once: UUID, at: datetime
 ) -> None:
@@ -157,7 +159,17 @@ def give_member_bonus(
             at=at,
         )
         return
+    hold_membership(membership)  # One form at a time: work may be approved between two sendings of it.
+    if _bonuses_asked(membership).filter(reference__endswith=f":{once}").exists():
+        return
     approved = last_submission(membership, state=State.APPROVED)
     if approved is None:
         raise BonusRefused("A bonus is for work that was approved: wait until some is.")
     paying.give_bonus(submission=approved, money=money, reason=reason, reference=f"{once}", by=by, at=at)
+
+
+def _bonuses_asked(membership: Membership) -> QuerySet[Action]:
+    """Bonuses that a marketplace is, or was, to pay them."""
+    return Action.objects.filter(
+        worker=membership.worker_id, listing__project=membership.project_id, kind=Action.Kind.BONUS
+    )

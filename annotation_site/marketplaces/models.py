@@ -172,6 +172,10 @@ class Submission(models.Model):
     booked_at = models.DateTimeField(
         null=True, blank=True, help_text="When the ledger was brought in line with its state."
     )
+    discarded_at = models.DateTimeField(
+        null=True, blank=True,
+        help_text="When its worker's answers stopped counting, as nobody vouched for them; else empty.",
+    )  # fmt: skip
 
     class Meta:
         constraints: ClassVar = [
@@ -185,6 +189,9 @@ class Submission(models.Model):
                 fields=["id"],
                 condition=Q(state__in=ENDED, booked_at__isnull=True),
                 name="submissions_to_book",
+            ),
+            models.Index(
+                fields=["worker"], condition=Q(discarded_at__isnull=False), name="submissions_discarded"
             ),
         ]
 

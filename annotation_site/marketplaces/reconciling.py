@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet, Value
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
 
 from annotation_site.budget.ledger import BudgetSpent
@@ -24,6 +24,7 @@ from annotation_site.marketplaces.outbox import Clock, Made, ask
 from annotation_site.marketplaces.paying import ask_to_pay, book_ended
 from annotation_site.marketplaces.providers import PROVIDERS, marketplace_of
 from annotation_site.marketplaces.seam import MarketplaceError, News, Seen
+from annotation_site.marketplaces.unconfirmed import restore_confirmed
 from annotation_site.people.models import Membership, Standing
 from annotation_site.people.qualification.models import Attempt
 from annotation_site.people.qualification.policy import attempts_left
@@ -37,6 +38,7 @@ AFTERWARDS = timedelta(days=30)
 
 GRACE = timedelta(hours=1)
 """After its deadline, until a place that nobody handed in counts as given back."""
+LATE_WORD = timedelta(days=1)
 MOST_LOOKS = 60
 """Postings of a listing that are read in one look."""
 PASSED, FAILED = 1, 0
@@ -52,13 +54,15 @@ logger = logging.getLogger(__name__)
 def reconcile_all(*, clock: Clock = timezone.now, made: Made = marketplace_of) -> int:
     """Look at every listing that may still change; how many submissions were seen changed.
 
-    Listings whose projects have nothing left to ask end with it, and the ledger is brought in line.
+    Listings whose projects have nothing left to ask end with it, and the ledger is brought in line. Answers
+    that were dropped as nobody vouched for their workers count again where somebody has.
     """
     at = clock()
     end_finished(at=at)
     recent = Q(state=Listing.State.PUBLISHED) | Q(state=Listing.State.ENDED, ended_at__gt=at - AFTERWARDS)
     changed = sum(_guarded(listing, clock, made) for listing in Listing.objects.filter(recent).order_by("pk"))
     book_ended(at=clock())
+    restore_confirmed(at=clock())
     return changed
 
 
@@ -79,21 +83,23 @@ def reconcile(listing: Listing, *, clock: Clock = timezone.now, made: Made = mar
         When the marketplace cannot be asked.
     """
     changed, market = 0, made(listing)
-    for posting in _to_look_at(listing):
+    for posting in _to_look_at(listing, clock()):
         changed += sum(take_over(posting, seen, at=clock()) for seen in market.submissions(posting))
         _give_up_late(posting, listing, clock())
     ask_for_what_is_due(listing, at=clock())
     return changed
 
 
-def _to_look_at(listing: Listing) -> list[Posting]:
+def _to_look_at(listing: Listing, at: datetime) -> list[Posting]:
     """Postings where somebody is; of many, some by chance: marketplaces allow about a request a second.
 
-    An override may have been done though its answer was lost, and it was given up.
+    An override may have been done though its answer was lost, and it was given up. Word of a place that was
+    given up may come late, too: for a day it is still looked for.
     """
     asked = Action.objects.filter(submission=OuterRef("pk"), kind=Action.Kind.OVERRIDE)
     overridden = Q(Exists(asked), state=State.REJECTED)
-    changing = Q(state__in=[State.ARRIVED, State.HANDED_IN]) | overridden
+    unheard_of = Q(discarded_at__gt=at - LATE_WORD)
+    changing = Q(state__in=[State.ARRIVED, State.HANDED_IN]) | overridden | unheard_of
     open_ones = Submission.objects.filter(changing, posting=OuterRef("pk"))
     return list(listing.postings.exclude(external_id="").filter(Exists(open_ones)).order_by("?")[:MOST_LOOKS])
 
@@ -227,13 +233,14 @@ def approve(submission: Submission, *, at: datetime) -> bool:
 def _worked() -> Q:
     """The place's page was answered, or its test taken. Anything else waits for a person.
 
-    Answered is every question of it; or some, where this site ended it before it was handed in.
+    Answered is every question of it; or some, where this site ended it before it was handed in. A lease that
+    its worker let run out is not that: else one answer would bring the pay of them all.
     """
     given = Judgment.objects.given()
     items = Item.objects.filter(assignment=OuterRef("assignment"))
     begun = Exists(items.filter(Exists(given.filter(item=OuterRef("pk")))))
     is_short = Exists(items.filter(~Exists(given.filter(item=OuterRef("pk")))))
-    ended_here = Q(assignment__released_at__lt=F("handed_in_at"))
+    ended_here = Q(assignment__released_at__lt=Least(F("handed_in_at"), F("assignment__expires_at")))
     mine = Q(membership__worker=OuterRef("worker"), membership__project=OuterRef("listing__project"))
     taken = Exists(Attempt.objects.filter(mine, finished_at__isnull=False))
     return (Q(begun) & (ended_here | ~is_short)) | Q(taken, posting__purpose=Posting.Purpose.TEST)

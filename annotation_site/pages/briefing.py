@@ -24,7 +24,8 @@ class Briefing:
     ----------
     minutes : that a page of work takes, about
     pay : for a page of work, or for the place at a marketplace; None where the project pays otherwise, or not
-    answered : judgments of this worker on the project that stand
+    answered : judgments of this worker on the project, also those that stopped counting: else what is left
+        would be the number of their answers to gold
     left : questions left on the page that was begun; None when none was
     """
 
@@ -43,7 +44,7 @@ class Briefing:
     def of(cls, membership: Membership, *, promised: Pay | None = None) -> Self:
         """Gather it from the facts; `promised` is the pay that a marketplace told of."""
         project = membership.project
-        given = Judgment.objects.filter(worker=membership.worker, item__assignment__project=project)
+        given = Judgment.objects.given().filter(worker=membership.worker, item__assignment__project=project)
         seconds = seconds_a_mask(project)
         begun = Assignment.objects.live().filter(project=project, worker=membership.worker).first()
         return cls(
@@ -51,7 +52,7 @@ class Briefing:
             categories=list(project.categories.all()),
             minutes=max(1, round(project.hit_size * seconds / 60)),
             pay=promised or _pay(project, seconds),
-            answered=given.filter(retracted_at__isnull=True).count(),
+            answered=given.count(),
             left=begun.items.unanswered().count() if begun else None,
         )
 

@@ -18,6 +18,7 @@ STATUS = {
     "ended": HTTPStatus.OK,
     "not-held": HTTPStatus.CONFLICT,
     "nothing-yet": HTTPStatus.OK,
+    "wait": HTTPStatus.OK,
     "nothing-left": HTTPStatus.OK,
     "budget-spent": HTTPStatus.OK,
     "visit-over": HTTPStatus.OK,
@@ -25,10 +26,18 @@ STATUS = {
 }
 
 
-def notice(request: HttpRequest, kind: str, membership: Membership | None = None) -> HttpResponse:
-    """The page of one kind of notice; programs read the kind from the header X-Notice."""
+def notice(
+    request: HttpRequest, kind: str, membership: Membership | None = None, **told: object
+) -> HttpResponse:
+    """The page of one kind of notice; programs read the kind from the header X-Notice.
+
+    Parameters
+    ----------
+    told : what else its text says
+    """
     visit = getattr(request, "visit", None)
-    context = {"kind": kind, "membership": membership, "way_out": visit.way_out(kind) if visit else None}
+    way_out = visit.way_out(kind) if visit else None
+    context = {"kind": kind, "membership": membership, "way_out": way_out, **told}
     page = render(request, "pages/notice.html", context, status=STATUS[kind])
     page.headers["X-Notice"] = kind
     return page

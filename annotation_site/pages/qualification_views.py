@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from annotation_site.limits import is_too_often, too_often
 from annotation_site.pages.figures import Figure, category_lessons
 from annotation_site.pages.notices import notice
-from annotation_site.pages.texts import verify_texts
+from annotation_site.pages.texts import refusal_texts, verify_texts
 from annotation_site.pages.views import for_members
 from annotation_site.pages.way import Step, Way, stepping
 from annotation_site.pages.work import test_of
@@ -102,6 +102,7 @@ def result(request: HttpRequest, membership: Membership) -> HttpResponse:
         "needed": policy.right_needed(attempt.pass_mark, attempt.seen or 0),
         "wrong": [figure for figure in figures if not figure.is_right],
         "right": [figure for figure in figures if figure.is_right],
+        "texts": refusal_texts(),
     }
     return stepping(render(request, "pages/result.html", context), way)
 

@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from annotation_site.people.models import GoldItem
+from annotation_site.verification import tokens
 
 Origin = GoldItem.Origin
 
@@ -40,11 +41,34 @@ def verify_texts() -> dict[str, str]:
         "done": _("All of this page is judged."),
         "hasty": _("That was quick! Please look along the whole outline before you answer."),
         "refused": _("One answer could not be saved. Load the page again to see where you are."),
-        "too_late": _("An answer of an earlier page came too late to be saved."),
         "unsent": _("Some answers are not sent yet. They are kept here until the network is back."),
         "saved": _("Saved"),
         "saving": _("Saving…"),
         "waiting": _("Offline · {count} kept"),
+        **refusal_texts(),
+    }
+
+
+def refusal_texts() -> dict[str, str]:
+    """What is told of answers to earlier pages, kept in the browser, that were refused for good."""
+    return {
+        "refused_late": _(
+            "Answers of yours that came too late to be saved, more than {days} days after their page was"
+            " opened: {count}."
+        ),
+        "refused_stopped": _(
+            "Answers of yours that could not be saved, as your work on their project has ended: {count}."
+        ),
+        "refused_gone": _(
+            "Answers of yours that could not be saved, as their page of work is not there any more: {count}."
+        ),
+        "refused_else": _(
+            "Answers of yours that could not be saved, as the site did not take them: {count}."
+        ),
+        "refused_undo": _(
+            "Answers of yours that were taken back too late, and stand as you gave them: {count}."
+        ),
+        "days": str(tokens.LIFETIME.days),
     }
 
 

@@ -25,7 +25,7 @@ from annotation_site.pages import visiting, work
 from annotation_site.pages.briefing import Briefing
 from annotation_site.pages.figures import Figure
 from annotation_site.pages.notices import notice
-from annotation_site.pages.texts import verify_texts
+from annotation_site.pages.texts import refusal_texts, verify_texts
 from annotation_site.pages.way import Step, Terms, Way, stepping
 from annotation_site.people import members
 from annotation_site.people.models import Membership, Standing
@@ -33,7 +33,7 @@ from annotation_site.people.qualification import consent
 from annotation_site.people.qualification.lessons import gallery
 from annotation_site.people.qualification.policy import NotQualified
 from annotation_site.people.standing import WorkerStopped
-from annotation_site.verification import claiming
+from annotation_site.verification import claiming, leaving
 
 MemberView = Callable[..., HttpResponse]
 
@@ -99,6 +99,7 @@ def _landing(
         return notice(request, "not-passed", membership)
     examples = [Figure.of_example(lesson) for lesson in gallery(membership.project, most=4)]
     context = {"briefing": briefing, "way": way, "examples": examples, "not_agreed": error}
+    context["texts"] = refusal_texts()
     status = HTTPStatus.BAD_REQUEST if error else HTTPStatus.OK
     return stepping(render(request, "pages/landing.html", context, status=status), way)
 
@@ -142,6 +143,8 @@ def start(request: HttpRequest, membership: Membership) -> HttpResponse:
         return redirect("pages:landing", membership.address)
     except claiming.NothingToAsk as nothing:
         return notice(request, "nothing-yet" if nothing.later else "nothing-left", membership)
+    except leaving.MustWait as left:
+        return notice(request, "wait", membership, pages=left.left, minutes=left.minutes, hours=left.hours)
     except BudgetSpent:
         return notice(request, "budget-spent", membership)
     except claiming.CampaignPaused:

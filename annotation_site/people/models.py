@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import ClassVar
 
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 
@@ -138,6 +139,16 @@ class TrustPolicy(models.Model):
     )
     retract_stopped = models.BooleanField(
         default=True, help_text="Answers of a worker whom the site stops do not count any more."
+    )
+    most_left = models.PositiveSmallIntegerField(
+        default=3,
+        validators=[MaxValueValidator(8)],
+        help_text="Pages in a row left untouched, before their worker waits for the next; 0: nobody waits.",
+    )
+    left_wait_minutes = models.PositiveIntegerField(
+        default=30,
+        validators=[MaxValueValidator(1440)],
+        help_text="That wait, doubled with every further page left; a day at most.",
     )
 
 

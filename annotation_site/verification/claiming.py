@@ -17,6 +17,7 @@ from annotation_site.people.standing import WorkerStopped, hold_membership
 from annotation_site.verification.gold_questions import gold_for
 from annotation_site.verification.gold_review import masks_seen_as_gold
 from annotation_site.verification.leases import sweep_own
+from annotation_site.verification.leaving import passed_over
 from annotation_site.verification.locks import hold_worker
 from annotation_site.verification.models import Assignment, AssignmentQuerySet, Cluster, Item
 
@@ -98,6 +99,8 @@ def claim_hit(
         When there is no HIT for this worker now.
     NotQualified
         When they have to pass the project's test first.
+    MustWait
+        When they left page after page untouched.
     """
     randomness = rng or np.random.default_rng()
     project = Project.objects.get(pk=membership.project_id)
@@ -135,7 +138,7 @@ def _open_hit(
     if size == 0:
         raise ledger.BudgetSpent(f"The budget of {project} is spent or reserved for open HITs.")
     share = _gold_share(membership, project)
-    real = _claim(project, membership.worker_id, limit=max(1, size - round(size * share)))
+    real = _claim_for(membership, project, at, limit=max(1, size - round(size * share)))
     if not real:
         raise NothingToAsk(project, later=_anything_open(project))
     gold = gold_for(membership, beside=dict(real), share=share, room=size - len(real), rng=rng)
@@ -151,20 +154,37 @@ def _gold_share(membership: Membership, project: Project) -> float:
     return min(project.gold_share * (2 if watched else 1), 0.9)
 
 
-def _claim(project: Project, worker_id: int, *, limit: int) -> list[tuple[int, int]]:
-    """Take up to `limit` questions for a worker, best first: (question, category)."""
+def _claim_for(
+    membership: Membership, project: Project, at: datetime, *, limit: int
+) -> list[tuple[int, int]]:
+    """Take questions; those that the worker left untouched only where there is nothing else."""
+    for passed in passed_over(membership, at=at):
+        if real := _claim(project, membership.worker_id, limit=limit, passed=passed):
+            return real
+    return []
+
+
+def _claim(
+    project: Project, worker_id: int, *, limit: int, passed: Sequence[int] = ()
+) -> list[tuple[int, int]]:
+    """Take up to `limit` questions for a worker, best first and none of `passed`: (question, category)."""
     claimed: list[tuple[int, int]] = []
     known = masks_seen_as_gold(project_id=project.pk, worker_id=worker_id)
     for _ in range(TRIES):
         missing = limit - len(claimed)
         if missing:
             held = [question for question, _ in claimed]
-            claimed.extend(_claim_once(project, worker_id, missing, held, known))
+            claimed.extend(_claim_once(project, worker_id, missing, held, known, passed))
     return claimed
 
 
 def _claim_once(
-    project: Project, worker_id: int, limit: int, held: Sequence[int], known: Sequence[int]
+    project: Project,
+    worker_id: int,
+    limit: int,
+    held: Sequence[int],
+    known: Sequence[int],
+    passed: Sequence[int],
 ) -> list[tuple[int, int]]:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -172,7 +192,7 @@ def _claim_once(
             {
                 "project": project.pk,
                 "worker": worker_id,
-                "held": list(held),
+                "held": [*held, *passed],
                 "known": list(known),
                 "horizon": HORIZON * project.hit_size,
                 "most": max(1, -(-project.hit_size // SPREAD)),

@@ -20,6 +20,7 @@ from annotation_site.verification.ground import Ground, ground_of
 from annotation_site.verification.locks import hold_trees
 from annotation_site.verification.models import (
     SET_ASIDE,
+    UNCONFIRMED,
     UNDONE,
     Assignment,
     Cluster,
@@ -71,16 +72,22 @@ def retract_worker(
 
 
 @transaction.atomic
-def restore_worker(*, membership: Membership, at: datetime) -> int:
+def restore_worker(*, membership: Membership, at: datetime, of: str | None = None) -> int:
     """Judgments that stopped counting with their worker count again; their number. Repeating changes nothing.
 
     What the worker took back themselves stays so, and what an admin set aside, and what was answered anew
-    since. Open clusters are weighed again; decisions that others took meanwhile stand.
+    since, and what no marketplace vouched for. Open clusters are weighed again; decisions that others took
+    meanwhile stand.
+
+    Parameters
+    ----------
+    of : only what stopped counting for this reason
     """
     gone = Judgment.objects.filter(
         worker=membership.worker_id, question__project=membership.project_id, of_gold=False
     ).filter(retracted_at__isnull=False)
-    gone = gone.exclude(retracted_because=UNDONE).exclude(retracted_because__startswith=SET_ASIDE)
+    kept_back = Q(retracted_because__in=[UNDONE, UNCONFIRMED]) | Q(retracted_because__startswith=SET_ASIDE)
+    gone = gone.exclude(kept_back) if of is None else gone.filter(retracted_because=of[:200])
     trees = sorted(gone.values_list("question__tree_id", flat=True).order_by().distinct())
     hold_trees(trees, alone=True)
     restored = 0

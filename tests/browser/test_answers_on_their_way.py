@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -213,22 +214,81 @@ def test_an_answer_that_is_held_keeps_no_other_tab_waiting(contexts, campaign, t
     assert answers(keys)[-1] is None
 
 
-def test_an_answer_that_came_too_late_to_be_saved_is_told(contexts, campaign, monkeypatch):
+def left_behind(contexts, campaign, *, answering: str) -> tuple[Any, Any]:
+    """A browser that keeps answers to a page that is over, without network; and its page."""
     page = contexts.open()
     begin(page, campaign.member)
     page.context.set_offline(True)
-    press(page, "y")
+    for key in answering:
+        press(page, key)
     page.close()
     sweep(at=timezone.now() + timedelta(hours=1))
     context = contexts.opened[0]
+    return context, contexts.another(context)
+
+
+def test_an_answer_that_came_too_late_to_be_saved_is_told(contexts, campaign, monkeypatch):
+    context, page = left_behind(contexts, campaign, answering="y")
     context.route("**/js/landing.js", lambda route: route.abort())  # Which would send it first.
-    page = contexts.another(context)
     context.set_offline(False)
     contexts.expected = ("401", "ERR_FAILED")
     page.goto(f"/w/{campaign.member.secret}/")
     monkeypatch.setattr(tokens, "LIFETIME", timedelta(seconds=-1))
     page.locator("form button.is-primary").first.click()
-    expect(page.get_by_text("An answer of an earlier page came too late to be saved.")).to_be_visible()
+    expect(page.get_by_text("Answers of yours that came too late to be saved")).to_be_visible()
+
+
+def test_the_landing_page_tells_which_answers_could_not_be_taken_and_why(contexts, campaign, monkeypatch):
+    context, page = left_behind(contexts, campaign, answering="yn")
+    context.set_offline(False)
+    contexts.expected = ("401",)
+    monkeypatch.setattr(tokens, "LIFETIME", timedelta(days=-1))
+    page.goto(f"/w/{campaign.member.secret}/")
+    told = page.locator("#not-taken p")
+    expect(told).to_have_count(1)
+    expect(told).to_contain_text("days after their page was opened: 2.")
+    assert not Judgment.objects.exists()
+
+
+def test_it_tells_an_undo_and_a_page_that_is_gone_apart(contexts, campaign):
+    context, page = left_behind(contexts, campaign, answering="yn")
+    context.set_offline(False)
+    contexts.expected = ("404", "409")
+
+    def refuse(route):
+        gone = "answer" in route.request.url
+        kind, status = ("unknown-item", 404) if gone else ("undo-too-late", 409)
+        route.fulfill(status=status, json={"type": kind})
+
+    context.add_init_script(
+        """if (location.pathname.startsWith("/w/")) {
+          const kept = JSON.parse(localStorage.getItem("maskgrove:outbox") ?? "[]");
+          if (kept.length === 2) kept.push({ ...kept[0], id: "undo", verb: "undo", body: {} });
+          localStorage.setItem("maskgrove:outbox", JSON.stringify(kept));
+        }"""
+    )
+    context.route("**/api/items/**", refuse)
+    page.goto(f"/w/{campaign.member.secret}/")
+    told = page.locator("#not-taken p")
+    expect(told).to_have_text(
+        [
+            "Answers of yours that could not be saved, as their page of work is not there any more: 2.",
+            "Answers of yours that were taken back too late, and stand as you gave them: 1.",
+        ]
+    )
+
+
+def test_what_a_portal_on_the_way_refuses_is_kept_and_sent_again(contexts, campaign):
+    page = contexts.open()
+    contexts.expected = ("403",)
+    page.route(
+        "**/api/items/**",
+        lambda route: route.fulfill(status=403, content_type="text/html", body="<h1>Log in first</h1>"),
+        times=1,
+    )
+    keys = begin(page, campaign.member)
+    press(page, "y")
+    eventually(page, lambda: answers(keys)[0] == "yes")
 
 
 def test_a_lost_reply_to_the_last_answer_leaves_the_page_done(contexts, campaign):

@@ -12,7 +12,9 @@ from django.db import connection
 
 from annotation_site.budget.models import Budget, LedgerEntry
 from annotation_site.people.models import Standing
+from annotation_site.people.policies import set_policy
 from annotation_site.people.standing import WorkerStopped, change_standing
+from annotation_site.verification import answering
 from annotation_site.verification.answering import UndoTooLate, UnknownItem, record_answer, undo_answer
 from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.leases import sweep
@@ -26,6 +28,7 @@ from tests.site.campaigns import (
     items,
     masks_only,
     opened,
+    project_with_clusters,
     project_with_tree,
     standing,
 )
@@ -239,6 +242,7 @@ def test_an_answer_for_a_cluster_that_is_decided_is_kept_and_does_not_count() ->
 
 def test_a_late_answer_goes_to_the_item_that_the_worker_holds_now() -> None:
     project = opened(project_with_tree(ALL_RIGHT))
+    set_policy(project=project, most_left=0)  # Else others would get the mask first.
     ada = Person.of(project)
     old = masks_only(ada.open())[0]
     sweep(at=NOON + timedelta(hours=1))
@@ -267,6 +271,27 @@ def test_a_stopped_worker_is_refused() -> None:
     change_standing(membership=ada.member, to=Standing.STOPPED, reason="a test", at=NOON)
     with pytest.raises(WorkerStopped):
         ada.answer(item)
+
+
+@pytest.mark.parametrize("of_gold", [True, False], ids=["gold", "mask"])
+def test_who_is_stopped_while_they_wait_is_refused_alike(of_gold: bool, monkeypatch) -> None:
+    """Else what they are told in that moment would tell gold."""
+    project = opened(project_with_clusters([0.9] * 6, gold=20, hit_size=20))
+    ada = Person.of(project)
+    held = items(ada.open())
+    item = next(item for item in held if (item.question.gold_id is not None) == of_gold)
+    sweep(at=NOON + timedelta(hours=1))
+    hold = answering.hold_item
+
+    def held_while_stopping(*args: object, **kwargs: object) -> object:
+        found = hold(*args, **kwargs)
+        change_standing(membership=ada.member, to=Standing.STOPPED, reason="a test", at=NOON)
+        return found
+
+    monkeypatch.setattr(answering, "hold_item", held_while_stopping)
+    with pytest.raises(WorkerStopped):
+        ada.answer(item)
+    assert not Judgment.objects.exists()
 
 
 def test_an_answer_that_is_no_answer_is_refused() -> None:

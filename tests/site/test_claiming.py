@@ -12,6 +12,7 @@ from annotation_site.budget.caps import set_caps
 from annotation_site.budget.ledger import BudgetSpent
 from annotation_site.budget.models import Budget
 from annotation_site.people.models import GoldItem, Standing
+from annotation_site.people.policies import set_policy
 from annotation_site.people.standing import WorkerStopped, change_standing
 from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.claiming import NothingToAsk
@@ -177,6 +178,7 @@ def test_a_worker_sees_all_right_and_all_wrong_gold_once_before_any_comes_again(
 
 def test_gold_that_was_left_comes_again_with_the_masks_that_were_and_not_before_new_gold() -> None:
     project = opened(project_with_clusters([0.9] * 40, gold=12, hit_size=20, gold_share=0.2))
+    set_policy(project=project, most_left=0)  # Else others would get the masks first.
     ada, ben = Person.of(project, "Ada"), Person.of(project, "Ben")
     left = ada.open()
     sweep(at=ada.clock() + timedelta(hours=1))

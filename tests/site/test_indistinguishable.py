@@ -29,6 +29,7 @@ from scipy.stats import mannwhitneyu
 
 from annotation_site.catalog.models import Project
 from annotation_site.people.models import Membership, Standing
+from annotation_site.people.policies import set_policy
 from annotation_site.verification.claiming import claim_hit
 from annotation_site.verification.leases import sweep
 from annotation_site.verification.models import Assignment, Item
@@ -262,8 +263,9 @@ def _mask(item: Seen) -> str:
 def test_what_comes_again_when_a_lease_has_ended_is_gold_as_often_as_not(
     client: Client, campaign: Campaign
 ) -> None:
-    """Whether nobody else was at work, or somebody took a half of what a page had left."""
-    for others, share in ((False, 1), (True, 0.5)):
+    """Whether nobody else was at work, or somebody took a half of what it left, or others go first."""
+    for others, most_left, share in ((False, 0, 1), (True, 0, 0.5), (False, 3, 0)):
+        set_policy(project=campaign.project, most_left=most_left)
         first, second = [], []
         for seed in range(PAGES):
             member = _newcomer(campaign.project)
@@ -294,6 +296,7 @@ def _share_of(these: list[Seen], those: list[Seen]) -> tuple[float, float]:
 @pytest.mark.parametrize("before", [0, 8], ids=["all", "some before"])
 def test_answers_that_come_late_are_told_alike(client: Client, campaign: Campaign, before: int) -> None:
     """While the next page is open, on that page itself, and when both are over."""
+    set_policy(project=campaign.project, most_left=0)  # So that the next page has the same masks again.
     member = _newcomer(campaign.project)
     told, first = _opened(client, member, 0)
     _leases_end()
@@ -313,6 +316,19 @@ def test_answers_that_come_late_are_told_alike(client: Client, campaign: Campaig
         _leases_end()
     assert _alike(client, told, first, "no")
     assert _alike(client, now, second, "no")
+
+
+def test_late_answers_are_told_alike_where_the_next_page_has_other_masks(
+    client: Client, campaign: Campaign
+) -> None:
+    member = _newcomer(campaign.project)
+    told, first = _opened(client, member, 0)
+    _leases_end()
+    _, second = _opened(client, member, 1)
+    assert not {_mask(item) for item in first} & {_mask(item) for item in second}
+    assert _alike(client, told, first, "yes")
+    assert _alike(client, told, first, "no")
+    assert not _differ(lambda item: _sent(client, told, item, "undo")[::2], *_by_kind(first))
 
 
 def _alike(client: Client, told: Told, items: list[Seen], says: str) -> bool:

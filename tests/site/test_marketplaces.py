@@ -440,6 +440,16 @@ class TestReconciling:
             reconciling.reconcile_all(clock=frozen(at))
         assert spend_of(listing.project).money == Decimal("0.60")
 
+    def test_a_page_whose_lease_was_let_run_out_waits_for_a_person(self, market):
+        listing = published("memory")
+        visit = come(listing)
+        begin_work(visit, answers=1)
+        sweep(at=NOON + timedelta(hours=1))
+        market.hand_in(visit.submission)
+        reconciling.reconcile_all(clock=frozen(NOON + timedelta(hours=2)))
+        assert list(reconciling.unexplained(listing)) == [visit.submission]
+        assert not Action.objects.filter(kind=Action.Kind.APPROVE).exists()
+
     @pytest.mark.parametrize("answers", [0, 4])
     def test_a_page_that_is_handed_in_before_its_end_is_ended_and_waits_for_a_person(self, market, answers):
         listing = published("memory")
@@ -656,6 +666,20 @@ class TestMembersOfAMarketplace:
         assert account_of(member).owed == 0
         note = member.project.ledger.get(kind="bonus", reference__startswith="bonus:").note
         assert note == "eve: Careful"
+
+    def test_a_form_that_is_sent_twice_gives_one_bonus_though_more_was_approved_between(self, market, member):
+        once = uuid4()
+        about = {"membership": member, "money": Decimal("0.25"), "reason": "Careful", "by": "eve"}
+        give_member_bonus(**about, once=once, at=NOON)
+        first = submission()
+        Submission.objects.create(
+            listing=first.listing, posting=first.posting, worker=first.worker, external_id="S2",
+            state=Submission.State.APPROVED, arrived_at=NOON, booked_at=NOON,
+        )  # fmt: skip
+        give_member_bonus(**about, once=once, at=NOON)
+        outbox.deliver_due(clock=frozen(NOON))
+        assert list(market.bonuses.values()) == [Decimal("0.25")]
+        assert member.project.ledger.filter(kind="bonus").count() == 1
 
     def test_nobody_is_paid_by_hand_whom_the_marketplace_pays(self, member):
         Submission.objects.update(state=Submission.State.HANDED_IN)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
 
 from annotation_site.catalog import offering
 from annotation_site.catalog.foreign_predictions import OtherPredictions
@@ -23,7 +24,7 @@ from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import Stage, StageBusy, State, mark_done, nobody_at, run_stage
 from annotation_site.catalog.storage import artifacts, round_folder
 from annotation_site.verification import carrying_on
-from annotation_site.verification.carrying_on import carry_on, carry_out
+from annotation_site.verification.carrying_on import carry_on, carry_out, due, want
 from pipeline.progress import StopRequested
 from tests.factories import NOON
 from tests.site.painted_projects import painted_project
@@ -121,6 +122,54 @@ def test_what_is_uploaded_while_a_worker_is_on_its_way_to_detect_is_not_dropped(
         assert "were uploaded" in caplog.text
     carry_on(round_, until=Stage.DETECT)
     assert held(round_)[1].startswith("mine.json")
+
+
+def test_what_waits_when_a_round_is_opened_is_told_without_a_traceback_once(done: Round, caplog) -> None:
+    waits = offer(done.project, replace=True)
+    mark_done(done, Stage.OPEN, message="", at=NOON)
+    want(done)
+    before = held(done)
+    tasks.STAGE_TASKS[Stage.DETECT](done.pk)
+    (told,) = [record for record in caplog.records if "not taken in" in record.message]
+    assert "Start a new round instead" in told.message
+    assert told.exc_info is None
+    assert due(done, at=NOON) is None
+    assert (held(done), offered(done)) == (before, waits)
+    withdraw_offer(done)
+    assert offered(done) is None
+    assert held(done) == before
+
+
+@pytest.mark.parametrize("command", ["detect", "cluster", "calibrate", "open", "import_predictions"])
+@pytest.mark.parametrize("force", [False, True])
+def test_commands_refuse_while_uploaded_predictions_wait(
+    done: Round, tmp_path: Path, command: str, force: bool
+) -> None:
+    offer(done.project, replace=True)
+    before = held(done)
+    file = tmp_path / "other.json"
+    file.write_text("[]")
+    given = [str(file)] if command == "import_predictions" else []
+    with pytest.raises(CommandError, match=r"were uploaded.*run_pipeline .* --until detect"):
+        call_command(command, done.project.slug, *given, *(["--force"] if force else []))
+    assert held(done) == before
+
+
+def test_what_is_open_already_may_be_paused_and_opened_again_whatever_waits(done: Round) -> None:
+    carry_on(done)
+    OfferedPredictions.objects.create(
+        round=done, folder="none", results="mine.json", computed_by="auto", size=1, offered_at=NOON
+    )
+    call_command("pause", done.project.slug)
+    call_command("open", done.project.slug)
+    assert Project.objects.get(pk=done.project.pk).state == Project.State.OPEN
+
+
+def test_a_command_takes_what_waits_in_turn(done: Round) -> None:
+    offer(done.project, replace=True)
+    call_command("run_pipeline", done.project.slug, "--until", "detect")
+    assert offered(done) is None
+    assert held(done)[1].startswith("mine.json")
 
 
 def test_predictions_made_while_files_come_in_are_not_replaced_unasked(project: Project, monkeypatch) -> None:

@@ -20,9 +20,12 @@ from annotation_site.marketplaces.models import Action, Submission
 from annotation_site.marketplaces.seam import Unavailable
 from annotation_site.marketplaces.visits import NotHeld
 from annotation_site.people.members import UnknownLink
+from annotation_site.people.models import StandingChange
+from annotation_site.verification.answering import undo_answer
 from annotation_site.verification.checking import check_campaign
 from annotation_site.verification.leases import sweep
-from annotation_site.verification.models import Assignment, Judgment
+from annotation_site.verification.models import UNDONE, Assignment, Judgment
+from annotation_site.verification.trust import reinstate_worker, stop_worker
 from tests.clocks import frozen
 from tests.factories import NOON
 from tests.site.campaigns import items
@@ -171,6 +174,75 @@ class TestMadeUpIds:
         monkeypatch.setattr(market, "holds", lambda _: True)
         self.start(visit, at=later)
         assert submission().confirmed_at == later
+
+    def returned_unconfirmed(self, listing) -> visits.Visit:
+        """Somebody whose answers do not count as the marketplace said nothing of them."""
+        visit = come(listing)
+        work_through(visit)
+        reconciling.reconcile_all(clock=frozen(NOON + timedelta(hours=2)))
+        assert Judgment.objects.filter(retracted_because=unconfirmed.REASON).exists()
+        return visit
+
+    def test_what_did_not_count_counts_again_when_the_marketplace_vouches_for_its_worker(self, market):
+        listing = published("memory", minutes=30)
+        self.returned_unconfirmed(listing)
+        market.hand_in(come(listing, place="S2", at=NOON + timedelta(hours=3)).submission)
+        for hours in (4, 5):
+            reconciling.reconcile_all(clock=frozen(NOON + timedelta(hours=hours)))
+        assert not Judgment.objects.filter(retracted_at__isnull=False).exists()
+        assert check_campaign(listing.project) == []
+        notes = StandingChange.objects.order_by("pk").values_list("reason", flat=True)
+        number = Judgment.objects.filter(of_gold=False).count()
+        assert [note.split(":")[0] for note in notes] == [
+            f"{number} answers do not count",
+            f"{number} answers count again",
+        ]
+
+    def test_or_for_the_same_place_after_all(self, market):
+        listing = published("memory", minutes=30)
+        visit = self.returned_unconfirmed(listing)
+        market.hand_in(visit.submission)
+        reconciling.reconcile_all(clock=frozen(NOON + timedelta(hours=3)))
+        assert not Judgment.objects.filter(retracted_at__isnull=False).exists()
+        assert check_campaign(listing.project) == []
+
+    def test_not_what_somebody_else_answered_instead_nor_what_was_taken_back(self, market):
+        listing = published("memory", minutes=30)
+        visit = come(listing)
+        page = begin_work(visit, answers=3)
+        undo_answer(item_key=items(page)[0].key, assignment_id=page.pk, at=NOON)
+        sweep(at=NOON + timedelta(hours=1))
+        reconciling.reconcile_all(clock=frozen(NOON + timedelta(hours=2)))
+        Submission.objects.update(confirmed_at=NOON + timedelta(hours=3))
+        reconciling.reconcile_all(clock=frozen(NOON + timedelta(hours=3)))
+        assert [one.retracted_because for one in Judgment.objects.filter(retracted_at__isnull=False)] == [
+            UNDONE
+        ]
+        assert check_campaign(listing.project) == []
+
+    def test_of_who_is_stopped_only_once_they_are_reinstated(self, market):
+        listing = published("memory", minutes=30)
+        member = self.returned_unconfirmed(listing).membership
+        stop_worker(membership=member, reason="a test", at=LATER)
+        reinstate_worker(membership=member, reason="a test", at=LATER, restore=True)
+        assert Judgment.objects.filter(retracted_because=unconfirmed.REASON).exists()  # Nobody vouches yet.
+        stop_worker(membership=member, reason="a test", at=LATER)
+        Submission.objects.update(confirmed_at=LATER)
+        assert unconfirmed.restore_confirmed(at=LATER) == 0
+        reinstate_worker(membership=member, reason="a test", at=LATER)
+        assert unconfirmed.restore_confirmed(at=LATER) == Judgment.objects.filter(of_gold=False).count()
+        assert unconfirmed.restore_confirmed(at=LATER) == 0
+        assert check_campaign(listing.project) == []
+
+    def test_one_that_cannot_be_restored_holds_up_no_other(self, market, monkeypatch, caplog):
+        listing = published("memory", minutes=30)
+        self.returned_unconfirmed(listing)
+        Submission.objects.update(confirmed_at=LATER)
+        with monkeypatch.context() as patched:
+            patched.setattr(unconfirmed, "restore_worker", lambda **_: 1 / 0)
+            assert unconfirmed.restore_confirmed(at=LATER) == 0
+        assert "cannot be restored" in caplog.text
+        assert unconfirmed.restore_confirmed(at=LATER) > 0
 
     @pytest.mark.django_db(transaction=True)
     def test_records_are_counted_anew_when_nothing_is_held_any_more(self, market):

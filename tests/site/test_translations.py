@@ -44,7 +44,7 @@ def refusals() -> set[str]:
 
 
 def worker_texts() -> set[str]:
-    found = {*verify_texts().values(), *CONSENT, *refusals()}
+    found = {*verify_texts().values(), *CONSENT, *refusals()} - {verify_texts()["days"]}
     found |= {why(origin, "%(category)s") for origin in (GoldItem.Origin.ANNOTATION, *SPOILED)}
     for template in WORKER_TEMPLATES:
         found |= {first or second for first, second in TRANSLATE.findall(template.read_text())}

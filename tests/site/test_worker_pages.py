@@ -20,9 +20,11 @@ from annotation_site.people.models import JoinLink, Membership, Standing, Worker
 from annotation_site.verification.answering import record_answer
 from annotation_site.verification.models import Assignment, Judgment, Question
 from annotation_site.verification.paces import ENOUGH, seconds_a_mask
+from annotation_site.verification.withdrawing import retract_worker
 from pipeline import masks
 from pipeline.metrics import SECONDS_PER_ANSWER
 from tests import factories
+from tests.factories import NOON
 from tests.scene_campaigns import Campaign, scene_campaign
 from tests.site.campaigns import Person, opened, project_with_clusters
 
@@ -72,6 +74,15 @@ def test_how_long_a_page_takes_is_measured_once_enough_is_known():
     assert seconds_a_mask(project) == 1.4
     Judgment.objects.filter(worker=ada.member.worker).update(elapsed_ms=6000)
     assert Briefing.of(ada.member).minutes == 10
+
+
+def test_what_stopped_counting_is_still_judged_by_you_else_the_rest_would_number_the_gold():
+    project = opened(project_with_clusters([0.9] * 20, gold=20, hit_size=20))
+    ada = Person.of(project)
+    given = ada.work()
+    retract_worker(membership=ada.member, reason="a test", at=NOON)
+    assert Judgment.objects.counting().count() == 2
+    assert Briefing.of(ada.member).answered == len(given) == 20
 
 
 def test_a_pace_is_a_mean_of_times_that_were_taken_and_not_spoilt_by_a_long_one():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -10,7 +11,8 @@ from annotation_site.catalog.management.changing import project_to_change
 from annotation_site.catalog.models import Round, StageRun
 from annotation_site.catalog.progress import terminal_progress
 from annotation_site.catalog.rounds import UnknownProject, current_round
-from annotation_site.catalog.stages import StageError, State, Work, run_stage
+from annotation_site.catalog.stages import ORDER, StageError, State, Work, run_stage
+from annotation_site.catalog.waiting_offers import check_nothing_offered
 
 STOPPED_BY_CTRL_C = 130
 
@@ -37,10 +39,18 @@ class StageCommand(BaseCommand):
             round_ = current_round(project_to_change(options["project"]))
             work = self.work(round_, options)
             with terminal_progress(f"{self.stage} {round_.project.slug}") as progress:
-                run = run_stage(round_, self.stage, work, force=options["force"], also=progress)
+                afresh = partial(self._afresh, round_, force=options["force"])
+                run = run_stage(round_, self.stage, work, force=afresh, also=progress)
         except (StageError, UnknownProject) as refusal:
             raise CommandError(str(refusal)) from refusal
         self.say(run)
+
+    def _afresh(self, round_: Round, *, force: bool) -> bool:
+        """As pages and workers do, leave what rests on predictions alone while others wait to be taken in."""
+        is_open = round_.stages.filter(stage=StageRun.Stage.OPEN, state=State.DONE).exists()
+        if not is_open and ORDER.index(self.stage) >= ORDER.index(StageRun.Stage.DETECT):
+            check_nothing_offered(round_)
+        return force
 
     def say(self, run: StageRun) -> None:
         """Tell how it ended."""

@@ -59,6 +59,20 @@ GROUPS: tuple[tuple[Words, Words, Mapping[str, tuple[Words, Words]]], ...] = (
         },
     ),
     (
+        gettext_lazy("Pages that are left"),
+        gettext_lazy("Without an answer to one in ten of their questions, until the lease ran out."),
+        {
+            "most_left": (
+                gettext_lazy("In a row, before a wait"),
+                gettext_lazy("Others get their questions first in any case. 0: neither this nor a wait."),
+            ),
+            "left_wait_minutes": (
+                gettext_lazy("Minutes to wait"),
+                gettext_lazy("Doubled with every further page that is left; a day at most."),
+            ),
+        },
+    ),
+    (
         gettext_lazy("Who is stopped by the site"),
         "",
         {

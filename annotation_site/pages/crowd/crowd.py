@@ -25,7 +25,7 @@ TICK = 0.2
 """Seconds between two looks at the progress."""
 LOOK_AGAIN = 0.5
 """Seconds after which a worker who found nothing to do comes back."""
-WAITING = ("nothing-yet", "budget-spent")
+WAITING = ("nothing-yet", "budget-spent", "wait")
 """Notices that may pass: what others hold may come back."""
 GO_ON = "go on"
 

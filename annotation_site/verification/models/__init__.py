@@ -6,6 +6,7 @@ index of a row.
 
 from annotation_site.verification.models.answers import (
     SET_ASIDE,
+    UNCONFIRMED,
     UNDONE,
     Assignment,
     AssignmentQuerySet,
@@ -21,6 +22,7 @@ from annotation_site.verification.models.search import Cluster, Decision, Decisi
 
 __all__ = [
     "SET_ASIDE",
+    "UNCONFIRMED",
     "UNDONE",
     "Assignment",
     "AssignmentQuerySet",

@@ -27,7 +27,7 @@ class Assignment(models.Model):
     objects = AssignmentQuerySet.as_manager()
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="assignments")
-    worker = models.ForeignKey(Worker, models.CASCADE, related_name="assignments")
+    worker = models.ForeignKey(Worker, models.CASCADE, related_name="assignments", db_index=False)
     opened_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True, help_text="Every item answered.")
@@ -49,6 +49,7 @@ class Assignment(models.Model):
                 condition=Q(finished_at__isnull=True, released_at__isnull=True),
                 name="leases_to_sweep",
             ),
+            models.Index(fields=["worker", "project", "-id"], name="latest_pages_of_worker"),
         ]
 
     @property
@@ -105,6 +106,8 @@ class Says(models.TextChoices):
 
 SET_ASIDE = "reopened by hand"
 """How the reason of a judgment begins that an admin set aside to have its mask asked about again."""
+UNCONFIRMED = "the marketplace never said that this worker held a place"
+"""Why judgments are retracted that nobody vouched for; they count again when somebody does."""
 UNDONE = "undone by the worker"
 """Why a judgment is retracted that its worker took back."""
 

@@ -125,15 +125,18 @@ export class Outbox extends EventTarget {
     } catch {
       return false;
     }
-    if (response.ok) {
+    const notice = response.headers.get("X-Notice"); // Of a page of the site's own, which takes no answer.
+    if (response.ok && !notice) {
       const taken = await response.json().catch(() => null);
       if (taken === null) return false; // Not the site's: of a portal that wants a login first.
       this.dispatchEvent(new CustomEvent("taken", { detail: { key, token, ...taken } }));
       return true;
     }
     if (response.status >= 500 || TRY_AGAIN.has(response.status)) return false;
-    const problem = await response.json().catch(() => ({}));
-    this.dispatchEvent(new CustomEvent("refused", { detail: { key, token, status: response.status, ...problem } }));
+    const problem = notice ? { type: notice } : await response.json().catch(() => null);
+    if (typeof problem?.type !== "string") return false; // Of a proxy or portal on the way, as above.
+    const { status } = response;
+    this.dispatchEvent(new CustomEvent("refused", { detail: { ...problem, key, verb, token, status } }));
     return !(response.status === 401 && this.#own.has(key)); // Kept for the token of a reloaded page.
   }
 

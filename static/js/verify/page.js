@@ -5,6 +5,7 @@ import { Deck } from "./deck.js";
 import { Keys } from "./keys.js";
 import { Outbox } from "./outbox.js";
 import { Pace } from "./pace.js";
+import { Refusals } from "./refusals.js";
 import { Swipe } from "./swipe.js";
 
 const REGRET_MS = 6000;
@@ -23,6 +24,7 @@ const stage = byId("stage");
 const outbox = new Outbox();
 const clock = new Clock();
 const pace = new Pace();
+const refusals = new Refusals(texts);
 const keys = new Keys();
 const swipe = new Swipe(stage);
 const deck = new Deck(stage, items, (item) => fill(texts.photo, { category: item.category }));
@@ -238,10 +240,9 @@ function saved(isWaiting = false) {
   }
 }
 
-function refused({ token, status, type }) {
-  if (token !== hit.token) {
-    if (status === 401) toast(texts.too_late, "warn"); // Nothing else on this page hangs on an earlier HIT.
-  } else if (status === 401) notice("stale");
+function refused({ token, verb, status, type }) {
+  if (token !== hit.token) toast(refusals.add({ type, verb }), "warn"); // Nothing else here hangs on an earlier HIT.
+  else if (status === 401) notice("stale");
   else if (type === "worker-stopped") {
     outbox.drop(token);
     notice(type);

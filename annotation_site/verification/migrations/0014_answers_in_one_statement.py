@@ -112,7 +112,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("catalog", "0011_moved_at"),
         ("people", "0006_clock_of_records"),
-        ("verification", "0012_answers_of_tree"),
+        ("verification", "0013_latest_pages_of_worker"),
     ]
 
     operations = [migrations.RunSQL(HOLD_ITEM + RECORD_ANSWER, DROP)]
