@@ -28,7 +28,10 @@ class ProjectClient(Images, Rounds, Masks, Teaching, Workers, Marketplaces, Mone
         return found
 
     def update(self, **parameters: Any) -> Project:
-        """Change parameters, as `k_a=0.9`. An open round keeps its rules."""
+        """Change parameters, as `k_a=0.9`. An open round keeps its rules.
+
+        `detector_options` are set among those that there are, as records.DetectorOptions; None forgets one.
+        """
         changed: Project = self._send("PATCH", **parameters)
         return changed
 

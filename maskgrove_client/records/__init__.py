@@ -4,6 +4,7 @@ Decimals are text, times are text in ISO 8601.
 """
 
 from maskgrove_client.records.closing import Deletion, StatementLine, Totals
+from maskgrove_client.records.detectors import DetectOptions, DetectorOptions, TrainOptions
 from maskgrove_client.records.images import Image, Import, Upload, UploadedFile
 from maskgrove_client.records.marketplaces import Action, Listing, Progress, Submission
 from maskgrove_client.records.masks import Cluster, HeldoutPrediction, Judgment, Mask, MaskFacts, Rle
@@ -78,6 +79,8 @@ __all__ = [
     "Deletion",
     "Delivery",
     "DeliveryFacts",
+    "DetectOptions",
+    "DetectorOptions",
     "Entry",
     "Estimate",
     "Example",
@@ -130,6 +133,7 @@ __all__ = [
     "SystemWorker",
     "Token",
     "Totals",
+    "TrainOptions",
     "Tree",
     "Upload",
     "UploadedFile",

@@ -71,6 +71,11 @@ def test_a_project_is_made_changed_paused_and_opened(ground, site):
     assert leaves.read()["k_a"] == 0.9
     assert [one["coco_id"] for one in leaves.categories()] == [1, 7]
     assert leaves.update(k_a=0.8)["k_a"] == 0.8
+    leaves.update(
+        detector_options={"device": "cpu", "train": {"batch_size": 4}, "detect": {"batch_size": 16}}
+    )
+    changed = leaves.update(detector_options={"device": None, "train": {"batch_size": 2}})
+    assert changed["detector_options"] == {"train": {"batch_size": 2}, "detect": {"batch_size": 16}}
     facades = site.project(ground.project.slug)
     assert facades.pause()["state"] == "paused"
     assert facades.open()["state"] == "open"
@@ -302,7 +307,8 @@ CALLED = {
     "UploadedFile": "FileTold", "Forecast": "ForecastTold", "Share": "ShareTold", "Bought": "BoughtTold",
     "Ahead": "AheadTold", "Alarm": "AlarmTold", "Hour": "HourTold", "Stretch": "StretchTold",
     "CategoryShare": "CategoryTold", "Attempt": "AttemptTold", "QualificationTest": "Test",
-    "StatementLine": "Line", "Totals": "TotalsTold", "Room": "RoomTold",
+    "DetectorOptions": "DetectorOptionsBody", "TrainOptions": "TrainOptionsBody",
+    "DetectOptions": "DetectOptionsBody", "StatementLine": "Line", "Totals": "TotalsTold", "Room": "RoomTold",
 }  # fmt: skip
 """Records whose schema has another name."""
 RECORDS = [one for _, one in inspect.getmembers(records, inspect.isclass) if hasattr(one, "__total__")]
