@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from maskgrove_client.parts.scope import ProjectScope
-from maskgrove_client.records import LongTail, Round, Stage
+from maskgrove_client.records import LongTail, Outlook, Project, Round, Stage
 
 
 class Rounds(ProjectScope):
@@ -18,6 +19,24 @@ class Rounds(ProjectScope):
         """Begin the next round; `run` carries it on."""
         begun: Round = self._send("POST", "rounds", **options)
         return begun
+
+    def choose_threshold(self, k_pa: float | None) -> Project:
+        """Split clusters of a lower mean score without asking; None leaves K_pa to the calibration."""
+        changed: Project = self._send("PUT", "threshold", k_pa=k_pa)
+        return changed
+
+    def outlook(self, *, round: int | None = None, sleep: Callable[[float], None] = time.sleep) -> Outlook:
+        """What each K_pa would bring a round, else the latest; waits until all trees were looked at.
+
+        Raises
+        ------
+        Conflict
+            While it has no trees or no calibration.
+        """
+        while (found := self._get("threshold/outlook", round=round))["outlook"] is None:
+            sleep(0.2)
+        through: Outlook = found
+        return through
 
     def open_long_tail(self) -> LongTail:
         """Ask about categories without a cluster, mask by mask."""

@@ -36,7 +36,7 @@ from maskgrove_client.records.projects import (
     Token,
 )
 from maskgrove_client.records.results import CategoryCount, CategoryReport, Dataset, Export, MaskSet, Report
-from maskgrove_client.records.rounds import LongTail, Round, Stage
+from maskgrove_client.records.rounds import LongTail, Outlook, Prospect, Round, Stage
 from maskgrove_client.records.system import Room, System, SystemStage, SystemWorker
 from maskgrove_client.records.trees import Answered, Bar, Decision, Node, NodeBrief, Quality, Tree, Verdict
 from maskgrove_client.records.webhooks import Attempt, Delivery, DeliveryFacts, SignedWebhook, Webhook
@@ -106,11 +106,13 @@ __all__ = [
     "NewApiToken",
     "Node",
     "NodeBrief",
+    "Outlook",
     "Overview",
     "Payment",
     "Person",
     "Progress",
     "Project",
+    "Prospect",
     "QualificationTest",
     "Quality",
     "Record",

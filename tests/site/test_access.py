@@ -101,7 +101,7 @@ API_READ = (
     "", "/status", "/overview", "/curve", "/categories", "/categories/<int:category>",
     "/instructions", "/test",
     "/images", "/images/<int:image>", "/images/<int:image>/photo", "/predictions",
-    "/predictions/heldout", "/stages", "/rounds",
+    "/predictions/heldout", "/threshold/outlook", "/stages", "/rounds",
     "/rounds/<int:number>", "/trees", "/trees/<int:tree>/nodes", NODE, "/verdicts",
     "/verdicts/<int:verdict>", "/decisions", "/decisions/<int:decision>", "/masks", "/masks/<int:mask>",
     "/masks/<int:mask>/crop", "/budget", "/estimate", "/trust", "/workers",

@@ -34,7 +34,7 @@ from maskgrove_client import (
     records,
 )
 from maskgrove_client.connection import Connection
-from maskgrove_client.project import NotDone
+from maskgrove_client.project import NotDone, ProjectClient
 from tests.factories import PaintedImageFactory
 from tests.site.api_ground import ApiGround, bearer, predicted
 
@@ -71,6 +71,7 @@ def test_a_project_is_made_changed_paused_and_opened(ground, site):
     assert leaves.read()["k_a"] == 0.9
     assert [one["coco_id"] for one in leaves.categories()] == [1, 7]
     assert leaves.update(k_a=0.8)["k_a"] == 0.8
+    assert [leaves.choose_threshold(k_pa)["k_pa"] for k_pa in (0.6, None)] == [0.6, None]
     leaves.update(
         detector_options={"device": "cpu", "train": {"batch_size": 4}, "detect": {"batch_size": 16}}
     )
@@ -290,6 +291,17 @@ def test_attempts_of_a_write_carry_one_key_and_writes_different_ones():
     assert keys[0] == keys[1] != keys[2]
 
 
+def test_an_outlook_is_waited_for():
+    looking, slept = {"done": 1, "of": 2, "outlook": None}, list[float]()
+    through = {"done": 2, "of": 2, "outlook": [{"k_pa": 0.0}]}
+    connection, _, asked = answering(*(httpx.Response(200, json=one) for one in (looking, through)))
+    found = ProjectClient(connection, "doors").outlook(round=2, sleep=slept.append)
+    assert (found, slept) == (through, [0.2])
+    assert [str(request.url) for request in asked] == [
+        "http://site/api/v1/projects/doors/threshold/outlook?round=2"
+    ] * 2
+
+
 def test_what_will_not_change_is_not_asked_again():
     connection, slept, _ = answering(httpx.Response(409, json={"type": "last-owner", "detail": "Stay."}))
     with pytest.raises(Conflict, match="Stay"):
@@ -307,7 +319,7 @@ CALLED = {
     "UploadedFile": "FileTold", "Forecast": "ForecastTold", "Share": "ShareTold", "Bought": "BoughtTold",
     "Ahead": "AheadTold", "Alarm": "AlarmTold", "Hour": "HourTold", "Stretch": "StretchTold",
     "CategoryShare": "CategoryTold", "Attempt": "AttemptTold", "QualificationTest": "Test",
-    "DetectorOptions": "DetectorOptionsBody", "TrainOptions": "TrainOptionsBody",
+    "Prospect": "ProspectTold", "DetectorOptions": "DetectorOptionsBody", "TrainOptions": "TrainOptionsBody",
     "DetectOptions": "DetectOptionsBody", "StatementLine": "Line", "Totals": "TotalsTold", "Room": "RoomTold",
 }  # fmt: skip
 """Records whose schema has another name."""
