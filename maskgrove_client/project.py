@@ -16,7 +16,7 @@ from maskgrove_client.parts.rounds import Rounds
 from maskgrove_client.parts.teaching import Teaching
 from maskgrove_client.parts.webhooks import Webhooks
 from maskgrove_client.parts.workers import Workers
-from maskgrove_client.records import Deletion, Overview, Project, Status
+from maskgrove_client.records import Deletion, ForeseenDeletion, Overview, Project, Status
 
 
 class ProjectClient(Images, Rounds, Masks, Teaching, Workers, Marketplaces, Money, Results, People, Webhooks):
@@ -52,6 +52,11 @@ class ProjectClient(Images, Rounds, Masks, Teaching, Workers, Marketplaces, Mone
     def take_out(self) -> None:
         """Take it out of the archive again, as a draft, or paused where people were asked."""
         self._send("DELETE", "archive")
+
+    def foresee_deletion(self) -> ForeseenDeletion:
+        """What deleting it would take and leave, and what stands in the way."""
+        found: ForeseenDeletion = self._get("archive")
+        return found
 
     def delete(self, *, name: str, keep_answers: bool = True) -> Deletion:
         """Delete it for good, once it is archived; a worker does it, as `Maskgrove.deletion` tells.

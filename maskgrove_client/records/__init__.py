@@ -3,7 +3,7 @@
 Decimals are text, times are text in ISO 8601.
 """
 
-from maskgrove_client.records.closing import Deletion, StatementLine, Totals
+from maskgrove_client.records.closing import Deletion, ForeseenDeletion, StatementLine, Totals
 from maskgrove_client.records.detectors import DetectOptions, DetectorOptions, TrainOptions
 from maskgrove_client.records.images import Image, Import, Upload, UploadedFile
 from maskgrove_client.records.marketplaces import Action, Listing, Progress, Submission
@@ -19,7 +19,7 @@ from maskgrove_client.records.overviews import (
     Share,
     Stretch,
 )
-from maskgrove_client.records.people import Entry, Invitation, Person
+from maskgrove_client.records.people import Entry, Invitation, Person, SiteEntry
 from maskgrove_client.records.projects import (
     ApiToken,
     Campaign,
@@ -37,7 +37,7 @@ from maskgrove_client.records.projects import (
 )
 from maskgrove_client.records.results import CategoryCount, CategoryReport, Dataset, Export, MaskSet, Report
 from maskgrove_client.records.rounds import LongTail, Outlook, Prospect, Round, Stage
-from maskgrove_client.records.system import Room, System, SystemStage, SystemWorker
+from maskgrove_client.records.system import Room, System, SystemJob, SystemStage, SystemWorker
 from maskgrove_client.records.trees import Answered, Bar, Decision, Node, NodeBrief, Quality, Tree, Verdict
 from maskgrove_client.records.webhooks import Attempt, Delivery, DeliveryFacts, SignedWebhook, Webhook
 from maskgrove_client.records.workers import (
@@ -87,6 +87,7 @@ __all__ = [
     "Expected",
     "Export",
     "Forecast",
+    "ForeseenDeletion",
     "Gold",
     "HeldoutPrediction",
     "Hour",
@@ -124,6 +125,7 @@ __all__ = [
     "RoundTold",
     "Share",
     "SignedWebhook",
+    "SiteEntry",
     "Stage",
     "StageTold",
     "StatementLine",
@@ -131,6 +133,7 @@ __all__ = [
     "Stretch",
     "Submission",
     "System",
+    "SystemJob",
     "SystemStage",
     "SystemWorker",
     "Token",

@@ -38,3 +38,17 @@ class SystemStage(TypedDict):
     started_at: str | None
     heartbeat_at: str | None
     finished_at: str | None
+
+
+class SystemJob(TypedDict):
+    id: int
+    kind: str
+    project: str | None
+    name: str
+    state: str
+    done: int
+    total: int
+    message: str
+    error: str
+    begun_at: str | None
+    finished_at: str | None

@@ -133,6 +133,7 @@ API_WRITE = {
     "/listings/<int:listing>/publish": "post",
     "/listings/<int:listing>/end": "post",
     "/exports/<int:export>/stop": "post",
+    "/exports/<int:export>/retry": "post",
     "/invitations/<int:invitation>": "delete",
     "/examples": "get",
     "/examples/<int:example>": "get",
@@ -168,7 +169,7 @@ API_WRITE = {
 }
 """Those for admins alone: they do something, or tell what is not for everyone."""
 API_CHANGE = [
-    ("", "patch"), ("", "delete"), ("/archive", "delete"), ("/categories", "post"),
+    ("", "patch"), ("", "delete"), ("/archive", "get"), ("/archive", "delete"), ("/categories", "post"),
     ("/categories/<int:category>", "patch"),
     ("/categories/<int:category>", "delete"), ("/imports", "post"), ("/imports/<int:run>", "delete"),
     ("/estimate", "post"), ("/predictions", "post"), ("/predictions", "delete"),
@@ -349,6 +350,11 @@ TABLE = {
     "api/v1/system": Row(UNKNOWN, UNKNOWN, UNKNOWN, FORBIDDEN, FORBIDDEN),
     "api/v1/system/workers": Row(UNKNOWN, UNKNOWN, UNKNOWN, FORBIDDEN, FORBIDDEN),
     "api/v1/system/stages": Row(UNKNOWN, UNKNOWN, UNKNOWN, FORBIDDEN, FORBIDDEN),
+    "api/v1/system/jobs/<slug:kind>": Row(UNKNOWN, UNKNOWN, UNKNOWN, FORBIDDEN, FORBIDDEN),
+    "api/v1/system/jobs/<slug:kind>/<int:job>/retry": Row(
+        UNKNOWN, UNKNOWN, UNKNOWN, FORBIDDEN, FORBIDDEN, "post"
+    ),
+    "api/v1/system/history": Row(UNKNOWN, UNKNOWN, UNKNOWN, FORBIDDEN, FORBIDDEN),
     "api/v1/system/stages/<int:stage>/retry": Row(UNKNOWN, UNKNOWN, UNKNOWN, FORBIDDEN, FORBIDDEN, "post"),
     "api/v1/deletions": Row(UNKNOWN, UNKNOWN, UNKNOWN, OK, OK),
     "api/v1/deletions/<int:deletion>": Row(UNKNOWN, UNKNOWN, UNKNOWN, MISSING, MISSING),

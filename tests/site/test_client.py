@@ -28,13 +28,11 @@ from maskgrove_client import (
     Maskgrove,
     NotFound,
     Refused,
-    TooManyRequests,
     Unauthorized,
-    Unreachable,
     records,
 )
 from maskgrove_client.connection import Connection
-from maskgrove_client.project import NotDone, ProjectClient
+from maskgrove_client.project import NotDone
 from tests.factories import PaintedImageFactory
 from tests.site.api_ground import ApiGround, bearer, predicted
 
@@ -146,6 +144,10 @@ def test_superusers_look_into_the_machine_room(ground, site, live_server, monkey
         assert room.system_workers()[0]["name"] == "cpu@one"
         assert [one["id"] for one in room.system_stages("failed")] == [failed.pk]
         assert room.retry_stage(failed.pk)["state"] == "waiting"
+        ExportFile.objects.update(state="failed")
+        (lost,) = room.system_jobs("export", "failed")
+        assert room.retry_job("export", lost["id"])["state"] == "done"  # A worker was there.
+        assert next(room.site_history(what="access.Grant"))["project"] == ground.project.slug
     with pytest.raises(Forbidden, match="superusers"):
         site.system()
 
@@ -197,7 +199,11 @@ def test_an_export_is_waited_for_and_checked(ground, site, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["dataset.json"]
     with pytest.raises(OSError, match="download it again"):
         project.download({**done, "sha256": "0" * 64}, tmp_path / "dataset.json")
-    waiting = next(one for one in project.exports() if one["state"] == "waiting")
+    project.delete_export(done["id"])
+    (waiting,) = project.exports()
+    assert project.stop_export(waiting["id"])["state"] == "stopped"
+    assert project.wait_for(project.retry_export(waiting["id"]))["state"] == "done"
+    ExportFile.objects.update(state="waiting", done=0, total=0)
     with pytest.raises(NotDone, match="is at 0 of 0"):
         project.wait_for(waiting, sleep=lambda _: None, seconds=5)
 
@@ -239,74 +245,6 @@ def test_a_write_whose_answer_was_lost_is_done_once(ground, live_server):
     told = connection.send("POST", f"projects/{ground.project.slug}/invitations", invited)
     assert Invitation.objects.filter(email="another@example.org").get().pk == told["id"]
     assert slept == [1.0, 2.0]
-
-
-def answering(*answers: httpx.Response, retries: int = 4) -> tuple[Connection, list[float], list[Any]]:
-    """A connection to these answers, how long it slept, and what it asked."""
-    waiting, slept, asked = list(answers), list[float](), list[httpx.Request]()
-
-    def handle(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
-        return waiting.pop(0)
-
-    return connected(handle, slept, retries=retries), slept, asked
-
-
-def connected(handle: Any, slept: list[float], *, retries: int) -> Connection:
-    transport = httpx.MockTransport(handle)
-    return Connection("http://site", "mg_x", transport=transport, sleep=slept.append, retries=retries)
-
-
-def test_it_waits_as_long_as_it_is_told():
-    busy = httpx.Response(429, headers={"Retry-After": "7"}, json={"type": "throttled", "detail": "Slower."})
-    connection, slept, _ = answering(busy, httpx.Response(503), httpx.Response(200, json={"a": 1}))
-    assert connection.get("me") == {"a": 1}
-    assert slept == [7.0, 2.0]
-
-
-def test_it_gives_up_at_last():
-    busy = httpx.Response(429, json={"type": "throttled", "detail": "Slower."})
-    connection, slept, _ = answering(*[busy] * 3, retries=2)
-    with pytest.raises(TooManyRequests, match="Slower"):
-        connection.get("me")
-    assert len(slept) == 2
-
-    def away(request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("refused", request=request)
-
-    silent = Connection(
-        "http://site", "x", transport=httpx.MockTransport(away), sleep=slept.append, retries=1
-    )
-    with pytest.raises(Unreachable, match="does not answer"):
-        silent.get("me")
-
-
-def test_attempts_of_a_write_carry_one_key_and_writes_different_ones():
-    busy = httpx.Response(409, json={"type": "still-under-way", "detail": "Wait."})
-    done = httpx.Response(200, json={})
-    connection, _, asked = answering(busy, done, done)
-    connection.send("POST", "projects", {})
-    connection.send("POST", "projects", {})
-    keys = [request.headers["Idempotency-Key"] for request in asked]
-    assert keys[0] == keys[1] != keys[2]
-
-
-def test_an_outlook_is_waited_for():
-    looking, slept = {"done": 1, "of": 2, "outlook": None}, list[float]()
-    through = {"done": 2, "of": 2, "outlook": [{"k_pa": 0.0}]}
-    connection, _, asked = answering(*(httpx.Response(200, json=one) for one in (looking, through)))
-    found = ProjectClient(connection, "doors").outlook(round=2, sleep=slept.append)
-    assert (found, slept) == (through, [0.2])
-    assert [str(request.url) for request in asked] == [
-        "http://site/api/v1/projects/doors/threshold/outlook?round=2"
-    ] * 2
-
-
-def test_what_will_not_change_is_not_asked_again():
-    connection, slept, _ = answering(httpx.Response(409, json={"type": "last-owner", "detail": "Stay."}))
-    with pytest.raises(Conflict, match="Stay"):
-        connection.send("DELETE", "projects/a/people/1")
-    assert slept == []
 
 
 SCHEMAS: dict[str, Any] = SchemaGenerator().get_schema(public=True)["components"]["schemas"]

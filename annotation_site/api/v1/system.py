@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
@@ -85,10 +85,13 @@ class StageQuery(PageQuery):
 class SystemView(ApiView):
     """For superusers, by tokens that are for all projects."""
 
+    looking: ClassVar[Access] = Access.VIEWER
+    """What the token of who only reads must be good for."""
+
     def admit(self, request: Request, **_places: Any) -> None:
         if not getattr(request.user, "is_superuser", False):
             raise Problem(HTTPStatus.FORBIDDEN, "superusers-only", "The machine room is for superusers.")
-        check_scope(request, Access.VIEWER if request.method in SAFE else Access.ADMIN)
+        check_scope(request, self.looking if request.method in SAFE else Access.ADMIN)
         check_unrestricted(request)
 
 
