@@ -11,6 +11,7 @@ from maskgrove_client.parts.marketplaces import Marketplaces
 from maskgrove_client.parts.masks import Masks
 from maskgrove_client.parts.money import Money
 from maskgrove_client.parts.people import People
+from maskgrove_client.parts.predictions import Predictions
 from maskgrove_client.parts.results import NotDone, Results
 from maskgrove_client.parts.rounds import Rounds
 from maskgrove_client.parts.teaching import Teaching
@@ -19,7 +20,9 @@ from maskgrove_client.parts.workers import Workers
 from maskgrove_client.records import Deletion, ForeseenDeletion, Overview, Project, Status
 
 
-class ProjectClient(Images, Rounds, Masks, Teaching, Workers, Marketplaces, Money, Results, People, Webhooks):
+class ProjectClient(
+    Images, Rounds, Predictions, Masks, Teaching, Workers, Marketplaces, Money, Results, People, Webhooks
+):
     """One project. Lists are iterators: they read page after page as far as one asks."""
 
     def read(self) -> Project:

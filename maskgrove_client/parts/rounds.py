@@ -48,9 +48,10 @@ class Rounds(ProjectScope):
         found: list[Stage] = self._get("stages")["results"]
         return found
 
-    def run(self, until: str = "open") -> list[Stage]:
-        """Let workers carry the round on, up to a stage."""
-        found: list[Stage] = self._send("POST", "stages/run", until=until)["results"]
+    def run(self, until: str = "open", *, again: str | None = None) -> list[Stage]:
+        """Let workers carry the round on, up to a stage; `again` begins with one that is done."""
+        said = {"until": until} | ({} if again is None else {"again": again})
+        found: list[Stage] = self._send("POST", "stages/run", **said)["results"]
         return found
 
     def stop(self) -> list[Stage]:

@@ -7,7 +7,15 @@ from maskgrove_client.records.closing import Deletion, ForeseenDeletion, Stateme
 from maskgrove_client.records.detectors import DetectOptions, DetectorOptions, TrainOptions
 from maskgrove_client.records.images import Image, Import, Upload, UploadedFile
 from maskgrove_client.records.marketplaces import Action, Listing, Progress, Submission
-from maskgrove_client.records.masks import Cluster, HeldoutPrediction, Judgment, Mask, MaskFacts, Rle
+from maskgrove_client.records.masks import (
+    Cluster,
+    HeldoutPrediction,
+    Judgment,
+    Mask,
+    MaskFacts,
+    Offered,
+    Rle,
+)
 from maskgrove_client.records.money import Budget, Estimate, Expected, Forecast, LedgerEntry
 from maskgrove_client.records.overviews import (
     Ahead,
@@ -37,7 +45,7 @@ from maskgrove_client.records.projects import (
 )
 from maskgrove_client.records.results import CategoryCount, CategoryReport, Dataset, Export, MaskSet, Report
 from maskgrove_client.records.rounds import LongTail, Outlook, Prospect, Round, Stage
-from maskgrove_client.records.system import Room, System, SystemJob, SystemStage, SystemWorker
+from maskgrove_client.records.system import Bucket, Room, System, SystemJob, SystemStage, SystemWorker
 from maskgrove_client.records.trees import Answered, Bar, Decision, Node, NodeBrief, Quality, Tree, Verdict
 from maskgrove_client.records.webhooks import Attempt, Delivery, DeliveryFacts, SignedWebhook, Webhook
 from maskgrove_client.records.workers import (
@@ -45,8 +53,12 @@ from maskgrove_client.records.workers import (
     Answer,
     Change,
     Code,
+    Course,
     Gold,
+    GoldPoint,
+    Limits,
     Message,
+    PacePoint,
     Payment,
     Record,
     Resting,
@@ -65,6 +77,7 @@ __all__ = [
     "Attempt",
     "Bar",
     "Bought",
+    "Bucket",
     "Budget",
     "Campaign",
     "Category",
@@ -74,6 +87,7 @@ __all__ = [
     "Change",
     "Cluster",
     "Code",
+    "Course",
     "Dataset",
     "Decision",
     "Deletion",
@@ -89,6 +103,7 @@ __all__ = [
     "Forecast",
     "ForeseenDeletion",
     "Gold",
+    "GoldPoint",
     "HeldoutPrediction",
     "Hour",
     "Image",
@@ -97,6 +112,7 @@ __all__ = [
     "Invitation",
     "Judgment",
     "LedgerEntry",
+    "Limits",
     "Listing",
     "LongTail",
     "Mask",
@@ -107,8 +123,10 @@ __all__ = [
     "NewApiToken",
     "Node",
     "NodeBrief",
+    "Offered",
     "Outlook",
     "Overview",
+    "PacePoint",
     "Payment",
     "Person",
     "Progress",

@@ -12,9 +12,15 @@ class Room(TypedDict):
     total: int
 
 
+class Bucket(TypedDict):
+    name: str
+    place: str
+
+
 class System(TypedDict):
     queues: dict[str, int]
     storages: list[Room]
+    buckets: list[Bucket]
     database: int
 
 

@@ -107,7 +107,7 @@ API_READ = (
     "/masks/<int:mask>/crop", "/budget", "/estimate", "/trust", "/workers",
     "/workers/<int:worker>", "/listings", "/listings/<int:listing>", "/exports", "/exports/<int:export>",
     "/exports/<int:export>/file", "/report", "/dataset", "/people", "/people/<int:person>",
-    "/workers/<int:worker>/answers", "/listings/<int:listing>/progress",
+    "/workers/<int:worker>/answers", "/workers/<int:worker>/course", "/listings/<int:listing>/progress",
     "/listings/<int:listing>/submissions", "/listings/<int:listing>/actions",
 )  # fmt: skip
 """Routes of a project that the API tells something at."""

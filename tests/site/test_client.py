@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import httpx
+import numpy as np
 import pytest
 from drf_spectacular.generators import SchemaGenerator
 
@@ -117,6 +118,8 @@ def test_what_admins_do_on_pages_is_done_from_python(ground, site):
     assert project.foresee_stop(worker)["judgments"] > 40
     assert project.foresee_stop(worker, weigh=True)["falling"] > 0
     assert next(project.answers(worker, which="gold"))["is_right"]
+    assert project.course(worker)["gold"][-1]["share"] == 1
+    assert [one["id"] for one in project.workers(order="-gold", name="a")] == [worker]
     before = project.worker(worker)["link"]
     assert project.rotate_link(worker)["link"] == project.vouch_for(worker)["link"] != before
     code = project.make_code()
@@ -132,6 +135,22 @@ def test_predictions_are_read_beside_the_truth(ground, site):
     project = site.project(ground.project.slug)
     found = list(project.heldout_predictions(order="worst", limit=2))
     assert [one["true_iou"] for one in found] == pytest.approx([0.2, 0.4, 0.9])
+
+
+@live
+def test_predictions_of_another_model_are_uploaded_and_withdrawn(ground, site, tmp_path):
+    mine, features = tmp_path / "mine.json", tmp_path / "mine.npy"
+    mine.write_text("[]")
+    np.save(features, np.zeros((0, 4)))
+    project = site.create_project("Leaves", ["oak"])
+    sent = project.upload_predictions(mine, features=features, computed_by="descriptors")
+    assert (sent["results"], sent["features"], sent["images"]) == ("mine.json", "features-mine.npy", "")
+    assert sent["size"] == 2 + features.stat().st_size
+    assert project.offered_predictions() == sent
+    project.withdraw_predictions()
+    assert project.offered_predictions() is None
+    with pytest.raises(Conflict):
+        site.project(ground.project.slug).upload_predictions(mine)
 
 
 @live
@@ -257,7 +276,9 @@ CALLED = {
     "UploadedFile": "FileTold", "Forecast": "ForecastTold", "Share": "ShareTold", "Bought": "BoughtTold",
     "Ahead": "AheadTold", "Alarm": "AlarmTold", "Hour": "HourTold", "Stretch": "StretchTold",
     "CategoryShare": "CategoryTold", "Attempt": "AttemptTold", "QualificationTest": "Test",
-    "Prospect": "ProspectTold", "DetectorOptions": "DetectorOptionsBody", "TrainOptions": "TrainOptionsBody",
+    "Prospect": "ProspectTold", "GoldPoint": "GoldPointTold", "PacePoint": "PacePointTold",
+    "Limits": "LimitsTold", "Bucket": "BucketTold", "DetectorOptions": "DetectorOptionsBody",
+    "TrainOptions": "TrainOptionsBody",
     "DetectOptions": "DetectOptionsBody", "StatementLine": "Line", "Totals": "TotalsTold", "Room": "RoomTold",
 }  # fmt: skip
 """Records whose schema has another name."""

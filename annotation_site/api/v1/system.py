@@ -33,6 +33,13 @@ class RoomTold(serializers.Serializer[Any]):
     total = serializers.IntegerField(help_text="Bytes.")
 
 
+class BucketTold(serializers.Serializer[Any]):
+    """A storage that is elsewhere; how full it is is told there."""
+
+    name = serializers.CharField()
+    place = serializers.CharField(help_text="As s3://bucket/prefix.")
+
+
 class SystemSerializer(serializers.Serializer[Any]):
     """What waits, and how much room is left."""
 
@@ -41,6 +48,7 @@ class SystemSerializer(serializers.Serializer[Any]):
         help_text="Messages that wait in each; empty while the broker is away.",
     )
     storages = RoomTold(many=True)
+    buckets = BucketTold(many=True)
     database = serializers.IntegerField(help_text="Bytes.")
 
 
@@ -102,6 +110,7 @@ class System(SystemView):
         told = {
             "queues": system.queues(),
             "storages": system.rooms(),
+            "buckets": [{"name": name, "place": place} for name, place in system.buckets()],
             "database": system.database_size(),
         }
         return Response(SystemSerializer(told).data)
