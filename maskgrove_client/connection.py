@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 
@@ -69,6 +69,13 @@ class Connection:
         """Change something. An attempt that got no answer is repeated and changes nothing more."""
         answer = self._asked(method, path, json=body, headers={"Idempotency-Key": str(uuid.uuid4())})
         return answer.json() if answer.content else None
+
+    def send_files(
+        self, path: str, files: Mapping[str, tuple[str, BinaryIO]], said: Mapping[str, str]
+    ) -> Any:
+        """Send files, by name and what they are called, with what is said of them; done once, as `send`."""
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        return self._asked("POST", path, files=files, data=said, headers=headers).json()
 
     def put(self, path: str, content: bytes, **query: Any) -> Any:
         """Leave bytes at an address; repeated, they change nothing more."""

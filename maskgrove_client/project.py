@@ -11,15 +11,18 @@ from maskgrove_client.parts.marketplaces import Marketplaces
 from maskgrove_client.parts.masks import Masks
 from maskgrove_client.parts.money import Money
 from maskgrove_client.parts.people import People
+from maskgrove_client.parts.predictions import Predictions
 from maskgrove_client.parts.results import NotDone, Results
 from maskgrove_client.parts.rounds import Rounds
 from maskgrove_client.parts.teaching import Teaching
 from maskgrove_client.parts.webhooks import Webhooks
 from maskgrove_client.parts.workers import Workers
-from maskgrove_client.records import Deletion, Overview, Project, Status
+from maskgrove_client.records import Deletion, ForeseenDeletion, Overview, Project, Status
 
 
-class ProjectClient(Images, Rounds, Masks, Teaching, Workers, Marketplaces, Money, Results, People, Webhooks):
+class ProjectClient(
+    Images, Rounds, Predictions, Masks, Teaching, Workers, Marketplaces, Money, Results, People, Webhooks
+):
     """One project. Lists are iterators: they read page after page as far as one asks."""
 
     def read(self) -> Project:
@@ -28,7 +31,10 @@ class ProjectClient(Images, Rounds, Masks, Teaching, Workers, Marketplaces, Mone
         return found
 
     def update(self, **parameters: Any) -> Project:
-        """Change parameters, as `k_a=0.9`. An open round keeps its rules."""
+        """Change parameters, as `k_a=0.9`. An open round keeps its rules.
+
+        `detector_options` are set among those that there are, as records.DetectorOptions; None forgets one.
+        """
         changed: Project = self._send("PATCH", **parameters)
         return changed
 
@@ -49,6 +55,11 @@ class ProjectClient(Images, Rounds, Masks, Teaching, Workers, Marketplaces, Mone
     def take_out(self) -> None:
         """Take it out of the archive again, as a draft, or paused where people were asked."""
         self._send("DELETE", "archive")
+
+    def foresee_deletion(self) -> ForeseenDeletion:
+        """What deleting it would take and leave, and what stands in the way."""
+        found: ForeseenDeletion = self._get("archive")
+        return found
 
     def delete(self, *, name: str, keep_answers: bool = True) -> Deletion:
         """Delete it for good, once it is archived; a worker does it, as `Maskgrove.deletion` tells.

@@ -46,6 +46,8 @@ class Entry(models.Model):
             models.Index(fields=["project_id", "-id"], name="changes_of_a_project"),
             models.Index(fields=["project_id", "who", "-id"], name="changes_by_whom"),
             models.Index(fields=["project_id", "what", "-id"], name="changes_of_what"),
+            models.Index(fields=["who", "-id"], name="changes_anywhere_by_whom"),
+            models.Index(fields=["what", "-id"], name="changes_anywhere_of_what"),
         ]
 
     def __str__(self) -> str:

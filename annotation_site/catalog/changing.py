@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
 
-from annotation_site.catalog.detector_options import check_options
+from annotation_site.catalog.detector_options import check_no_further_file, check_options, merged_options
 from annotation_site.catalog.models import Annotation, Category, Project, StageRun
 from annotation_site.catalog.projects import (
     ProjectRefused,
@@ -26,10 +26,14 @@ class CategoriesFixed(ProjectRefused):
     """Categories that a model was trained for already."""
 
 
-def check_parameters(project: Project) -> None:
+def check_parameters(project: Project, *, stored: Mapping[str, Any]) -> None:
     """Raise ProjectRefused unless every stage could be carried out by a project's parameters.
 
     A K_pa that is left empty is calibrated.
+
+    Parameters
+    ----------
+    stored : the detector options that it had; its new ones may name no other files of the server
     """
     try:
         project.clean_fields()
@@ -44,6 +48,7 @@ def check_parameters(project: Project) -> None:
         )
         AGGREGATIONS[project.aggregation](project.judgments_per_question, project.worker_accuracy)
         check_options(project.detector_options, feature=project.feature)
+        check_no_further_file(project.detector_options, stored=stored)
     except ValidationError as error:
         told = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items())
         raise ProjectRefused(told) from error
@@ -63,27 +68,23 @@ def change_parameters(
     Parameters
     ----------
     values : by the names in `projects.PARAMETERS`
-    options : of the detector, to be set among those that there are; None forgets one
+    options : of the detector, to be set among those that there are, as `merged_options` does
 
     Raises
     ------
     ProjectRefused
-        When a value is not valid; nothing is changed.
+        When a value is not valid, or a file of the server is named that was not; nothing is changed.
     """
     check_choices(values)
     changed = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    stored = changed.detector_options
     for name, value in values.items():
         setattr(changed, name, value)
     if options is not None:
-        changed.detector_options = given_options({**changed.detector_options, **options})
-    check_parameters(changed)
+        changed.detector_options = merged_options(stored, options)
+    check_parameters(changed, stored=stored)
     changed.save(update_fields=[*values, "detector_options"])
     return changed
-
-
-def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Detector options without those that are None."""
-    return {name: value for name, value in options.items() if value is not None}
 
 
 @transaction.atomic

@@ -24,6 +24,8 @@ Options = TypeVar("Options", FitOptions, PredictOptions)
 SECTIONS: Mapping[type, str] = {FitOptions: "train", PredictOptions: "detect"}
 NAMED_WEIGHTS = ("auto", "coco", "imagenet", "none")
 """What a training may start from that is no file of the server."""
+DEVICES = r"^(auto|cpu|mps|cuda(:[0-9]{1,3})?)$"
+"""A pattern of what may be asked for as a device from outside."""
 KEEP = "UPDATE catalog_stagerun SET detail = detail || %s::jsonb WHERE round_id = %s AND stage = %s"
 MACHINE = {field.name for field in fields(Hardware)}
 
@@ -72,6 +74,20 @@ def check_options(options: object, *, feature: str | None = None) -> None:
             f"Trees are made of {feature} features, of which the detector would keep none: give features "
             f"{[*kept, feature]}, or choose another feature."
         )
+
+
+def merged_options(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """A project's options with those given set among them, also in the stages' sections; None forgets one."""
+    merged: dict[str, Any] = {**stored, **given}
+    for section in SECTIONS.values():
+        said = given.get(section)
+        if isinstance(said, Mapping):
+            merged[section] = _without_none({**stored.get(section, {}), **said}) or None
+    return _without_none(merged)
+
+
+def _without_none(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def check_no_further_file(options: Mapping[str, Any], *, stored: Mapping[str, Any]) -> None:

@@ -74,5 +74,11 @@ class RoleShares:
 
 def image_counts(project: Project) -> dict[str, int]:
     """Images of each role, without counting them: the database keeps their number."""
-    found = dict(ImageCount.objects.filter(project=project).values_list("role", "images"))
-    return {role: found.get(role, 0) for role in Role.values}
+    return {role: images for role, (images, _) in kept_counts(project).items()}
+
+
+def kept_counts(project: Project) -> dict[str, tuple[int, int]]:
+    """Of each role: images, and those of them that were left where they were, as the database keeps both."""
+    kept = ImageCount.objects.filter(project=project).values_list("role", "images", "in_place")
+    found = {role: (images, in_place) for role, images, in_place in kept}
+    return {role: found.get(role, (0, 0)) for role in Role.values}

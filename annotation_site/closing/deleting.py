@@ -24,7 +24,8 @@ from django.utils import timezone
 from annotation_site.access.models import Access
 from annotation_site.budget import caps
 from annotation_site.catalog import jobs
-from annotation_site.catalog.models import Image, Project, Tree
+from annotation_site.catalog.models import Project, Tree
+from annotation_site.catalog.roles import kept_counts
 from annotation_site.catalog.storage import delete_artifacts, writing
 from annotation_site.closing import hanging
 from annotation_site.closing.models import Deletion
@@ -58,12 +59,11 @@ class Goods:
 
 
 def goods_of(project: Project) -> Goods:
-    """Counted for people to look at before they delete."""
-    images = Image.objects.filter(project=project)
-    in_place = images.filter(path__startswith="/").count()
+    """What people look at before they delete; of images the database keeps their number."""
+    images, in_place = map(sum, zip(*kept_counts(project).values(), strict=True))
     trees = Tree.objects.filter(round__project=project)
     return Goods(
-        images=images.count() - in_place,
+        images=images - in_place,
         in_place=in_place,
         masks=trees.aggregate(masks=Sum("n", default=0))["masks"],
         answers=Judgment.objects.filter(question__project=project).count(),

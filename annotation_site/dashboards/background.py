@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -30,18 +30,26 @@ class Kind:
     Attributes
     ----------
     project : the path to its project; empty where that may be gone
+    heavy : columns that nobody looks at here
     """
 
     name: str | Promise
     model: type[Job]
     send: Callable[[int], None]
     project: str = "project"
+    heavy: tuple[str, ...] = ()
 
 
 KINDS: Mapping[str, Kind] = {
-    "import": Kind(_("Import"), ImportRun, lambda pk: enqueue.run_import(pk)),
+    "import": Kind(_("Import"), ImportRun, lambda pk: enqueue.run_import(pk), heavy=("report",)),
     "export": Kind(_("Export"), ExportFile, lambda pk: enqueue.write_export(pk)),
-    "estimate": Kind(_("Estimate"), Estimate, lambda pk: enqueue.make_estimate(pk), project="round__project"),
+    "estimate": Kind(
+        _("Estimate"),
+        Estimate,
+        lambda pk: enqueue.make_estimate(pk),
+        project="round__project",
+        heavy=("plan",),
+    ),
     "deletion": Kind(_("Deletion"), Deletion, lambda pk: enqueue.delete_project(pk), project=""),
 }
 """By what addresses call them."""
@@ -73,7 +81,22 @@ class Work:
 
 def work() -> list[Work]:
     """What is due, under way or failed, of each kind the newest first; nothing of projects put away."""
-    return [Work(name, job, _project_of(job)) for name, kind in KINDS.items() for job in _jobs(kind)]
+    return [work_of(name, job) for name in KINDS for job in _urgent(name)]
+
+
+def jobs_of(name: str) -> QuerySet[Job]:
+    """All of a kind, the newest first; nothing of projects put away."""
+    kind = KINDS[name]
+    found = kind.model._default_manager.order_by("-pk").defer(*kind.heavy)
+    if kind.project:
+        away = Q(**{f"{kind.project}__state__in": Project.PUT_AWAY})
+        found = found.select_related(kind.project).exclude(away)
+    return found
+
+
+def work_of(name: str, job: Job) -> Work:
+    """A job with the project that it is about."""
+    return Work(name, job, _project_of(job))
 
 
 def retry(name: str, job: Job) -> bool:
@@ -91,11 +114,8 @@ def retry(name: str, job: Job) -> bool:
     return True
 
 
-def _jobs(kind: Kind) -> Iterator[Job]:
-    found = kind.model._default_manager.order_by("-pk")
-    if kind.project:
-        away = Q(**{f"{kind.project}__state__in": Project.PUT_AWAY})
-        found = found.select_related(kind.project).exclude(away)
+def _urgent(name: str) -> Iterator[Job]:
+    found = jobs_of(name)
     yield from found.filter(state__in=DUE)[:MOST]
     yield from found.filter(state=State.FAILED)[:MOST]
 

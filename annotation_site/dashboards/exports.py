@@ -16,7 +16,7 @@ from annotation_site.catalog.models import Project
 from annotation_site.catalog.storage import artifacts
 from annotation_site.dashboards.access import needs, viewers
 from annotation_site.paging import key_in, page_before
-from annotation_site.results.export_files import ask_for_export, delete_export, stop_export
+from annotation_site.results.export_files import ask_for_export, delete_export, retry_export, stop_export
 from annotation_site.results.exporting import INCLUDE
 from annotation_site.results.formats import FORMATS
 from annotation_site.results.formats.choice import Choice
@@ -77,10 +77,13 @@ def ask(request: HttpRequest, project: Project) -> HttpResponse:
 @needs(Access.ADMIN, while_archived=True)
 @require_POST
 def end(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
-    """Stop an export that is being written, or delete one."""
+    """Stop an export that is being written, have one written anew that came to nothing, or delete one."""
     found = get_object_or_404(ExportFile, pk=pk, project=project)
     if request.POST.get("verb") == "stop":
         stop_export(found, at=timezone.now())
+    elif request.POST.get("verb") == "again":
+        if retry_export(found):
+            enqueue.write_export(found.pk)
     else:
         delete_export(found)
     return redirect("dashboards:exports", slug=project.slug)

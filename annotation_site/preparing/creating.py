@@ -10,6 +10,7 @@ from django.db import transaction
 
 from annotation_site.access.granting import access_to, grant
 from annotation_site.access.models import Access
+from annotation_site.catalog.changing import check_parameters
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.projects import ProjectDiffers, create_project
 from pipeline.coco import CocoCategory
@@ -32,12 +33,13 @@ def create_owned_project(
     Raises
     ------
     ProjectRefused
-        When the name, a category or a parameter is not valid.
+        When the name, a category or a parameter is not valid, or a file of the server is named.
     ProjectDiffers
         When the name is taken by another project, or by one that is not theirs to know.
     """
     created = create_project(name=name, categories=categories, parameters=parameters)
     if created.new:
+        check_parameters(created.project, stored={})
         grant(project=created.project, user=owner, access=Access.OWNER)
     elif access_to(created.project, owner) is None:
         raise ProjectDiffers(f"There is a project {created.project.slug} already: choose another name.")

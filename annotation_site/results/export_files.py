@@ -72,6 +72,11 @@ def stop_export(export: ExportFile, *, at: datetime) -> None:
     jobs.request_stop(export, at=at)
 
 
+def retry_export(export: ExportFile) -> bool:
+    """Let workers write an export anew that was stopped or failed; whether it is one."""
+    return jobs.try_again(export)
+
+
 def delete_export(export: ExportFile) -> bool:
     """Remove an export and its file; one that is being written is stopped, and can be deleted then."""
     return jobs.discard(export, _delete_file)

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from django.db import connection
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
 from annotation_site.budget.models import Budget, LedgerEntry
 from annotation_site.catalog.models import Image, Project, Tree
-from annotation_site.catalog.roles import image_counts
+from annotation_site.catalog.roles import kept_counts
 from annotation_site.verification import questions
 from annotation_site.verification.by_hand import by_hand_in
 from annotation_site.verification.fold import Derived, fold
@@ -138,10 +138,13 @@ def _finished_are_answered(project: Project) -> Iterator[str]:
 
 
 def _images_are_counted(project: Project) -> Iterator[str]:
-    there = dict(Image.objects.filter(project=project).values_list("role").annotate(n=Count("pk")))
-    for role, kept in image_counts(project).items():
-        if kept != there.get(role, 0):
-            yield f"{kept} {role} images are counted, there are {there.get(role, 0)}"
+    roles = Image.objects.filter(project=project).values_list("role")
+    counted = roles.annotate(n=Count("pk"), in_place=Count("pk", filter=Q(path__startswith="/")))
+    there = {role: numbers for role, *numbers in counted}
+    for role, kept in kept_counts(project).items():
+        for what, number, real in zip(("", "in place "), kept, there.get(role, (0, 0)), strict=True):
+            if number != real:
+                yield f"{number} {role} images {what}are counted, there are {real}"
 
 
 INVARIANTS: dict[str, Invariant] = {

@@ -28,6 +28,20 @@ class Results(ProjectScope):
         asked: Export = self._send("POST", "exports", format=format, **choice)
         return asked
 
+    def stop_export(self, export: int) -> Export:
+        """Let whoever writes it end; nothing of it is kept."""
+        stopped: Export = self._send("POST", f"exports/{export}/stop")
+        return stopped
+
+    def retry_export(self, export: int) -> Export:
+        """Have one written anew that failed or was stopped."""
+        waiting: Export = self._send("POST", f"exports/{export}/retry")
+        return waiting
+
+    def delete_export(self, export: int) -> None:
+        """Delete it and its file; one that is being written is stopped, and can be deleted then."""
+        self._send("DELETE", f"exports/{export}")
+
     def wait_for(
         self, export: Export, *, sleep: Callable[[float], None] = time.sleep, seconds: float = 3600
     ) -> Export:

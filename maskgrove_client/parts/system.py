@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from maskgrove_client.connection import Connection
-from maskgrove_client.records import System, SystemStage, SystemWorker
+from maskgrove_client.records import SiteEntry, System, SystemJob, SystemStage, SystemWorker
 
 
 class MachineRoom:
@@ -34,3 +34,20 @@ class MachineRoom:
         """Let workers carry on a stage that failed or was stopped, and its round with it."""
         found: SystemStage = self._connection.send("POST", f"system/stages/{stage}/retry")
         return found
+
+    def system_jobs(
+        self,
+        kind: Literal["import", "export", "estimate", "deletion"],
+        state: Literal["waiting", "running", "stopped", "failed", "done"] | None = None,
+    ) -> Iterator[SystemJob]:
+        """Background work of a kind, of all projects, the newest first."""
+        return self._connection.pages(f"system/jobs/{kind}", state=state)
+
+    def retry_job(self, kind: str, job: int) -> SystemJob:
+        """Let workers try an import, export, estimate or deletion again that failed or was stopped."""
+        found: SystemJob = self._connection.send("POST", f"system/jobs/{kind}/{job}/retry")
+        return found
+
+    def site_history(self, *, who: str | None = None, what: str | None = None) -> Iterator[SiteEntry]:
+        """What was changed on the whole site, the latest first; `what` as "budget.Budget"."""
+        return self._connection.pages("system/history", who=who, what=what)

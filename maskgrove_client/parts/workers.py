@@ -10,6 +10,7 @@ from maskgrove_client.records import (
     Account,
     Answer,
     Code,
+    Course,
     Message,
     Payment,
     Resting,
@@ -19,8 +20,16 @@ from maskgrove_client.records import (
 
 
 class Workers(ProjectScope):
-    def workers(self, standing: str | None = None) -> Iterator[Worker]:
-        return self._pages("workers", standing=standing)
+    def workers(
+        self,
+        standing: str | None = None,
+        *,
+        provider: str | None = None,
+        name: str | None = None,
+        order: str | None = None,
+    ) -> Iterator[Worker]:
+        """Who answers, the newest first or in another order: `order="-gold"` begins with the best by gold."""
+        return self._pages("workers", standing=standing, provider=provider, name=name, order=order)
 
     def worker(self, worker: int) -> WorkerFacts:
         found: WorkerFacts = self._get(f"workers/{worker}")
@@ -62,6 +71,11 @@ class Workers(ProjectScope):
     def answers(self, worker: int, *, which: str | None = None) -> Iterator[Answer]:
         """A worker's answers, the latest first: all, or those "missed", "disagreed", "fast", "gone"."""
         return self._pages(f"workers/{worker}/answers", which=which)
+
+    def course(self, worker: int) -> Course:
+        """How a worker did over time: gold answered right, and seconds an answer."""
+        found: Course = self._get(f"workers/{worker}/course")
+        return found
 
     def account(self, worker: int) -> Account:
         """What a worker earned, was paid, and is owed."""

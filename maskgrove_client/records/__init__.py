@@ -3,10 +3,19 @@
 Decimals are text, times are text in ISO 8601.
 """
 
-from maskgrove_client.records.closing import Deletion, StatementLine, Totals
+from maskgrove_client.records.closing import Deletion, ForeseenDeletion, StatementLine, Totals
+from maskgrove_client.records.detectors import DetectOptions, DetectorOptions, TrainOptions
 from maskgrove_client.records.images import Image, Import, Upload, UploadedFile
 from maskgrove_client.records.marketplaces import Action, Listing, Progress, Submission
-from maskgrove_client.records.masks import Cluster, HeldoutPrediction, Judgment, Mask, MaskFacts, Rle
+from maskgrove_client.records.masks import (
+    Cluster,
+    HeldoutPrediction,
+    Judgment,
+    Mask,
+    MaskFacts,
+    Offered,
+    Rle,
+)
 from maskgrove_client.records.money import Budget, Estimate, Expected, Forecast, LedgerEntry
 from maskgrove_client.records.overviews import (
     Ahead,
@@ -18,7 +27,7 @@ from maskgrove_client.records.overviews import (
     Share,
     Stretch,
 )
-from maskgrove_client.records.people import Entry, Invitation, Person
+from maskgrove_client.records.people import Entry, Invitation, Person, SiteEntry
 from maskgrove_client.records.projects import (
     ApiToken,
     Campaign,
@@ -35,8 +44,8 @@ from maskgrove_client.records.projects import (
     Token,
 )
 from maskgrove_client.records.results import CategoryCount, CategoryReport, Dataset, Export, MaskSet, Report
-from maskgrove_client.records.rounds import LongTail, Round, Stage
-from maskgrove_client.records.system import Room, System, SystemStage, SystemWorker
+from maskgrove_client.records.rounds import LongTail, Outlook, Prospect, Round, Stage
+from maskgrove_client.records.system import Bucket, Room, System, SystemJob, SystemStage, SystemWorker
 from maskgrove_client.records.trees import Answered, Bar, Decision, Node, NodeBrief, Quality, Tree, Verdict
 from maskgrove_client.records.webhooks import Attempt, Delivery, DeliveryFacts, SignedWebhook, Webhook
 from maskgrove_client.records.workers import (
@@ -44,8 +53,12 @@ from maskgrove_client.records.workers import (
     Answer,
     Change,
     Code,
+    Course,
     Gold,
+    GoldPoint,
+    Limits,
     Message,
+    PacePoint,
     Payment,
     Record,
     Resting,
@@ -64,6 +77,7 @@ __all__ = [
     "Attempt",
     "Bar",
     "Bought",
+    "Bucket",
     "Budget",
     "Campaign",
     "Category",
@@ -73,18 +87,23 @@ __all__ = [
     "Change",
     "Cluster",
     "Code",
+    "Course",
     "Dataset",
     "Decision",
     "Deletion",
     "Delivery",
     "DeliveryFacts",
+    "DetectOptions",
+    "DetectorOptions",
     "Entry",
     "Estimate",
     "Example",
     "Expected",
     "Export",
     "Forecast",
+    "ForeseenDeletion",
     "Gold",
+    "GoldPoint",
     "HeldoutPrediction",
     "Hour",
     "Image",
@@ -93,6 +112,7 @@ __all__ = [
     "Invitation",
     "Judgment",
     "LedgerEntry",
+    "Limits",
     "Listing",
     "LongTail",
     "Mask",
@@ -103,11 +123,15 @@ __all__ = [
     "NewApiToken",
     "Node",
     "NodeBrief",
+    "Offered",
+    "Outlook",
     "Overview",
+    "PacePoint",
     "Payment",
     "Person",
     "Progress",
     "Project",
+    "Prospect",
     "QualificationTest",
     "Quality",
     "Record",
@@ -119,6 +143,7 @@ __all__ = [
     "RoundTold",
     "Share",
     "SignedWebhook",
+    "SiteEntry",
     "Stage",
     "StageTold",
     "StatementLine",
@@ -126,10 +151,12 @@ __all__ = [
     "Stretch",
     "Submission",
     "System",
+    "SystemJob",
     "SystemStage",
     "SystemWorker",
     "Token",
     "Totals",
+    "TrainOptions",
     "Tree",
     "Upload",
     "UploadedFile",

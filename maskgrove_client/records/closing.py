@@ -30,6 +30,17 @@ class Deletion(TypedDict):
     totals: Totals
 
 
+class ForeseenDeletion(TypedDict):
+    images: int
+    in_place: int
+    masks: int
+    answers: int
+    exports: int
+    owed: str
+    currency: str
+    obstacles: list[str]
+
+
 class StatementLine(Totals):
     worker: int | None
     name: str

@@ -40,6 +40,17 @@ class HeldoutPrediction(TypedDict):
     truth: Rle | None
 
 
+class Offered(TypedDict):
+    results: str
+    features: str
+    images: str
+    computed_by: str
+    replaces: bool
+    size: int
+    offered_at: str
+    begun_at: str | None
+
+
 class Cluster(TypedDict):
     node: int
     size: int

@@ -33,3 +33,8 @@ class Entry(TypedDict):
     change: str
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+
+
+class SiteEntry(Entry):
+    project: str | None
+    project_id: int | None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import TypedDict
+
+from maskgrove_client.records.detectors import DetectorOptions
 
 
 class Token(TypedDict):
@@ -59,7 +61,7 @@ class Project(TypedDict):
     feature: str
     use_score: bool
     detector: str
-    detector_options: dict[str, Any]
+    detector_options: DetectorOptions
     hit_size: int
     gold_share: float
     lease_minutes: int

@@ -33,6 +33,27 @@ class Round(TypedDict):
     calibration: dict[str, Any] | None
 
 
+class Prospect(TypedDict):
+    k_pa: float
+    questions: int
+    accepted_masks: int
+    precision: float | None
+    clusters: int
+    hours: float
+    money: str
+
+
+class Outlook(TypedDict):
+    round: int
+    k_pa: float | None
+    calibrated: float
+    is_fixed: bool
+    currency: str
+    done: int
+    of: int
+    outlook: list[Prospect]
+
+
 class LongTail(TypedDict):
     categories: int
     masks: int

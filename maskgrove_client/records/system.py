@@ -12,9 +12,15 @@ class Room(TypedDict):
     total: int
 
 
+class Bucket(TypedDict):
+    name: str
+    place: str
+
+
 class System(TypedDict):
     queues: dict[str, int]
     storages: list[Room]
+    buckets: list[Bucket]
     database: int
 
 
@@ -37,4 +43,18 @@ class SystemStage(TypedDict):
     error: str
     started_at: str | None
     heartbeat_at: str | None
+    finished_at: str | None
+
+
+class SystemJob(TypedDict):
+    id: int
+    kind: str
+    project: str | None
+    name: str
+    state: str
+    done: int
+    total: int
+    message: str
+    error: str
+    begun_at: str | None
     finished_at: str | None

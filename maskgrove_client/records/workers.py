@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 
-class Worker(TypedDict):
+class WorkerBrief(TypedDict):
     id: int
     name: str
     provider: str
@@ -23,6 +23,12 @@ class Record(TypedDict):
     clock_ms: float | None
 
 
+class Worker(WorkerBrief):
+    record: Record
+    last_answer_at: str | None
+    is_at_work: bool
+
+
 class Change(TypedDict):
     before: str
     after: str
@@ -31,7 +37,7 @@ class Change(TypedDict):
     at: str
 
 
-class WorkerFacts(Worker):
+class WorkerFacts(WorkerBrief):
     record: Record
     changes: list[Change]
     link: str | None
@@ -54,6 +60,32 @@ class Answer(TypedDict):
     decision: int | None
     retracted_at: str | None
     retracted_because: str
+
+
+class GoldPoint(TypedDict):
+    at: str
+    answers: int
+    latest: float
+    share: float
+    at_least: float
+
+
+class PacePoint(TypedDict):
+    at: str
+    answers: int
+    seconds: float
+
+
+class Limits(TypedDict):
+    watched: float
+    stopped: float
+
+
+class Course(TypedDict):
+    gold: list[GoldPoint]
+    gold_limits: Limits
+    pace: list[PacePoint]
+    pace_limits: Limits
 
 
 class Resting(TypedDict):

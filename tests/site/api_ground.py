@@ -139,6 +139,8 @@ class ApiGround:
             "verdict": verdict.pk,
             "worker": ada.member.pk,
             "export": export.pk,
+            "kind": "export",
+            "job": export.pk,
             "person": other.pk,
             "invitation": waiting.pk,
             "number": 1,

@@ -101,13 +101,13 @@ API_READ = (
     "", "/status", "/overview", "/curve", "/categories", "/categories/<int:category>",
     "/instructions", "/test",
     "/images", "/images/<int:image>", "/images/<int:image>/photo", "/predictions",
-    "/predictions/heldout", "/stages", "/rounds",
+    "/predictions/heldout", "/threshold/outlook", "/stages", "/rounds",
     "/rounds/<int:number>", "/trees", "/trees/<int:tree>/nodes", NODE, "/verdicts",
     "/verdicts/<int:verdict>", "/decisions", "/decisions/<int:decision>", "/masks", "/masks/<int:mask>",
     "/masks/<int:mask>/crop", "/budget", "/estimate", "/trust", "/workers",
     "/workers/<int:worker>", "/listings", "/listings/<int:listing>", "/exports", "/exports/<int:export>",
     "/exports/<int:export>/file", "/report", "/dataset", "/people", "/people/<int:person>",
-    "/workers/<int:worker>/answers", "/listings/<int:listing>/progress",
+    "/workers/<int:worker>/answers", "/workers/<int:worker>/course", "/listings/<int:listing>/progress",
     "/listings/<int:listing>/submissions", "/listings/<int:listing>/actions",
 )  # fmt: skip
 """Routes of a project that the API tells something at."""
@@ -133,6 +133,7 @@ API_WRITE = {
     "/listings/<int:listing>/publish": "post",
     "/listings/<int:listing>/end": "post",
     "/exports/<int:export>/stop": "post",
+    "/exports/<int:export>/retry": "post",
     "/invitations/<int:invitation>": "delete",
     "/examples": "get",
     "/examples/<int:example>": "get",
@@ -168,7 +169,7 @@ API_WRITE = {
 }
 """Those for admins alone: they do something, or tell what is not for everyone."""
 API_CHANGE = [
-    ("", "patch"), ("", "delete"), ("/archive", "delete"), ("/categories", "post"),
+    ("", "patch"), ("", "delete"), ("/archive", "get"), ("/archive", "delete"), ("/categories", "post"),
     ("/categories/<int:category>", "patch"),
     ("/categories/<int:category>", "delete"), ("/imports", "post"), ("/imports/<int:run>", "delete"),
     ("/estimate", "post"), ("/predictions", "post"), ("/predictions", "delete"),
@@ -349,6 +350,11 @@ TABLE = {
     "api/v1/system": Row(UNKNOWN, UNKNOWN, UNKNOWN, FORBIDDEN, FORBIDDEN),
     "api/v1/system/workers": Row(UNKNOWN, UNKNOWN, UNKNOWN, FORBIDDEN, FORBIDDEN),
     "api/v1/system/stages": Row(UNKNOWN, UNKNOWN, UNKNOWN, FORBIDDEN, FORBIDDEN),
+    "api/v1/system/jobs/<slug:kind>": Row(UNKNOWN, UNKNOWN, UNKNOWN, FORBIDDEN, FORBIDDEN),
+    "api/v1/system/jobs/<slug:kind>/<int:job>/retry": Row(
+        UNKNOWN, UNKNOWN, UNKNOWN, FORBIDDEN, FORBIDDEN, "post"
+    ),
+    "api/v1/system/history": Row(UNKNOWN, UNKNOWN, UNKNOWN, FORBIDDEN, FORBIDDEN),
     "api/v1/system/stages/<int:stage>/retry": Row(UNKNOWN, UNKNOWN, UNKNOWN, FORBIDDEN, FORBIDDEN, "post"),
     "api/v1/deletions": Row(UNKNOWN, UNKNOWN, UNKNOWN, OK, OK),
     "api/v1/deletions/<int:deletion>": Row(UNKNOWN, UNKNOWN, UNKNOWN, MISSING, MISSING),

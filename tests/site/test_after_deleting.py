@@ -23,13 +23,15 @@ from annotation_site.catalog.claims import Claims, Kind
 from annotation_site.catalog.models import Mask, Project
 from annotation_site.catalog.storage import artifacts
 from annotation_site.closing import hanging
-from annotation_site.closing.deleting import run_deletion
+from annotation_site.closing.archiving import take_out
+from annotation_site.closing.deleting import goods_of, run_deletion
 from annotation_site.closing.models import Deletion
+from annotation_site.closing.obstacles import obstacles
 from annotation_site.closing.statements import owed_on
 from annotation_site.people.models import Worker
 from annotation_site.verification.models import Judgment
 from maskgrove_client import Maskgrove
-from tests.factories import ProjectFactory
+from tests.factories import ImageFactory, ProjectFactory
 from tests.site.api_ground import ApiGround, bearer
 from tests.site.campaigns import opened, project_with_tree
 from tests.site.deletions import asked, begun, deleted, put_away, rich_ground, settle
@@ -188,6 +190,7 @@ class TestWays:
             project = site.project(ground.project.slug)
             with pytest.raises(Exception, match="archive it first"):
                 project.delete(name=ground.project.name)
+            assert "It is in use: archive it first." in project.foresee_deletion()["obstacles"]
             project.archive()
             project.take_out()
             project.archive()
@@ -205,6 +208,20 @@ class TestWays:
             lines = list(site.statement(asked_for["id"]))
             assert sum(Decimal(line["earned"]) for line in lines) == Decimal(done["totals"]["earned"])
             assert {line["name"] for line in lines} == {"Ada", "Ben"}
+
+    def test_what_would_go_and_what_stands_in_the_way_is_told_before(self, ground, archived, client):
+        url = f"/api/v1/projects/{archived.slug}/archive"
+        ImageFactory(project=archived, path="/home/me/a.png")
+        found = client.get(url, headers={"Authorization": bearer(ground.owner)}).json()
+        goods = goods_of(archived)
+        assert (found["images"], found["in_place"], found["masks"]) == (goods.images, 1, goods.masks)
+        assert (found["answers"], found["exports"], found["obstacles"]) == (goods.answers, goods.exports, [])
+        assert Decimal(found["owed"]) == owed_on(archived) > 0
+        take_out(project=archived)
+        told = client.get(url, headers={"Authorization": bearer(ground.owner)}).json()["obstacles"]
+        assert told == obstacles(archived) != []
+        for user, scope in ((ground.owner, Scope.WRITE), (User.objects.get(username="other"), Scope.ADMIN)):
+            assert client.get(url, headers={"Authorization": bearer(user, scope)}).status_code == 403
 
     def test_a_token_for_some_projects_sees_no_statement(self, ground, archived):
         deletion = deleted(archived, by=ground.owner)

@@ -28,8 +28,7 @@ DOES = {
     "system/stages/<int:pk>/retry/": "retry_stage",
     "account/tokens/": "make_token",
     "account/tokens/<int:pk>/revoke/": "revoke_token",
-    "system/jobs/<slug:kind>/<int:pk>/retry/": "go_on_with_import ask_for_export ask_for_estimate "
-    "go_on_with_deletion",
+    "system/jobs/<slug:kind>/<int:pk>/retry/": "retry_job",
     "deletions/<int:pk>/change/": "stop_deletion go_on_with_deletion",
     f"{P}instructions/": "change_instructions change_category",
     f"{P}instructions/test/": "change_test ask_everyone_again",
@@ -38,7 +37,7 @@ DOES = {
     f"{P}people/invite/": "invite_person",
     f"{P}people/invitations/<int:pk>/revoke/": "revoke_invitation",
     f"{P}exports/new/": "ask_for_export",
-    f"{P}exports/<int:pk>/end/": "stop_export delete_export",
+    f"{P}exports/<int:pk>/end/": "stop_export retry_export delete_export",
     f"{P}launch/<slug:provider>/<slug:environment>/draft/": "draft_listing",
     f"{P}launch/<int:pk>/": "publish_listing end_listing",
     f"{P}launch/actions/<int:pk>/": "retry_action",

@@ -10,13 +10,16 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from annotation_site import enqueue
 from annotation_site.access.granting import grant
 from annotation_site.access.models import Access
 from annotation_site.budget.caps import change_budget
 from annotation_site.catalog.models import Project
 from annotation_site.people.models import Membership, StandingChange
+from annotation_site.preparing.models import Estimate
 from annotation_site.results.export_files import write_export
 from annotation_site.results.models import ExportFile
+from annotation_site.verification.forecasting import basis_of
 from annotation_site.verification.models import Judgment, Overruling
 from tests.factories import ProjectFactory
 from tests.site.api_ground import ApiGround, client_of
@@ -205,6 +208,31 @@ def test_an_export_is_asked_for_written_and_taken(ground, client):
     assert again.status_code == 304
     assert client.delete(asked["Location"]).status_code == 204
     assert client.get(asked["Location"]).status_code == 404
+
+
+@pytest.mark.parametrize(("state", "then"), [("failed", "waiting"), ("stopped", "waiting"), ("done", "done")])
+def test_an_export_that_came_to_nothing_is_written_anew(ground, client, state, then, monkeypatch):
+    sent: list[int] = []
+    monkeypatch.setattr(enqueue, "write_export", sent.append)
+    ExportFile.objects.update(state=state, error="No room.", stop_requested=state == "stopped")
+    url = ground.url("projects/{slug}/exports/{export}")
+    for _ in range(2):
+        again = send(client, "post", f"{url}/retry")
+        assert (again.status_code, again.json()["state"]) == (200, then)
+    assert sent == [ground.places["export"]] * (then == "waiting")
+    assert told(client, url)["error"] == ("" if then == "waiting" else "No room.")
+
+
+@pytest.mark.parametrize("state", ["failed", "stopped"])
+def test_an_estimate_that_came_to_nothing_is_worked_out_anew(ground, client, state):
+    url = ground.url("projects/{slug}/estimate")
+    send(client, "post", url)
+    round_ = ground.project.rounds.get()
+    rests_on = basis_of(round_).digest
+    Estimate.objects.update(state=state, error="No memory.", rests_on=rests_on)
+    assert told(client, url)["state"] == state
+    assert send(client, "post", url).json()["state"] == "waiting"
+    assert Estimate.objects.get().error == ""
 
 
 def test_report_and_dataset(ground, client):

@@ -64,6 +64,12 @@ def test_it_tells_what_waits_and_how_much_room_is_left(client):
     assert all(0 < room["free"] < room["total"] for room in found["storages"])
 
 
+def test_it_tells_which_storages_are_elsewhere(client, monkeypatch):
+    assert told(client, "system")["buckets"] == []
+    monkeypatch.setattr(system, "buckets", lambda: [("images", "s3://facades/site")])
+    assert told(client, "system")["buckets"] == [{"name": "images", "place": "s3://facades/site"}]
+
+
 def test_it_tells_who_works(client, monkeypatch):
     worker = enqueue.WorkerProcess("gpu@one", ["gpu"], ["A100, 80 GB"], ["maskgrove.train"])
     monkeypatch.setattr(enqueue, "workers", lambda: [worker])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import httpx
+import numpy as np
 import pytest
 from drf_spectacular.generators import SchemaGenerator
 
@@ -28,9 +29,7 @@ from maskgrove_client import (
     Maskgrove,
     NotFound,
     Refused,
-    TooManyRequests,
     Unauthorized,
-    Unreachable,
     records,
 )
 from maskgrove_client.connection import Connection
@@ -71,6 +70,12 @@ def test_a_project_is_made_changed_paused_and_opened(ground, site):
     assert leaves.read()["k_a"] == 0.9
     assert [one["coco_id"] for one in leaves.categories()] == [1, 7]
     assert leaves.update(k_a=0.8)["k_a"] == 0.8
+    assert [leaves.choose_threshold(k_pa)["k_pa"] for k_pa in (0.6, None)] == [0.6, None]
+    leaves.update(
+        detector_options={"device": "cpu", "train": {"batch_size": 4}, "detect": {"batch_size": 16}}
+    )
+    changed = leaves.update(detector_options={"device": None, "train": {"batch_size": 2}})
+    assert changed["detector_options"] == {"train": {"batch_size": 2}, "detect": {"batch_size": 16}}
     facades = site.project(ground.project.slug)
     assert facades.pause()["state"] == "paused"
     assert facades.open()["state"] == "open"
@@ -113,6 +118,8 @@ def test_what_admins_do_on_pages_is_done_from_python(ground, site):
     assert project.foresee_stop(worker)["judgments"] > 40
     assert project.foresee_stop(worker, weigh=True)["falling"] > 0
     assert next(project.answers(worker, which="gold"))["is_right"]
+    assert project.course(worker)["gold"][-1]["share"] == 1
+    assert [one["id"] for one in project.workers(order="-gold", name="a")] == [worker]
     before = project.worker(worker)["link"]
     assert project.rotate_link(worker)["link"] == project.vouch_for(worker)["link"] != before
     code = project.make_code()
@@ -131,6 +138,22 @@ def test_predictions_are_read_beside_the_truth(ground, site):
 
 
 @live
+def test_predictions_of_another_model_are_uploaded_and_withdrawn(ground, site, tmp_path):
+    mine, features = tmp_path / "mine.json", tmp_path / "mine.npy"
+    mine.write_text("[]")
+    np.save(features, np.zeros((0, 4)))
+    project = site.create_project("Leaves", ["oak"])
+    sent = project.upload_predictions(mine, features=features, computed_by="descriptors")
+    assert (sent["results"], sent["features"], sent["images"]) == ("mine.json", "features-mine.npy", "")
+    assert sent["size"] == 2 + features.stat().st_size
+    assert project.offered_predictions() == sent
+    project.withdraw_predictions()
+    assert project.offered_predictions() is None
+    with pytest.raises(Conflict):
+        site.project(ground.project.slug).upload_predictions(mine)
+
+
+@live
 def test_superusers_look_into_the_machine_room(ground, site, live_server, monkeypatch):
     worker = enqueue.WorkerProcess("cpu@one", ["cpu"], [], ["maskgrove.cluster"])
     monkeypatch.setattr(enqueue, "workers", lambda: [worker])
@@ -140,6 +163,10 @@ def test_superusers_look_into_the_machine_room(ground, site, live_server, monkey
         assert room.system_workers()[0]["name"] == "cpu@one"
         assert [one["id"] for one in room.system_stages("failed")] == [failed.pk]
         assert room.retry_stage(failed.pk)["state"] == "waiting"
+        ExportFile.objects.update(state="failed")
+        (lost,) = room.system_jobs("export", "failed")
+        assert room.retry_job("export", lost["id"])["state"] == "done"  # A worker was there.
+        assert next(room.site_history(what="access.Grant"))["project"] == ground.project.slug
     with pytest.raises(Forbidden, match="superusers"):
         site.system()
 
@@ -191,7 +218,11 @@ def test_an_export_is_waited_for_and_checked(ground, site, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["dataset.json"]
     with pytest.raises(OSError, match="download it again"):
         project.download({**done, "sha256": "0" * 64}, tmp_path / "dataset.json")
-    waiting = next(one for one in project.exports() if one["state"] == "waiting")
+    project.delete_export(done["id"])
+    (waiting,) = project.exports()
+    assert project.stop_export(waiting["id"])["state"] == "stopped"
+    assert project.wait_for(project.retry_export(waiting["id"]))["state"] == "done"
+    ExportFile.objects.update(state="waiting", done=0, total=0)
     with pytest.raises(NotDone, match="is at 0 of 0"):
         project.wait_for(waiting, sleep=lambda _: None, seconds=5)
 
@@ -235,63 +266,6 @@ def test_a_write_whose_answer_was_lost_is_done_once(ground, live_server):
     assert slept == [1.0, 2.0]
 
 
-def answering(*answers: httpx.Response, retries: int = 4) -> tuple[Connection, list[float], list[Any]]:
-    """A connection to these answers, how long it slept, and what it asked."""
-    waiting, slept, asked = list(answers), list[float](), list[httpx.Request]()
-
-    def handle(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
-        return waiting.pop(0)
-
-    return connected(handle, slept, retries=retries), slept, asked
-
-
-def connected(handle: Any, slept: list[float], *, retries: int) -> Connection:
-    transport = httpx.MockTransport(handle)
-    return Connection("http://site", "mg_x", transport=transport, sleep=slept.append, retries=retries)
-
-
-def test_it_waits_as_long_as_it_is_told():
-    busy = httpx.Response(429, headers={"Retry-After": "7"}, json={"type": "throttled", "detail": "Slower."})
-    connection, slept, _ = answering(busy, httpx.Response(503), httpx.Response(200, json={"a": 1}))
-    assert connection.get("me") == {"a": 1}
-    assert slept == [7.0, 2.0]
-
-
-def test_it_gives_up_at_last():
-    busy = httpx.Response(429, json={"type": "throttled", "detail": "Slower."})
-    connection, slept, _ = answering(*[busy] * 3, retries=2)
-    with pytest.raises(TooManyRequests, match="Slower"):
-        connection.get("me")
-    assert len(slept) == 2
-
-    def away(request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("refused", request=request)
-
-    silent = Connection(
-        "http://site", "x", transport=httpx.MockTransport(away), sleep=slept.append, retries=1
-    )
-    with pytest.raises(Unreachable, match="does not answer"):
-        silent.get("me")
-
-
-def test_attempts_of_a_write_carry_one_key_and_writes_different_ones():
-    busy = httpx.Response(409, json={"type": "still-under-way", "detail": "Wait."})
-    done = httpx.Response(200, json={})
-    connection, _, asked = answering(busy, done, done)
-    connection.send("POST", "projects", {})
-    connection.send("POST", "projects", {})
-    keys = [request.headers["Idempotency-Key"] for request in asked]
-    assert keys[0] == keys[1] != keys[2]
-
-
-def test_what_will_not_change_is_not_asked_again():
-    connection, slept, _ = answering(httpx.Response(409, json={"type": "last-owner", "detail": "Stay."}))
-    with pytest.raises(Conflict, match="Stay"):
-        connection.send("DELETE", "projects/a/people/1")
-    assert slept == []
-
-
 SCHEMAS: dict[str, Any] = SchemaGenerator().get_schema(public=True)["components"]["schemas"]
 CALLED = {
     "StageTold": "StageTold", "Campaign": "CampaignTold", "RoundTold": "RoundTold", "Quality": "QualityTold",
@@ -302,7 +276,10 @@ CALLED = {
     "UploadedFile": "FileTold", "Forecast": "ForecastTold", "Share": "ShareTold", "Bought": "BoughtTold",
     "Ahead": "AheadTold", "Alarm": "AlarmTold", "Hour": "HourTold", "Stretch": "StretchTold",
     "CategoryShare": "CategoryTold", "Attempt": "AttemptTold", "QualificationTest": "Test",
-    "StatementLine": "Line", "Totals": "TotalsTold", "Room": "RoomTold",
+    "Prospect": "ProspectTold", "GoldPoint": "GoldPointTold", "PacePoint": "PacePointTold",
+    "Limits": "LimitsTold", "Bucket": "BucketTold", "DetectorOptions": "DetectorOptionsBody",
+    "TrainOptions": "TrainOptionsBody",
+    "DetectOptions": "DetectOptionsBody", "StatementLine": "Line", "Totals": "TotalsTold", "Room": "RoomTold",
 }  # fmt: skip
 """Records whose schema has another name."""
 RECORDS = [one for _, one in inspect.getmembers(records, inspect.isclass) if hasattr(one, "__total__")]

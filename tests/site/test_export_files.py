@@ -17,11 +17,13 @@ from annotation_site.catalog import jobs, steps
 from annotation_site.catalog.claims import Claims, Kind
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.storage import artifacts
+from annotation_site.dashboards import exports
 from annotation_site.results import export_files
 from annotation_site.results.export_files import (
     UnknownFormat,
     ask_for_export,
     delete_export,
+    retry_export,
     stop_export,
     write_export,
 )
@@ -129,6 +131,19 @@ def test_a_failure_is_told(monkeypatch):
     assert not jobs.unattended(ExportFile).exists()
 
 
+def test_one_that_failed_is_written_anew_and_no_other(monkeypatch):
+    with monkeypatch.context() as full:
+        full.setattr(export_files, "writing", lambda _name: (_ for _ in ()).throw(OSError("No room left.")))
+        export = write_export(asked())
+    assert retry_export(export)
+    assert ExportFile.objects.values_list("state", "error").get() == ("waiting", "")
+    assert not retry_export(export)
+    done = write_export(ExportFile.objects.get())
+    assert (done.state, done.entries) == ("done", 32)
+    assert not retry_export(done)
+    assert ExportFile.objects.get().sha256 == done.sha256
+
+
 def test_deleting_takes_the_file_along():
     export = write_export(asked())
     delete_export(export)
@@ -164,6 +179,22 @@ class TestPage:
         answer = admin.get(reverse("dashboards:download", args=[project.slug, export.pk]))
         assert b"".join(answer.streaming_content)[:2] == b"PK"
         assert ".zip" in answer.headers["Content-Disposition"]
+
+    @pytest.mark.parametrize(
+        ("state", "offered"), [("failed", 1), ("stopped", 1), ("waiting", 0), ("done", 0)]
+    )
+    def test_what_came_to_nothing_is_tried_again_by_a_button(
+        self, admin: Client, state, offered, monkeypatch
+    ):
+        export, sent = asked(ProjectFactory()), []
+        monkeypatch.setattr(exports.enqueue, "write_export", sent.append)
+        ExportFile.objects.update(state=state, error="No room left.")
+        slug = export.project.slug
+        page = admin.get(reverse("dashboards:exports", args=[slug])).content.decode()
+        assert page.count('value="again"') == offered
+        admin.post(reverse("dashboards:end_export", args=[slug, export.pk]), {"verb": "again"})
+        assert ExportFile.objects.get().state == ("waiting" if offered else state)
+        assert sent == [export.pk] * offered
 
     def test_viewers_download_and_ask_for_nothing(self, client: Client):
         export = write_export(asked())

@@ -21,12 +21,14 @@ from annotation_site.access.models import Access
 from annotation_site.api.v1.schema import operation
 from annotation_site.api.v1.serializers import PageQuery, page, paged
 from annotation_site.api.v1.views import ApiView, ProjectView, check_scope, token_of
+from annotation_site.budget.caps import budget_of
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.storage import artifacts
 from annotation_site.closing import archiving, deleting
-from annotation_site.closing.deleting import ask_for_deletion
+from annotation_site.closing.deleting import ask_for_deletion, goods_of
 from annotation_site.closing.models import Deletion, StatementLine
-from annotation_site.closing.statements import deletions_of, with_totals
+from annotation_site.closing.obstacles import obstacles
+from annotation_site.closing.statements import deletions_of, owed_on, with_totals
 
 
 class DeletionQuery(serializers.Serializer[Any]):
@@ -65,6 +67,27 @@ class DeletionSerializer(serializers.ModelSerializer[Deletion]):
         return TotalsTold(deletion).data
 
 
+class ForeseenDeletionSerializer(serializers.Serializer[Any]):
+    """What would go with the project, what would stay, and what stands in the way."""
+
+    images = serializers.IntegerField(source="goods.images", help_text="That were copied here, and go.")
+    in_place = serializers.IntegerField(
+        source="goods.in_place", help_text="Images that stay where they are, of which only the rows go."
+    )
+    masks = serializers.IntegerField(source="goods.masks")
+    answers = serializers.IntegerField(source="goods.answers", help_text="Their log may be kept.")
+    exports = serializers.IntegerField(source="goods.exports")
+    owed = serializers.DecimalField(
+        max_digits=14,
+        decimal_places=4,
+        help_text="To workers, as far as was noted; nobody can note it after.",
+    )
+    currency = serializers.CharField()
+    obstacles = serializers.ListField(
+        child=serializers.CharField(), help_text="While there are any, it cannot be deleted."
+    )
+
+
 class LineSerializer(serializers.ModelSerializer[StatementLine]):
     """One worker's part of a closing statement."""
 
@@ -76,7 +99,19 @@ class LineSerializer(serializers.ModelSerializer[StatementLine]):
 
 
 class Archive(ProjectView):
+    needs: ClassVar = {"GET": Access.OWNER}
     while_archived = ("POST", "DELETE")
+
+    @operation("foresee_deletion", "projects", gives=ForeseenDeletionSerializer)
+    def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002
+        """Tell what deleting the project would take and leave, and what stands in its way. For owners."""
+        told = {
+            "goods": goods_of(self.project),
+            "obstacles": obstacles(self.project),
+            "owed": owed_on(self.project),
+            "currency": budget_of(self.project).currency,
+        }
+        return Response(ForeseenDeletionSerializer(told).data)
 
     @operation("archive_project", "projects")
     def post(self, request: Request, slug: str) -> Response:  # noqa: ARG002

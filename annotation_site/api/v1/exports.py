@@ -23,7 +23,7 @@ from annotation_site.catalog.jobs import State
 from annotation_site.catalog.storage import artifacts
 from annotation_site.dashboards.dataset import SECONDS
 from annotation_site.results.dataset import count_on
-from annotation_site.results.export_files import ask_for_export, delete_export, stop_export
+from annotation_site.results.export_files import ask_for_export, delete_export, retry_export, stop_export
 from annotation_site.results.exporting import INCLUDE
 from annotation_site.results.formats import FORMATS
 from annotation_site.results.formats.choice import Choice
@@ -188,6 +188,17 @@ class StopExport(ProjectView):
     def post(self, request: Request, slug: str, export: int) -> Response:  # noqa: ARG002
         """Let whoever writes it end; nothing of it is kept. Safe to repeat."""
         stop_export(_export(self, export), at=timezone.now())
+        return Response(ExportSerializer(_export(self, export)).data)
+
+
+class RetryExport(ProjectView):
+    while_archived = ("POST",)
+
+    @operation("retry_export", "exports", gives=ExportSerializer)
+    def post(self, request: Request, slug: str, export: int) -> Response:  # noqa: ARG002
+        """Let a worker write an export anew that was stopped or failed; any other stays. Safe to repeat."""
+        if retry_export(_export(self, export)):
+            enqueue.write_export(export)
         return Response(ExportSerializer(_export(self, export)).data)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
@@ -54,16 +55,19 @@ class PredictionsSerializer(serializers.Serializer[Any]):
     offered = OfferedSerializer(allow_null=True)
 
 
+@extend_schema_field({"type": "string", "format": "binary", "minLength": 1})
+class Upload(serializers.FileField):
+    """The bytes of a file; by itself drf-spectacular tells of its address, as in a reply."""
+
+
 class PredictionsForm(serializers.Serializer[Any]):
     """Files of predictions."""
 
-    results = serializers.FileField(help_text="COCO results: image_id, category_id, segmentation, score.")
-    features = serializers.FileField(
+    results = Upload(help_text="COCO results: image_id, category_id, segmentation, score.")
+    features = Upload(
         required=False, help_text="A .npy whose row i belongs to entry i; else they are computed."
     )
-    images = serializers.FileField(
-        required=False, help_text="A COCO file that says which file names the image ids mean."
-    )
+    images = Upload(required=False, help_text="A COCO file that says which file names the image ids mean.")
     computed_by = serializers.ChoiceField(choices=list(COMPUTED_BY), default="auto")
     replace = serializers.BooleanField(
         default=False, help_text="In the place of the round's predictions and all that rests on them."

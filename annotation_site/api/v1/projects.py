@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -21,10 +20,12 @@ from annotation_site.api.models import Scope
 from annotation_site.api.problems import Problem
 from annotation_site.api.v1.categories import MOST_CATEGORIES, CategoryBody, given_categories
 from annotation_site.api.v1.closing import DeletionQuery, DeletionSerializer, delete
+from annotation_site.api.v1.detector_options import DetectorOptionsBody
 from annotation_site.api.v1.schema import operation
 from annotation_site.api.v1.serializers import Body, PageQuery, page, paged
 from annotation_site.api.v1.views import ApiView, ProjectView, token_of
-from annotation_site.catalog.changing import change_parameters, given_options
+from annotation_site.catalog.changing import change_parameters
+from annotation_site.catalog.detector_options import merged_options
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.projects import CHOICES, PARAMETERS
 from annotation_site.dashboards.overview import figures_of
@@ -36,24 +37,6 @@ from pipeline.metrics import SECONDS_PER_DRAWING
 from pipeline.strategies import NEEDS_TRUTH
 
 STATES = {"open": opening.resume_campaign, "paused": opening.pause_campaign}
-
-
-_Count = partial(serializers.IntegerField, required=False, allow_null=True)
-_Number = partial(serializers.FloatField, required=False, allow_null=True)
-
-
-class DetectorOptionsBody(Body):
-    """How the detector is trained and predicts; null is what it was tuned for."""
-
-    iterations = _Count(min_value=1, max_value=10_000_000)
-    batch_size = _Count(min_value=1, max_value=4096)
-    learning_rate = _Number(min_value=1e-9, max_value=9)
-    short_side = _Count(min_value=32, max_value=8192)
-    checkpoint_every = _Count(min_value=1, max_value=1_000_000)
-    max_masks = _Count(min_value=1, max_value=10_000)
-    ignored_overlap = _Number(min_value=0.01, max_value=1)
-    ignored_score = _Number(min_value=0, max_value=1)
-    complete_share = _Number(min_value=0, max_value=0.99)
 
 
 class ParametersBody(Body, serializers.ModelSerializer[Project]):
@@ -91,7 +74,7 @@ class NewProjectBody(ParametersBody):
         fields: ClassVar[tuple[str, ...]] = ("name", "categories", *PARAMETERS)
 
     def validate_detector_options(self, options: dict[str, Any]) -> dict[str, Any]:
-        return given_options(options)
+        return merged_options({}, options)
 
 
 class ProjectSerializer(serializers.ModelSerializer[Project]):

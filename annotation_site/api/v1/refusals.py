@@ -39,6 +39,7 @@ from annotation_site.verification.forecasting import NothingToForecast
 from annotation_site.verification.gold_review import CannotMark
 from annotation_site.verification.next_round import NoNextRound
 from annotation_site.verification.opening import NothingToOpen, NotOpen
+from annotation_site.verification.outlooks import NothingToLookAt
 from annotation_site.verification.overruling import CannotOverrule
 from annotation_site.webhooks.addresses import AddressRefused
 from annotation_site.webhooks.webhooks import WebhookRefused
@@ -85,6 +86,7 @@ STATUS: Mapping[type[Exception], HTTPStatus] = {
     NothingToOpen: CONFLICT,
     NoNextRound: CONFLICT,
     NothingToForecast: CONFLICT,
+    NothingToLookAt: CONFLICT,
     CannotOverrule: CONFLICT,
     RequestDataTooBig: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     RecursionError: HTTPStatus.BAD_REQUEST,

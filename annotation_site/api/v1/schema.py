@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
 from annotation_site.api.problems import ProblemSerializer
 
@@ -87,8 +87,15 @@ def operation(
     gives: Any = None,
     status: int = HTTPStatus.OK,
     conflict: str = "",
+    places: Sequence[OpenApiParameter] = (),
 ) -> Callable[[View], View]:
-    """Describe an operation: its id, what it takes, and what it gives: a serializer, a file, or nothing."""
+    """Describe an operation: its id, what it takes, and what it gives: a serializer, a file, or nothing.
+
+    Parameters
+    ----------
+    conflict : what a 409 tells
+    places : parts of its address that the URL configuration does not say enough about
+    """
     if gives is None:
         responses: dict[Any, Any] = {int(HTTPStatus.NO_CONTENT): OpenApiResponse(description="Done.")}
     elif isinstance(gives, str):
@@ -102,7 +109,7 @@ def operation(
     return extend_schema(
         operation_id=name,
         tags=[tag],
-        parameters=[query] if query is not None else None,
+        parameters=[*([] if query is None else [query]), *places],
         request=body,
         responses=responses,
     )

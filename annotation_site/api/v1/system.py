@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
@@ -33,6 +33,13 @@ class RoomTold(serializers.Serializer[Any]):
     total = serializers.IntegerField(help_text="Bytes.")
 
 
+class BucketTold(serializers.Serializer[Any]):
+    """A storage that is elsewhere; how full it is is told there."""
+
+    name = serializers.CharField()
+    place = serializers.CharField(help_text="As s3://bucket/prefix.")
+
+
 class SystemSerializer(serializers.Serializer[Any]):
     """What waits, and how much room is left."""
 
@@ -41,6 +48,7 @@ class SystemSerializer(serializers.Serializer[Any]):
         help_text="Messages that wait in each; empty while the broker is away.",
     )
     storages = RoomTold(many=True)
+    buckets = BucketTold(many=True)
     database = serializers.IntegerField(help_text="Bytes.")
 
 
@@ -85,10 +93,13 @@ class StageQuery(PageQuery):
 class SystemView(ApiView):
     """For superusers, by tokens that are for all projects."""
 
+    looking: ClassVar[Access] = Access.VIEWER
+    """What the token of who only reads must be good for."""
+
     def admit(self, request: Request, **_places: Any) -> None:
         if not getattr(request.user, "is_superuser", False):
             raise Problem(HTTPStatus.FORBIDDEN, "superusers-only", "The machine room is for superusers.")
-        check_scope(request, Access.VIEWER if request.method in SAFE else Access.ADMIN)
+        check_scope(request, self.looking if request.method in SAFE else Access.ADMIN)
         check_unrestricted(request)
 
 
@@ -99,6 +110,7 @@ class System(SystemView):
         told = {
             "queues": system.queues(),
             "storages": system.rooms(),
+            "buckets": [{"name": name, "place": place} for name, place in system.buckets()],
             "database": system.database_size(),
         }
         return Response(SystemSerializer(told).data)

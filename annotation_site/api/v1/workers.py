@@ -24,10 +24,10 @@ from annotation_site.api.v1.serializers import (
     PageQuery,
     paged,
     paged_response,
-    rows_of_page,
 )
 from annotation_site.api.v1.views import ProjectView
 from annotation_site.dashboards.workers.facts import WorkerFacts
+from annotation_site.dashboards.workers.selectors import SORTS, Row, Wanted, workers_page
 from annotation_site.marketplaces import team
 from annotation_site.marketplaces.messaging import Route, route_to
 from annotation_site.people.models import Membership, Standing, StandingChange
@@ -42,7 +42,7 @@ def _reason() -> serializers.RegexField:
     return serializers.RegexField(NOT_BLANK, max_length=1000, help_text="Kept with the change.")
 
 
-class WorkerSerializer(serializers.ModelSerializer[Membership]):
+class WorkerBrief(serializers.ModelSerializer[Membership]):
     """A worker on the project."""
 
     name = serializers.CharField(source="worker.name")
@@ -77,7 +77,7 @@ class RecordTold(serializers.Serializer[Any]):
     clock_ms = serializers.FloatField(allow_null=True, help_text="The same by the site's own clock.")
 
 
-class WorkerFactsSerializer(WorkerSerializer):
+class WorkerFactsSerializer(WorkerBrief):
     """A worker with their record and history."""
 
     record = RecordTold(source="work")
@@ -88,14 +88,36 @@ class WorkerFactsSerializer(WorkerSerializer):
         choices=[route.value for route in Route], help_text="How they are written to, or why they cannot be."
     )
 
-    class Meta(WorkerSerializer.Meta):
-        fields = (*WorkerSerializer.Meta.fields, "record", "changes", "link", "email", "route")  # type: ignore[assignment]
+    class Meta(WorkerBrief.Meta):
+        fields = (*WorkerBrief.Meta.fields, "record", "changes", "link", "email", "route")  # type: ignore[assignment]
+
+
+class WorkerSerializer(WorkerBrief):
+    """A worker of the list, with their record."""
+
+    record = RecordTold(source="work")
+    last_answer_at = serializers.DateTimeField(source="work.last_at", allow_null=True)
+    is_at_work = serializers.BooleanField(help_text="Whether they hold an open page of work.")
+
+    class Meta(WorkerBrief.Meta):
+        fields = (*WorkerBrief.Meta.fields, "record", "last_answer_at", "is_at_work")  # type: ignore[assignment]
 
 
 class WorkerQuery(PageQuery):
-    """Which workers."""
+    """Which workers, in which order."""
 
     standing = serializers.ChoiceField(choices=Standing.choices, required=False)
+    provider = serializers.CharField(
+        max_length=20, required=False, help_text="Where they come from, as prolific; link are your own."
+    )
+    name = serializers.CharField(
+        max_length=120, required=False, help_text="A part of it, or of their number where they have none."
+    )
+    order = serializers.ChoiceField(
+        choices=[f"{sign}{key}" for key in SORTS for sign in ("", "-")],
+        default="-joined",
+        help_text="With a minus the largest come first; those of whom nothing is known come last.",
+    )
 
 
 class NewWorkerBody(Body):
@@ -152,14 +174,18 @@ class NoteBody(Body):
 class Workers(ProjectView):
     @operation("list_workers", "workers", query=WorkerQuery, gives=paged(WorkerSerializer))
     def get(self, request: Request, slug: str) -> Response:  # noqa: ARG002
-        """List the workers, the newest first."""
+        """List the workers by standing, provider or name, in an order; by itself the newest first."""
         asked = self.query(WorkerQuery)
-        found = _members(self)
-        if "standing" in asked:
-            found = found.filter(standing=asked["standing"])
-        shown, after = rows_of_page(found, asked)
-        told = [WorkerSerializer(one).data for one in _with_work(shown)]
-        return paged_response(request, told, after)
+        wanted = Wanted(
+            standing=asked.get("standing", ""),
+            provider=asked.get("provider", ""),
+            name=asked.get("name", ""),
+            sort=asked["order"],
+            after=int(asked["cursor"]) if "cursor" in asked else None,
+        )
+        found = workers_page(self.project, wanted, size=asked["limit"])
+        told = [WorkerSerializer(_listed(row)).data for row in found.rows]
+        return paged_response(request, told, None if found.next is None else str(found.next))
 
     @operation(
         "invite_worker", "workers", body=NewWorkerBody, gives=WorkerFactsSerializer, status=HTTPStatus.CREATED
@@ -249,6 +275,13 @@ def _members(view: ProjectView) -> QuerySet[Membership]:
 
 def _member(view: ProjectView, pk: int) -> Membership:
     return get_object_or_404(_members(view), pk=pk)
+
+
+def _listed(row: Row) -> Membership:
+    """A member with what the list tells of it."""
+    member: Any = row.member
+    member.work, member.is_at_work = row.record, row.is_at_work
+    return row.member
 
 
 def _with_work(members: Sequence[Membership]) -> Sequence[Membership]:

@@ -59,6 +59,7 @@ class ImageCount(models.Model):
     project = models.ForeignKey(Project, models.CASCADE, related_name="image_counts", db_index=False)
     role = models.CharField(max_length=8, choices=Role.choices)
     images = models.PositiveBigIntegerField()
+    in_place = models.PositiveBigIntegerField(db_default=0, help_text="Of them, left where they were.")
 
     class Meta:
         constraints: ClassVar = [

@@ -9,7 +9,7 @@ from django import forms
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
-from annotation_site.catalog.detector_options import NAMED_WEIGHTS
+from annotation_site.catalog.detector_options import DEVICES, NAMED_WEIGHTS
 from annotation_site.catalog.models import Project
 from annotation_site.catalog.offering import COMPUTED_BY, Offer
 from pipeline.detection import DETECTORS
@@ -47,7 +47,7 @@ class DetectorForm(forms.Form):
         required=False,
         label=_("Device"),
         help_text=_("cpu, cuda, cuda:1"),
-        validators=[RegexValidator(r"^(auto|cpu|mps|cuda(:\d+)?)$", _("auto, cpu, cuda or cuda:1."))],
+        validators=[RegexValidator(DEVICES, _("auto, cpu, cuda or cuda:1."))],
     )
     threads = forms.IntegerField(min_value=1, required=False, label=_("CPU threads"))
     loaders = forms.IntegerField(min_value=1, required=False, label=_("Threads that decode images"))
