@@ -127,6 +127,10 @@ WATCHED = (
         "closing.Deletion", project="project", name="name",
         only=["project", "slug", "name", "asked_by", "keeps_answers", "answers", "finished_at"],
     ),
+    Watched(
+        "results.Comparison", project="project", name="round__number", ignore=["arms"],
+        on=("insert", "delete"),
+    ),
     Watched("results.ExportFile", project="project", name="format", on=("insert", "delete")),
     Watched(
         "webhooks.Webhook", project="project", name="url", ignore=["failures", "failing_since"],

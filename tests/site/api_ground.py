@@ -139,6 +139,7 @@ class ApiGround:
             "verdict": verdict.pk,
             "worker": ada.member.pk,
             "export": export.pk,
+            "comparison": project.comparisons.create(round=tree.round, asked_at=NOON, asked_by=owner).pk,
             "person": other.pk,
             "invitation": waiting.pk,
             "number": 1,

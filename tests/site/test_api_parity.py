@@ -22,6 +22,8 @@ DOES = {
     f"{P}setup/imports/<int:pk>/files/<int:number>/": "send_piece",
     f"{P}rounds/begin/": "start_round run_stages",
     f"{P}rounds/long-tail/": "open_long_tail",
+    f"{P}rounds/usefulness/": "compare_usefulness",
+    f"{P}rounds/usefulness/<int:pk>/": "stop_comparison go_on_with_comparison delete_comparison",
     f"{P}state/": "set_state",
     f"{P}archive/change/": "archive_project take_out_project",
     f"{P}delete/": "delete_project",
@@ -29,7 +31,7 @@ DOES = {
     "account/tokens/": "make_token",
     "account/tokens/<int:pk>/revoke/": "revoke_token",
     "system/jobs/<slug:kind>/<int:pk>/retry/": "go_on_with_import ask_for_export ask_for_estimate "
-    "go_on_with_deletion",
+    "go_on_with_comparison go_on_with_deletion",
     "deletions/<int:pk>/change/": "stop_deletion go_on_with_deletion",
     f"{P}instructions/": "change_instructions change_category",
     f"{P}instructions/test/": "change_test ask_everyone_again",
