@@ -97,6 +97,11 @@ def make_estimate(estimate_id: int) -> None:
     send("maskgrove.make_estimate", estimate_id, queue="cpu", expires=HINT_LIFE)
 
 
+def compare_usefulness(comparison_id: int) -> None:
+    """Let a worker of the GPUs carry out a comparison that waits."""
+    send("maskgrove.compare_usefulness", comparison_id, queue="gpu", expires=HINT_LIFE)
+
+
 def delete_project(deletion_id: int) -> None:
     """Let a worker carry out a deletion that waits."""
     send("maskgrove.delete_project", deletion_id, queue="cpu", expires=HINT_LIFE)

@@ -63,10 +63,21 @@ def is_away(error: BaseException) -> bool:
     return isinstance(error, aws.HTTPClientError | aws.ConnectionError | aws.IncompleteReadError)
 
 
+def storage_errors() -> tuple[type[Exception], ...]:
+    """What reading and writing raises where a folder or a bucket fails, or has no such file."""
+    return (OSError, *_raised("botocore.exceptions", "BotoCoreError", "ClientError"), *_given_up())
+
+
 def _given_up() -> tuple[type[Exception], ...]:
     """What is raised when a download broke off each time it was begun again: by the transfer, or by boto3."""
-    modules = [sys.modules.get(name) for name in ("s3transfer.exceptions", "boto3.exceptions")]
-    return tuple(module.RetriesExceededError for module in modules if module is not None)
+    modules = ("s3transfer.exceptions", "boto3.exceptions")
+    return tuple(kind for module in modules for kind in _raised(module, "RetriesExceededError"))
+
+
+def _raised(module: str, *names: str) -> tuple[type[Exception], ...]:
+    """Exceptions of a module; none where it was never imported, since there is no bucket."""
+    found = sys.modules.get(module)
+    return tuple(getattr(found, name) for name in names) if found else ()
 
 
 def _folder(location: Path) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
+from botocore.config import Config
 from botocore.exceptions import ClientError
 from django.core.files import File
 from storages.backends.s3 import S3Storage
@@ -18,8 +19,16 @@ PIECE = 1 << 20
 """Bytes fetched at once, at least: most photos come in one request, and rows of a shard in few."""
 
 
+PATIENCE = Config(connect_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
+"""Seconds, and tries: who waits for a page is told soon that a bucket is away; stages try again later."""
+
+
 class ObjectStorage(S3Storage):  # type: ignore[misc]
     """S3Storage whose files are read by ranges, and replaced when they are written again."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.client_config: Config = self.client_config.merge(PATIENCE)
 
     def get_default_settings(self) -> dict[str, Any]:
         return {

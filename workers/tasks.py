@@ -28,8 +28,8 @@ from annotation_site.marketplaces import entering, outbox, reconciling
 from annotation_site.marketplaces.seam import News
 from annotation_site.preparing import estimates, imports, uploads
 from annotation_site.preparing.models import Estimate, ImportRun
-from annotation_site.results import export_files
-from annotation_site.results.models import ExportFile
+from annotation_site.results import comparisons, export_files
+from annotation_site.results.models import Comparison, ExportFile
 from annotation_site.verification import carrying_on, finishing, keeping, leases, next_round
 from annotation_site.verification.carrying_on import carry_out, due, wanted_rounds
 from annotation_site.webhooks import delivering, notices
@@ -204,9 +204,19 @@ def make_estimate(estimate_id: int) -> None:
         estimates.make_estimate(estimate, also=until_shutdown)
 
 
+@task(name="maskgrove.compare_usefulness")
+def compare_usefulness(comparison_id: int) -> None:
+    """Carry out a comparison, unless somebody is at it."""
+    runs = Comparison.objects.select_related("project", "round__project")
+    if run := runs.filter(pk=comparison_id).first():
+        comparisons.carry_out_comparison(run, also=until_shutdown)
+
+
 @task(name="maskgrove.resume_preparing")
 def resume_preparing() -> None:
-    """Queue the imports and estimates that nobody is at."""
+    """Queue the imports, estimates and comparisons that nobody is at."""
+    for comparison in jobs.unattended(Comparison):
+        enqueue.compare_usefulness(comparison.pk)
     for run in jobs.unattended(ImportRun):
         enqueue.run_import(run.pk)
     for estimate in jobs.unattended(Estimate):

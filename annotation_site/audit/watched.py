@@ -27,6 +27,7 @@ class Watched:
     secret : fields of which is only told that they changed
     on : what is kept of insert, update and delete
     when : SQL about NEW, where not every row is meant; not with delete
+    called : by people, where the model's own name says nothing to them
     """
 
     model: str
@@ -37,6 +38,7 @@ class Watched:
     secret: Iterable[str] = ()
     on: tuple[str, ...] = ("insert", "update", "delete")
     when: str = ""
+    called: str = ""
 
     @property
     def cls(self) -> type[Model]:
@@ -125,14 +127,30 @@ WATCHED = (
         "closing.Deletion", project="project", name="name",
         only=["project", "slug", "name", "asked_by", "keeps_answers", "answers", "finished_at"],
     ),
+    Watched(
+        "results.Comparison", project="project", name="round__number", ignore=["arms"],
+        on=("insert", "delete"),
+    ),
     Watched("results.ExportFile", project="project", name="format", on=("insert", "delete")),
     Watched(
         "webhooks.Webhook", project="project", name="url", ignore=["failures", "failing_since"],
         secret=["secret", "earlier_secret"],
     ),
     Watched("api.ApiToken", name="name", ignore=["last_used_at"], secret=["digest"]),
+    Watched("api.ApiToken_projects", project="project", name="apitoken__name", called="project of a token"),
     Watched("auth.User", name="username", ignore=["last_login"], secret=["password"]),
+    Watched("account.EmailAddress", name="user__username"),
+    Watched(
+        "socialaccount.SocialAccount", name="user__username", ignore=["last_login", "extra_data"],
+        called="sign-in by an identity provider",
+    ),
 )  # fmt: skip
+
+
+@cache
+def called() -> dict[str, str]:
+    """Model -> what people call it, where that is not what the model calls itself."""
+    return {one.model: one.called for one in WATCHED if one.called}
 
 
 @cache

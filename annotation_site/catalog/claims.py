@@ -37,6 +37,8 @@ class Kind(IntEnum):
     DELETION = 8
     HELP = 9
     EXPORT_TURN = 10
+    COMPARISON = 11
+    COMPARISON_TURN = 12
 
 
 class Claims:

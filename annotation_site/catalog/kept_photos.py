@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -10,15 +11,19 @@ from pathlib import Path
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
+from annotation_site.file_storage import storage_errors
+
 KEEP = timedelta(days=2)
 """HITs are over long before; a photo that is asked for later is rendered again."""
+
+log = logging.getLogger(__name__)
 
 
 def kept(name: str, render: Callable[[], bytes]) -> bytes:
     """The photo of that name, rendered if it is not there.
 
     It is written aside and moved in, so that a reader finds all of it or nothing; what `render` raises leaves
-    nothing behind.
+    nothing behind. Where photos cannot be kept, they are rendered each time.
 
     Parameters
     ----------
@@ -30,12 +35,22 @@ def kept(name: str, render: Callable[[], bytes]) -> bytes:
             found: bytes = file.read()
             return found
     except FileNotFoundError:
-        content = render()
+        pass
+    except storage_errors() as error:
+        log.warning("The kept photo %s cannot be read (%s): it is rendered again.", name, error)
+    content = render()
+    try:
+        _keep(storage, name, content)
+    except storage_errors() as error:
+        log.warning("The photo %s cannot be kept (%s): see to the storage.", name, error)
+    return content
+
+
+def _keep(storage: Storage, name: str, content: bytes) -> None:
     if isinstance(storage, FileSystemStorage):
         _settle(content, Path(storage.path(name)))
     else:
         storage.save(name, ContentFile(content))
-    return content
 
 
 def _settle(content: bytes, place: Path) -> None:

@@ -13,12 +13,21 @@ from PIL import ExifTags, Image, ImageOps
 from annotation_site.catalog import framing
 from annotation_site.catalog.framing import Frame
 from annotation_site.catalog.models import Image as Photo
+from annotation_site.file_storage import storage_errors
 
 BEHIND_TRANSPARENT = (236, 236, 236)
 
 
 class PhotoUnreadable(Exception):
-    """The original cannot be read; the message names it. It may be there again in a minute."""
+    """The original cannot be read; the message names it, and what to do."""
+
+
+class StorageAway(PhotoUnreadable):
+    """Its storage does not answer, or refuses: it may be there again in a minute."""
+
+
+class PhotoGone(PhotoUnreadable):
+    """There is no such file, as long as nobody restores it."""
 
 
 class PhotoBroken(PhotoUnreadable):
@@ -30,25 +39,29 @@ def render(photo: Photo, frame: Frame, *, longest: int) -> bytes:
 
     Raises
     ------
-    PhotoUnreadable
-        When the photo cannot be read.
-    PhotoBroken
-        When that is because of what is in the file.
+    StorageAway, PhotoGone, PhotoBroken
+        When the photo cannot be read: by what its storage says, or by what is in the file.
     """
     try:
         with _open(photo) as file, Image.open(file) as image:
             return _encoded(_part(image, frame, frame.fitted(longest)), image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        kind = PhotoUnreadable if _may_pass(error) else PhotoBroken
-        raise kind(
-            f"{photo.path} of image {photo.pk} cannot be read ({error}); restore the file or import it again."
-        ) from error
+    except _unreadable() as error:
+        kind, remedy = _told(error)
+        raise kind(f"{photo.path} of image {photo.pk} cannot be read ({error}); {remedy}.") from error
 
 
-def _may_pass(error: Exception) -> bool:
-    """Whether the system raised it, as for a folder that is not mounted: its errors have numbers."""
-    is_numbered = isinstance(error, OSError) and error.errno is not None
-    return is_numbered or isinstance(error, FileNotFoundError)
+def _unreadable() -> tuple[type[Exception], ...]:
+    return (*storage_errors(), ValueError, SyntaxError, Image.DecompressionBombError)
+
+
+def _told(error: Exception) -> tuple[type[PhotoUnreadable], str]:
+    """What an error comes to, and what to do. Errors of the system have numbers, those of decoding none."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return PhotoGone, "restore the file or import it again"
+    is_decoding = isinstance(error, OSError) and error.errno is None
+    if isinstance(error, storage_errors()) and not is_decoding:
+        return StorageAway, "see to the storage: it is read again when the photo is next asked for"
+    return PhotoBroken, "restore the file or import it again"
 
 
 def _open(photo: Photo) -> IO[Any]:

@@ -38,7 +38,8 @@ def archive(*, project: Project, at: datetime) -> None:
     for round_ in project.rounds.all():
         carrying_on.stop(round_)
     estimates = Estimate.objects.filter(round__project=project, state__in=jobs.DUE)
-    for job in (*project.imports.filter(state__in=jobs.DUE), *estimates):
+    comparisons = project.comparisons.filter(state__in=jobs.DUE)
+    for job in (*project.imports.filter(state__in=jobs.DUE), *estimates, *comparisons):
         jobs.request_stop(job, at=at)
     for listing in project.listings.filter(state=Listing.State.PUBLISHED):
         listings.end(listing=listing, at=at)

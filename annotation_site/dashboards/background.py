@@ -1,4 +1,4 @@
-"""Background work beside the stages, as the system page shows it: imports, exports, estimates, deletions."""
+"""Background work beside the stages, as the system page shows it: imports, exports, estimates and more."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from annotation_site.catalog.jobs import DUE, Job, State
 from annotation_site.catalog.models import Project
 from annotation_site.closing.models import Deletion
 from annotation_site.preparing.models import Estimate, ImportRun
-from annotation_site.results.models import ExportFile
+from annotation_site.results.models import Comparison, ExportFile
 
 MOST = 10
 """Of each kind that are due or under way, and of those that failed."""
@@ -50,6 +50,7 @@ KINDS: Mapping[str, Kind] = {
         project="round__project",
         heavy=("plan",),
     ),
+    "comparison": Kind(_("Usefulness"), Comparison, lambda pk: enqueue.compare_usefulness(pk)),
     "deletion": Kind(_("Deletion"), Deletion, lambda pk: enqueue.delete_project(pk), project=""),
 }
 """By what addresses call them."""

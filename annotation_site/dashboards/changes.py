@@ -17,7 +17,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from annotation_site.audit.models import Entry
-from annotation_site.audit.watched import WATCHED
+from annotation_site.audit.watched import WATCHED, called
 from annotation_site.catalog.models import Project
 from annotation_site.paging import page_before
 
@@ -30,6 +30,7 @@ NAMES = {
     "catalog.Category": "name",
     "people.Worker": "name",
     "people.Membership": "worker__name",
+    "api.ApiToken": "name",
 }
 """Models whose rows people know by a name -> where it stands; others are told by their key."""
 Known = Mapping[str, Mapping[Any, str]]
@@ -97,7 +98,7 @@ def whats() -> list[tuple[str, str]]:
 def subject(label: str) -> str:
     """What people call a model; its label where it is gone."""
     try:
-        return str(apps.get_model(label)._meta.verbose_name)
+        return called().get(label) or str(apps.get_model(label)._meta.verbose_name)
     except LookupError:
         return label
 

@@ -42,7 +42,7 @@ def exports(request: HttpRequest, project: Project) -> HttpResponse:
     found = ExportFile.objects.filter(project=project).select_related("asked_by")
     rows, older = page_before(found, key_in(request.GET.get("before", "")), size=MOST)
     for export in rows:
-        export.label = FORMATS[export.format].label  # type: ignore[attr-defined]
+        export.row = FORMATS[export.format]  # type: ignore[attr-defined]
     context = {
         "project": project,
         "section": "exports",

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
@@ -17,12 +17,12 @@ from annotation_site.catalog import photos
 from annotation_site.catalog.framing import Frame
 from annotation_site.catalog.kept_photos import kept
 from annotation_site.catalog.models import Image, Mask, Project, Role
-from annotation_site.catalog.photos import PhotoUnreadable
 from annotation_site.dashboards import mask_browser
 from annotation_site.dashboards.access import viewers
 from annotation_site.dashboards.explorer import may_overrule
 from annotation_site.dashboards.mask_browser import Wanted, mask_page
 from annotation_site.dashboards.mask_facts import MaskFacts, drawn_on, size_of
+from annotation_site.photo_responses import jpeg
 from annotation_site.results.outcomes import Fate
 
 LONGEST = 1600
@@ -139,11 +139,7 @@ def photo(_request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     found = get_object_or_404(Image, pk=pk, project=project, role=Role.POOL)
     frame = Frame(0, 0, found.width, found.height)
     name = f"images/{found.pk % 256:02x}/{found.pk}-{LONGEST}-{found.digest[:16]}.jpg"
-    try:
-        content = kept(name, partial(photos.render, found, frame, longest=LONGEST))
-    except PhotoUnreadable as error:
-        raise Http404(str(error)) from error
-    return HttpResponse(content, "image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+    return jpeg(lambda: kept(name, partial(photos.render, found, frame, longest=LONGEST)))
 
 
 def _wanted(filter_: Filter, request: HttpRequest) -> Wanted:

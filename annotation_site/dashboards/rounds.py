@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 from annotation_site import enqueue
 from annotation_site.catalog.models import Project, Round, StageRun
 from annotation_site.catalog.stage_rows import in_order
+from annotation_site.dashboards import usefulness
 from annotation_site.dashboards.access import admins, viewers
 from annotation_site.dashboards.setup.changes import back
 from annotation_site.paging import key_in, page_before
@@ -85,7 +86,9 @@ class NextRoundForm(forms.Form):
 @viewers
 @require_GET
 def rounds(request: HttpRequest, project: Project) -> HttpResponse:
-    """All rounds, the latest first."""
+    """All rounds, the latest first; `?usefulness` gives the part of it that changes while trainings run."""
+    if "usefulness" in request.GET:
+        return render(request, "dashboards/comparisons.html", usefulness.shown(project))
     return _page(request, project)
 
 
@@ -137,6 +140,7 @@ def _page(
         "left": Cluster.objects.filter(tree__round=latest, is_open=True).count() if latest else 0,
         "tail": long_tail(latest) if latest else None,
         "form": form or NextRoundForm(project),
+        **usefulness.shown(project),
     }
     return render(request, "dashboards/rounds.html", context, status=status)
 

@@ -17,6 +17,7 @@ from annotation_site.dashboards import (
     rounds,
     system,
     team,
+    usefulness,
     views,
     webhooks,
 )
@@ -59,6 +60,8 @@ urlpatterns = [
     path("projects/<slug:slug>/rounds/", rounds.rounds, name="rounds"),
     path("projects/<slug:slug>/rounds/begin/", rounds.begin, name="begin-round"),
     path("projects/<slug:slug>/rounds/long-tail/", rounds.ask_the_tail, name="ask-long-tail"),
+    path("projects/<slug:slug>/rounds/usefulness/", usefulness.ask, name="ask-comparison"),
+    path("projects/<slug:slug>/rounds/usefulness/<int:pk>/", usefulness.change, name="change-comparison"),
     path("projects/<slug:slug>/state/", views.change_state, name="state"),
     path("projects/<slug:slug>/people/", people.people, name="people"),
     path("projects/<slug:slug>/people/<int:pk>/", people.change_access, name="change_access"),

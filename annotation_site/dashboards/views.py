@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -12,12 +14,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotation_site.access.granting import projects_of
 from annotation_site.catalog.models import Mask, Project
-from annotation_site.catalog.photos import PhotoUnreadable
 from annotation_site.closing.statements import deletions_of
 from annotation_site.dashboards import selectors, thumbnails
 from annotation_site.dashboards.access import admins, viewers
 from annotation_site.dashboards.overview import overview
 from annotation_site.paging import key_in
+from annotation_site.photo_responses import jpeg
 from annotation_site.results.measured import measured
 from annotation_site.verification import opening
 
@@ -100,12 +102,7 @@ def thumbnail(_request: HttpRequest, found: Project, pk: int) -> HttpResponse:
     """The small crop of one of the project's masks."""
     masks = Mask.objects.select_related("image").defer("counts")
     mask = get_object_or_404(masks, pk=pk, tree__round__project=found)
-    headers = {"Cache-Control": "private, max-age=86400"}
-    try:
-        content = thumbnails.thumbnail(mask)
-    except PhotoUnreadable as error:
-        raise Http404(str(error)) from error
-    return HttpResponse(content, "image/jpeg", headers=headers)
+    return jpeg(partial(thumbnails.thumbnail, mask))
 
 
 @admins

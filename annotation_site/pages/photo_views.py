@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from uuid import UUID
 
@@ -15,9 +14,8 @@ from django.views.decorators.http import condition, require_safe
 from annotation_site.catalog.photos import PhotoBroken, PhotoUnreadable
 from annotation_site.pages import crops
 from annotation_site.people.qualification import attempts
+from annotation_site.photo_responses import jpeg
 from annotation_site.verification import hits
-
-logger = logging.getLogger(__name__)
 
 FOREVER = "public, max-age=31536000, immutable"
 """What a key shows never changes."""
@@ -68,15 +66,17 @@ def _jpeg(
     find: crops.Find,
     unseen: Callable[[UUID, PhotoUnreadable], None],
 ) -> HttpResponse:
+    def render() -> bytes:
+        try:
+            return photo(key, find)
+        except PhotoUnreadable as error:
+            unseen(key, error)
+            raise
+
     try:
-        content = photo(key, find)
+        return jpeg(render, cache=FOREVER)
     except ObjectDoesNotExist as error:
         raise Http404("No such photo.") from error
-    except PhotoUnreadable as error:
-        logger.exception("A worker cannot see item %s", key)
-        unseen(key, error)
-        raise Http404("This photo cannot be shown.") from error
-    return HttpResponse(content, "image/jpeg", headers={"Cache-Control": FOREVER})
 
 
 def _unseen_item(key: UUID, _why: PhotoUnreadable) -> None:

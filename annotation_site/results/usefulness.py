@@ -70,6 +70,8 @@ class Arm:
 
 
 Watch = Callable[[str], Progress]
+SETS = ("initial", "initial + drawn", "initial + accepted")
+"""What the three models learn from."""
 
 
 def compare_usefulness(
@@ -77,6 +79,7 @@ def compare_usefulness(
     *,
     seeds: int = 1,
     watch: Watch = lambda _: silent,
+    each: Callable[[Arm], object] = lambda _: None,
     device: str | None = None,
     **overrides: Any,
 ) -> list[Arm]:
@@ -89,6 +92,8 @@ def compare_usefulness(
     ----------
     round_ : whose known objects are the accepted masks
     seeds : trainings of each set, from 1; the first has the project's seed, the others the ones after it
+    watch : is told the name of each training that begins, and gives what is told of its progress
+    each : is told each training's outcome when it is known
     overrides : options of the training, in place of the project's; the same for all
 
     Raises
@@ -104,15 +109,17 @@ def compare_usefulness(
     drawn = drawn_images(project, masks=int(seconds / SECONDS_PER_DRAWING)) if has_truth(project) else []
     _check(project, heldout=heldout, accepted=accepted)
     found = []
-    for name, added, hours, same in (
-        ("initial", [], 0.0, project.rounds.get(number=1)),
-        ("initial + drawn", drawn, _masks(drawn) * SECONDS_PER_DRAWING / 3600, None),
-        ("initial + accepted", accepted, seconds / 3600, round_),
-    ):
+    sets: tuple[tuple[Sequence[AnnotatedImage], float, Round | None], ...] = (
+        ([], 0.0, project.rounds.get(number=1)),
+        (drawn, _masks(drawn) * SECONDS_PER_DRAWING / 3600, None),
+        (accepted, seconds / 3600, round_),
+    )
+    for name, (added, hours, same) in zip(SETS, sets, strict=True):
         for repeat in range(seeds):
             trainer = _Trainer(project, watch(name), device, overrides, repeat)
             validation = trainer.validation(name, [*initial, *added], heldout, same=None if repeat else same)
             found.append(Arm(name, repeat, len(added), _masks(added), hours, validation))
+            each(found[-1])
     return found
 
 

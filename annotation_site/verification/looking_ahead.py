@@ -59,6 +59,7 @@ class Ahead:
     ----------
     ends : what ends it
     answers, money : still to be given and paid, gold and fees included
+    currency : of the money
     accepted, low, high : masks by then, those accepted already among them; 80 % lie between low and high
     pace : seconds of an answer
     at : when, if people go on as they do; None when nobody does
@@ -68,6 +69,7 @@ class Ahead:
     ends: Ends
     answers: int
     money: Decimal
+    currency: str
     accepted: int
     low: int
     high: int
@@ -121,6 +123,7 @@ def look_ahead(
         ends=ends,
         answers=answers,
         money=answers * work.price_of_one,
+        currency=work.currency,
         accepted=mean,
         low=low,
         high=high,

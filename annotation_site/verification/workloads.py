@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Self
 
-from annotation_site.budget.models import Budget
+from annotation_site.budget.pay import pay_of
 from annotation_site.budget.terms import Terms
 from annotation_site.catalog.models import Project
 from annotation_site.verification.paces import seconds_a_mask
@@ -26,6 +26,7 @@ class Workload:
     gold_share : of the answers
     seconds : of one answer, as `paces.seconds_a_mask` has it
     hit_size : answers of a full HIT
+    paid_on : the marketplace whose terms these are, for people; empty where they are the budget's
     """
 
     votes: float
@@ -34,18 +35,20 @@ class Workload:
     hit_size: int
     terms: Terms
     currency: str
+    paid_on: str = ""
 
     @classmethod
     def of(cls, project: Project, *, votes: float) -> Self:
         """With the gold, HITs, pay and pace that a project has now."""
-        budget = Budget.objects.filter(project=project).first() or Budget()
+        pay = pay_of(project)
         return cls(
             votes=votes,
             gold_share=min(project.gold_share, MOST_GOLD),
             seconds=seconds_a_mask(project),
             hit_size=project.hit_size,
-            terms=budget.terms,
-            currency=budget.currency,
+            terms=pay.terms,
+            currency=pay.currency,
+            paid_on=pay.on,
         )
 
     @property

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from maskgrove_client.parts.scope import ProjectScope
-from maskgrove_client.records import Dataset, Export, Report
+from maskgrove_client.records import Comparison, Dataset, Export, Report
 
 POLL = 2.0
 """Seconds between two looks at something that is under way."""
@@ -75,6 +75,34 @@ class Results(ProjectScope):
         """What the project brought and what it cost."""
         found: Report = self._get("report")
         return found
+
+    def comparisons(self) -> Iterator[Comparison]:
+        """What accepted masks were worth to a model, the newest first."""
+        return self._pages("usefulness")
+
+    def compare_usefulness(self, *, seeds: int = 1, iterations: int | None = None) -> Comparison:
+        """Have three models trained: of the initial set alone, with drawn and with accepted masks."""
+        more = {} if iterations is None else {"iterations": iterations}
+        asked: Comparison = self._send("POST", "usefulness", seeds=seeds, **more)
+        return asked
+
+    def comparison(self, comparison: int) -> Comparison:
+        """How far it is, and what it measured by now."""
+        found: Comparison = self._get(f"usefulness/{comparison}")
+        return found
+
+    def stop_comparison(self, comparison: int) -> Comparison:
+        """Let whoever is at it end; what was learnt is kept."""
+        found: Comparison = self._send("POST", f"usefulness/{comparison}/stop")
+        return found
+
+    def go_on_with_comparison(self, comparison: int) -> Comparison:
+        """Go on with one that was stopped or failed."""
+        found: Comparison = self._send("POST", f"usefulness/{comparison}/go-on")
+        return found
+
+    def delete_comparison(self, comparison: int) -> None:
+        self._send("DELETE", f"usefulness/{comparison}")
 
     def dataset(self, *, sleep: Callable[[float], None] = time.sleep) -> Dataset:
         """Figures of the accepted masks beside the initial set; waits until they are counted."""

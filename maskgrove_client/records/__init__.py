@@ -43,7 +43,16 @@ from maskgrove_client.records.projects import (
     Status,
     Token,
 )
-from maskgrove_client.records.results import CategoryCount, CategoryReport, Dataset, Export, MaskSet, Report
+from maskgrove_client.records.results import (
+    Arm,
+    CategoryCount,
+    CategoryReport,
+    Comparison,
+    Dataset,
+    Export,
+    MaskSet,
+    Report,
+)
 from maskgrove_client.records.rounds import LongTail, Outlook, Prospect, Round, Stage
 from maskgrove_client.records.system import Bucket, Room, System, SystemJob, SystemStage, SystemWorker
 from maskgrove_client.records.trees import Answered, Bar, Decision, Node, NodeBrief, Quality, Tree, Verdict
@@ -74,6 +83,7 @@ __all__ = [
     "Answer",
     "Answered",
     "ApiToken",
+    "Arm",
     "Attempt",
     "Bar",
     "Bought",
@@ -87,6 +97,7 @@ __all__ = [
     "Change",
     "Cluster",
     "Code",
+    "Comparison",
     "Course",
     "Dataset",
     "Decision",

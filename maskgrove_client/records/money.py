@@ -45,6 +45,7 @@ class Forecast(TypedDict):
     masks: int
     votes: float
     currency: str
+    paid_on: str
     steps: list[Expected]
     until_spent: Expected | None
 

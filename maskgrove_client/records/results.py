@@ -24,6 +24,39 @@ class Export(TypedDict):
     sha256: str
 
 
+class Arm(TypedDict):
+    """A training: how many images and masks it learnt from beyond the initial set, and what it came to."""
+
+    trained_on: str
+    repeat: int
+    images: int
+    masks: int
+    hours: float
+    heldout_images: int
+    ap50: float
+    ap75: float
+    objects: int
+    predictions: int
+    correct: float
+
+
+class Comparison(TypedDict):
+    id: int
+    round: int
+    seeds: int
+    iterations: int | None
+    asked_by: str | None
+    asked_at: str
+    state: str
+    done: int
+    total: int
+    message: str
+    error: str
+    begun_at: str | None
+    finished_at: str | None
+    arms: list[Arm]
+
+
 class CategoryReport(TypedDict):
     category: str
     long_tail: bool

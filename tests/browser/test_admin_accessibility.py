@@ -17,6 +17,8 @@ from annotation_site.marketplaces.models import Submission
 from annotation_site.marketplaces.providers import PROVIDERS
 from annotation_site.people.models import GoldItem, Membership, Standing
 from annotation_site.people.standing import change_standing
+from annotation_site.results.models import Comparison
+from annotation_site.results.usefulness import SETS
 from annotation_site.verification.gold_review import retire_gold
 from annotation_site.verification.models import Judgment, Says
 from tests.browser.axe import RULES
@@ -71,6 +73,20 @@ def test_the_pages_on_workers(signed_in, campaign, crowd, size, scheme):
     assert told == []
 
 
+def compared(project: Project) -> None:
+    """Comparisons of the usefulness of masks: one done, one under way, one that failed."""
+    about = {"project": project, "round": current_round(project), "asked_at": NOON}
+    arms = [
+        {"trained_on": name, "repeat": repeat, "images": 12, "masks": 48, "hours": 1.1, "heldout_images": 5,
+         "objects": 20, "predictions": 40, "correct": 0.5, "ap50": 0.8, "ap75": 0.5 + place / 10}
+        for place, name in enumerate(SETS) for repeat in (0, 1)
+    ]  # fmt: skip
+    Comparison.objects.create(state="done", seeds=2, arms=arms, **about)
+    Comparison.objects.create(state="failed", error="No room is left on the disk.", **about)
+    running = {"state": "running", "done": 400, "total": 3000, "message": "initial: iteration 40 of 100"}
+    Comparison.objects.create(**running, **about)
+
+
 @pytest.mark.parametrize(("size", "scheme"), VIEWS, ids=NAMES)
 def test_the_pages_on_rounds_trust_and_gold(signed_in, campaign, crowd, size, scheme):
     page = signed_in(size, color_scheme=scheme, reduced_motion="reduce")
@@ -78,6 +94,7 @@ def test_the_pages_on_rounds_trust_and_gold(signed_in, campaign, crowd, size, sc
     mark_done(current_round(campaign.project), Stage.OPEN, message="", at=NOON)
     mask = Mask.objects.filter(tree__round__project=campaign.project, tree__role=Role.POOL).first()
     retire_gold(item=GoldItem.objects.order_by("pk").last(), because="a car hides it", at=NOON)
+    compared(campaign.project)
     told = [*complaints(page, f"{root}/rounds/"), *complaints(page, f"{root}/masks/{mask.pk}/")]
     told += [*complaints(page, f"{root}/workers/trust/"), *complaints(page, f"{root}/workers/gold/")]
     page.get_by_text("Retire…").first.click()

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from annotation_site.catalog.models import Mask, Project, Tree
 from annotation_site.verification.models import Overruling
@@ -113,6 +113,26 @@ def test_the_drawing_tells_decisions_apart_by_colour(signed_in, campaign):
     drawn = np.array(pixels, dtype=np.int64).reshape(-1, 4)
     opaque = drawn[drawn[:, 3] == 255][:, :3]
     assert (np.abs(opaque - np.array(accept)).max(axis=1) <= 2).sum() > 1000
+
+
+def test_a_photo_whose_storage_was_away_is_loaded_again_by_itself(signed_in, campaign, contexts):
+    contexts.expected = ("503", "404")
+    page = signed_in()
+    mask = Mask.objects.first()
+    asked: list[int] = []
+
+    def answer(route: Route) -> None:
+        asked.append(503)
+        if len(asked) > 2:
+            route.continue_()
+        else:
+            route.fulfill(status=503, headers={"Retry-After": "1"}, body="away")
+
+    page.route(re.compile(r"/images/\d+\.jpg"), answer)
+    page.goto(f"/projects/{campaign.project.slug}/masks/{mask.pk}/")
+    loaded = "() => document.querySelector('figure.photo img').naturalWidth > 0"
+    page.wait_for_function(loaded)
+    assert len(asked) >= 3
 
 
 def test_a_node_is_rejected_by_hand_and_that_is_undone(signed_in, campaign):

@@ -141,6 +141,7 @@ class ApiGround:
             "export": export.pk,
             "kind": "export",
             "job": export.pk,
+            "comparison": project.comparisons.create(round=tree.round, asked_at=NOON, asked_by=owner).pk,
             "person": other.pk,
             "invitation": waiting.pk,
             "number": 1,

@@ -64,6 +64,7 @@ def add_to_the_project(ground: ApiGround, n: int) -> None:
     LessonFactory(image=ImageFactory(project=project), is_example=True)
     round_ = project.rounds.create(number=2 + n)
     StageRun.objects.create(round=round_, stage="train", state="running")
+    project.comparisons.create(round=round_, asked_at=NOON, asked_by=owner)
     node = last_leaf(tree) - 1 - n
     overrule(tree=tree, node=node, verdict="reject", reason="None.", by=owner, at=NOON)
     ask_for_export(project=project, format_name="coco", choice=Choice(), by=owner, at=NOON)

@@ -22,6 +22,8 @@ DOES = {
     f"{P}setup/imports/<int:pk>/files/<int:number>/": "send_piece",
     f"{P}rounds/begin/": "start_round run_stages",
     f"{P}rounds/long-tail/": "open_long_tail",
+    f"{P}rounds/usefulness/": "compare_usefulness",
+    f"{P}rounds/usefulness/<int:pk>/": "stop_comparison go_on_with_comparison delete_comparison",
     f"{P}state/": "set_state",
     f"{P}archive/change/": "archive_project take_out_project",
     f"{P}delete/": "delete_project",

@@ -8,6 +8,8 @@ from decimal import Decimal
 from uuid import uuid4
 
 import pytest
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import DatabaseError, connection, models, transaction
@@ -17,6 +19,8 @@ from django.utils import timezone
 
 from annotation_site.access.granting import grant, invite
 from annotation_site.access.models import Access, Grant
+from annotation_site.api.models import Scope
+from annotation_site.api.tokens import issue
 from annotation_site.audit import acting, triggers
 from annotation_site.audit.acting import Actor
 from annotation_site.audit.models import Entry
@@ -154,6 +158,43 @@ def test_no_secret_is_in_the_log(project):
     user.set_password("another-lantern-43")
     user.save()
     assert latest("auth.User").after == {"password": "(hidden)"}
+
+
+def test_how_people_sign_in_is_in_the_log(project):
+    ada = User.objects.create_user("ada")
+    address = EmailAddress.objects.create(user=ada, email="ada@example.org")
+    EmailAddress.objects.update(verified=True)
+    entry = latest("account.EmailAddress")
+    assert (entry.name, entry.row) == ("ada", str(address.pk))
+    assert (entry.before, entry.after) == ({"verified": False}, {"verified": True})
+    SocialAccount.objects.create(
+        user=ada, provider="oidc", uid="ada-7", extra_data={"id_token": {"nonce": "n0nce"}}
+    )
+    entry = latest("socialaccount.SocialAccount")
+    assert (entry.name, entry.after["provider"], entry.after["uid"]) == ("ada", "oidc", "ada-7")
+    assert "n0nce" not in str(entry.after), "What a provider tells of somebody is theirs."
+    before = Entry.objects.count()
+    SocialAccount.objects.update(last_login=NOON, extra_data={})
+    assert Entry.objects.count() == before
+    SocialAccount.objects.all().delete()
+    assert latest("socialaccount.SocialAccount").before["uid"] == "ada-7"
+
+
+def test_the_projects_that_a_token_is_for_are_in_the_log(client, project):
+    ada = User.objects.create_user("ada", is_superuser=True)
+    token, secret = issue(user=ada, name="nightly export", scope=Scope.READ, at=NOON, projects=[project])
+    entry = latest("api.ApiToken_projects")
+    assert (entry.change, entry.name, entry.project_id) == ("insert", "nightly export", project.pk)
+    assert entry.after["apitoken_id"] == token.pk
+    token.projects.clear()
+    assert latest("api.ApiToken_projects").change == "delete"
+    log = "".join(f"{entry.before} {entry.after}" for entry in Entry.objects.all())
+    assert secret not in log
+    assert token.digest not in log
+    client.force_login(ada)
+    page = client.get(reverse("dashboards:history", args=[project.slug])).content.decode()
+    assert "project of a token" in page
+    assert "nightly export" in page
 
 
 def test_what_is_brought_in_paid_and_written_is_in_the_log(project):

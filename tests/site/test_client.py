@@ -130,6 +130,19 @@ def test_what_admins_do_on_pages_is_done_from_python(ground, site):
 
 
 @live
+def test_comparisons_are_asked_for_watched_stopped_and_deleted(ground, site):
+    project, known = site.project(ground.project.slug), ground.places["comparison"]
+    with pytest.raises(Refused, match="begin the next round"):
+        project.compare_usefulness(seeds=2, iterations=10)
+    assert [one["id"] for one in project.comparisons()] == [known]
+    assert project.stop_comparison(known)["state"] == "stopped"
+    assert project.go_on_with_comparison(known) == project.comparison(known)
+    assert project.comparison(known)["state"] == "waiting"
+    project.delete_comparison(known)
+    assert list(project.comparisons()) == []
+
+
+@live
 def test_predictions_are_read_beside_the_truth(ground, site):
     predicted(ground.project, [0.2, 0.9, 0.4])
     project = site.project(ground.project.slug)
@@ -278,8 +291,8 @@ CALLED = {
     "CategoryShare": "CategoryTold", "Attempt": "AttemptTold", "QualificationTest": "Test",
     "Prospect": "ProspectTold", "GoldPoint": "GoldPointTold", "PacePoint": "PacePointTold",
     "Limits": "LimitsTold", "Bucket": "BucketTold", "DetectorOptions": "DetectorOptionsBody",
-    "TrainOptions": "TrainOptionsBody",
-    "DetectOptions": "DetectOptionsBody", "StatementLine": "Line", "Totals": "TotalsTold", "Room": "RoomTold",
+    "TrainOptions": "TrainOptionsBody", "DetectOptions": "DetectOptionsBody", "StatementLine": "Line",
+    "Totals": "TotalsTold", "Room": "RoomTold", "Arm": "ArmTold",
 }  # fmt: skip
 """Records whose schema has another name."""
 RECORDS = [one for _, one in inspect.getmembers(records, inspect.isclass) if hasattr(one, "__total__")]

@@ -158,16 +158,16 @@ def test_crops_of_long_ago_are_deleted_and_rendered_again(client, hit):
 
 
 @pytest.mark.parametrize(
-    ("opened", "is_left_out"),
+    ("opened", "status", "is_left_out"),
     [
-        (OSError(errno.EMFILE, "Too many open files"), False),
-        (FileNotFoundError("The bucket has no such object"), False),
-        (BytesIO(b"no image"), True),
+        (OSError(errno.EMFILE, "Too many open files"), 503, False),
+        (FileNotFoundError("The bucket has no such object"), 404, False),
+        (BytesIO(b"no image"), 404, True),
     ],
     ids=["no handle", "not there", "broken"],
 )
 def test_only_a_broken_photo_leaves_its_question_out_of_the_test_for_everyone(
-    client, monkeypatch, opened, is_left_out
+    client, monkeypatch, opened, status, is_left_out
 ):
     project = ProjectFactory()
     CategoryFactory(project=project)
@@ -180,7 +180,7 @@ def test_only_a_broken_photo_leaves_its_question_out_of_the_test_for_everyone(
         return opened
 
     monkeypatch.setattr(photos, "_open", found)
-    assert client.get(reverse("pages:test-crop", args=[item.key])).status_code == 404
+    assert client.get(reverse("pages:test-crop", args=[item.key])).status_code == status
     item.refresh_from_db()
     assert item.unseen_at is not None
     assert (Lesson.objects.get(pk=item.lesson_id).left_out_at is not None) is is_left_out

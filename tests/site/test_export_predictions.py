@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
 
 from annotation_site.catalog.calibrating import leaf_ious
 from annotation_site.catalog.clustering import cluster
@@ -15,8 +17,12 @@ from annotation_site.catalog.models import Annotation, Image, Role, Round
 from annotation_site.catalog.rounds import current_round
 from annotation_site.catalog.stages import Stage, run_stage
 from annotation_site.catalog.training import train
+from annotation_site.results.export_files import ask_for_export, write_export
+from annotation_site.results.formats.choice import Choice
+from annotation_site.results.models import ExportFile
 from pipeline.experiments.predicted import Predicted
 from pipeline.experiments.setting import real
+from tests.factories import NOON
 from tests.site.painted_projects import painted_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -83,3 +89,40 @@ def test_without_annotated_heldout_images_it_says_what_to_do(detected: Round, tm
 def test_an_unknown_project_is_named(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="nowhere"):
         call_command("export_predictions", "nowhere", str(tmp_path / "predictions.npz"))
+
+
+def test_the_model_page_exports_the_same_file_and_the_api_tells_of_it(
+    detected: Round, tmp_path: Path, admin_client: Client
+) -> None:
+    run_stage(detected, Stage.CLUSTER, lambda report: cluster(detected, report))
+    address = f"/projects/{detected.project.slug}/"
+    page = admin_client.get(f"{address}model/").text
+    assert 'name="format" value="predictions"' in page
+    asked = {"format": "predictions", "include": "all", "round_number": detected.number}
+    admin_client.post(f"{address}exports/new/", asked)
+    export = write_export(ExportFile.objects.get())
+    assert (export.state, export.error) == ("done", "")
+    (told,) = admin_client.get(f"/api/v1{address}exports").json()["results"]
+    assert (told["format"], told["entries"], told["sha256"]) == ("predictions", export.entries, export.sha256)
+    file = b"".join(admin_client.get(f"{address}exports/{export.pk}/").streaming_content)
+    assert hashlib.sha256(file).hexdigest() == export.sha256
+    (tmp_path / "page.npz").write_bytes(file)
+    by_page, by_command = Predicted.load(tmp_path / "page.npz"), exported(detected, tmp_path / "own.npz")
+    assert len(by_page) == export.entries == len(by_command)
+    assert np.array_equal(by_page.ious, by_command.ious)
+    assert np.array_equal(by_page.features, by_command.features)
+    assert "Held-out predictions" in admin_client.get(f"{address}exports/?list").text
+
+
+@pytest.mark.parametrize(("number", "said"), [(None, "has no predictions"), (7, "has no round 7")])
+def test_an_export_without_predictions_says_what_is_missing(
+    tmp_path: Path, number: int | None, said: str
+) -> None:
+    project, choice = painted_project(tmp_path), Choice(round_number=number)
+    current_round(project)
+    asked = ask_for_export(project=project, format_name="predictions", choice=choice, by=None, at=NOON)
+    failed = write_export(asked)
+    assert failed.state == "failed"
+    assert said in failed.error
+    with pytest.raises(CommandError, match=said):
+        call_command("export", project.slug, str(tmp_path / "x.npz"), format="predictions", round=number)

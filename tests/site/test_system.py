@@ -136,13 +136,14 @@ class TestSystemPage:
             "import": project.imports.create(source="place", shares={}, asked_at=NOON, **ended),
             "export": project.exports.create(format="coco", include="accepted", asked_at=NOON, **ended),
             "estimate": Estimate.objects.create(round=round_, **ended),
+            "comparison": project.comparisons.create(round=round_, asked_at=NOON, **ended),
             "deletion": Deletion.objects.create(
                 project=1, slug="gone", name="Gone", asked_at=NOON, keeps_answers=False, **ended
             ),
         }
         project.exports.create(format="coco", include="all", asked_at=NOON, state="done")
         page = root.get("/system/").content.decode()
-        assert page.count("No room.") == 4
+        assert page.count("No room.") == 5
         assert "Gone" in page
         for kind, job in failed.items():
             root.post(reverse("dashboards:retry_job", args=[kind, job.pk]))

@@ -74,6 +74,9 @@ class ForecastTold(serializers.Serializer[Any]):
     masks = serializers.IntegerField()
     votes = serializers.FloatField(help_text="On one question, on average.")
     currency = serializers.CharField()
+    paid_on = serializers.CharField(
+        allow_blank=True, help_text="The marketplace whose listing's terms count; empty: the budget's."
+    )
     steps = ExpectedSerializer(many=True)
     until_spent = ExpectedSerializer(
         allow_null=True, help_text="Where the caps end it; null where they do not."
@@ -145,6 +148,7 @@ def _estimate(row: Estimate, found: Forecast | None) -> Any:
             "masks": found.masks,
             "votes": found.work.votes,
             "currency": found.work.currency,
+            "paid_on": found.work.paid_on,
             "steps": [_expected(step) for step in found.steps(POINTS)],
             "until_spent": spent and _expected(spent),
         }

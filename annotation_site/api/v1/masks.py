@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from annotation_site import photo_responses
+from annotation_site.api.problems import Problem
 from annotation_site.api.v1.schema import operation
 from annotation_site.api.v1.serializers import (
     LONGEST_PAGE,
@@ -28,7 +31,6 @@ from annotation_site.catalog import photos
 from annotation_site.catalog.framing import Frame
 from annotation_site.catalog.kept_photos import kept
 from annotation_site.catalog.models import Image, Mask, Project, Role
-from annotation_site.catalog.photos import PhotoUnreadable
 from annotation_site.dashboards import thumbnails
 from annotation_site.dashboards.mask_browser import BY_HAND, ORDERS, SAID, Browsed, Wanted, mask_page
 from annotation_site.dashboards.mask_facts import MaskFacts
@@ -223,11 +225,21 @@ class Photo(ProjectView):
 
 
 def jpeg(render: Callable[[], bytes]) -> HttpResponse:
-    """A photo; Http404 where its file cannot be read."""
-    try:
-        return HttpResponse(render(), "image/jpeg")
-    except PhotoUnreadable as error:
-        raise Http404(str(error)) from error
+    """A photo; Http404 where its file is gone or broken, a Problem while its storage is away."""
+    found = photo_responses.jpeg(render, cache="private, no-cache")
+    if found.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+        raise NoPhotoNow
+    return found
+
+
+class NoPhotoNow(Problem):
+    """The storage of a photo does not answer."""
+
+    wait = photo_responses.AGAIN_AFTER
+
+    def __init__(self) -> None:
+        detail = "The storage of this photo does not answer: ask again when Retry-After says."
+        super().__init__(HTTPStatus.SERVICE_UNAVAILABLE, "storage-away", detail)
 
 
 def mask_of(project: Project, pk: int) -> Mask:

@@ -153,6 +153,8 @@ def _add_shared(method: str, described: dict[str, Any]) -> None:
         refusals[400] = "Not as this document says."
     if method == "get":
         parameters.append(IF_NONE_MATCH)
+        if any("image/jpeg" in told.get("content", {}) for told in described["responses"].values()):
+            refusals[503] = "The storage of photos is away: wait as Retry-After says."
         described["responses"]["304"] = {"description": "You have it already."}
     else:
         refusals |= WRITING

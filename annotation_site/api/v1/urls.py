@@ -33,6 +33,7 @@ from annotation_site.api.v1 import (
     system,
     system_jobs,
     trees,
+    usefulness,
     webhooks,
     workers,
 )
@@ -46,6 +47,7 @@ SUBMISSION = f"{PROJECT}/submissions/<int:submission>"
 GOLD = f"{PROJECT}/gold/<int:gold>"
 WEBHOOK = f"{PROJECT}/webhooks/<int:webhook>"
 EXPORT = f"{PROJECT}/exports/<int:export>"
+COMPARISON = f"{PROJECT}/usefulness/<int:comparison>"
 
 register_converter(nowhere.Anything, "anything")
 urlpatterns = [
@@ -151,6 +153,10 @@ urlpatterns = [
     path(f"{EXPORT}/stop", exports.StopExport.as_view(), name="stop-export"),
     path(f"{EXPORT}/retry", exports.RetryExport.as_view(), name="retry-export"),
     path(f"{EXPORT}/file", exports.ExportDownload.as_view(), name="export-file"),
+    path(f"{PROJECT}/usefulness", usefulness.Comparisons.as_view(), name="comparisons"),
+    path(COMPARISON, usefulness.OneComparison.as_view(), name="comparison"),
+    path(f"{COMPARISON}/stop", usefulness.StopComparison.as_view(), name="stop-comparison"),
+    path(f"{COMPARISON}/go-on", usefulness.GoOn.as_view(), name="go-on-with-comparison"),
     path(f"{PROJECT}/report", exports.Report.as_view(), name="report"),
     path(f"{PROJECT}/dataset", exports.Dataset.as_view(), name="dataset"),
     path(f"{PROJECT}/people", people.People.as_view(), name="people"),

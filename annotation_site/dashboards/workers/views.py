@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -16,7 +17,6 @@ from django.views.decorators.http import require_GET
 from annotation_site.access.models import Access
 from annotation_site.budget.caps import budget_of
 from annotation_site.catalog.models import Project
-from annotation_site.catalog.photos import PhotoUnreadable
 from annotation_site.dashboards import thumbnails
 from annotation_site.dashboards.access import admins, viewers
 from annotation_site.dashboards.csv_file import csv_file
@@ -27,6 +27,7 @@ from annotation_site.dashboards.workers.facts import WorkerFacts
 from annotation_site.dashboards.workers.selectors import DEFAULT_SORT, SORTS, Wanted
 from annotation_site.paging import key_in
 from annotation_site.people.models import GoldItem, Membership, Standing
+from annotation_site.photo_responses import jpeg
 
 COLUMNS = [
     ("name", _("Worker"), "name"),
@@ -135,11 +136,7 @@ def gold(_request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """The small crop of a gold item."""
     items = GoldItem.objects.select_related("image").defer("counts")
     item = get_object_or_404(items, pk=pk, project=project)
-    try:
-        content = thumbnails.thumbnail(item)
-    except PhotoUnreadable as error:
-        raise Http404(str(error)) from error
-    return HttpResponse(content, "image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+    return jpeg(partial(thumbnails.thumbnail, item))
 
 
 def member_of(project: Project, pk: int) -> Membership:

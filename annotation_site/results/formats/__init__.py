@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from annotation_site.catalog.models import Project
-from annotation_site.results.formats import answers, coco, panoptic, parquet, voc, yolo
+from annotation_site.results.formats import answers, coco, panoptic, parquet, predictions, voc, yolo
 from annotation_site.results.formats.choice import Choice
 from pipeline.progress import Progress
 
@@ -25,12 +25,16 @@ class Format:
     label : for people who choose
     about : what it is and what reads it
     suffix : of the file's name
+    entry : what people call one of its entries, in the plural
+    chooses : whether it is of the masks that are chosen; else of all that it is about
     """
 
     label: str
     about: str
     suffix: str
     write: Write
+    entry: str = "masks"
+    chooses: bool = True
 
 
 FORMATS: Mapping[str, Format] = {
@@ -75,5 +79,15 @@ FORMATS: Mapping[str, Format] = {
         "Every answer ever given, undone and withdrawn ones too, as CSV.",
         ".csv",
         answers.write,
+        entry="answers",
+        chooses=False,
+    ),
+    "predictions": Format(
+        "Held-out predictions",
+        "The latest round's, or the chosen one's, with features and IoU, for experiments, as NumPy's .npz.",
+        ".npz",
+        predictions.write,
+        entry="predictions",
+        chooses=False,
     ),
 }

@@ -8,6 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from annotation_site.catalog.gathering import FeaturesMissing
+from annotation_site.catalog.known_predictions import NothingKnown
 from annotation_site.catalog.progress import terminal_progress
 from annotation_site.catalog.rounds import UnknownProject, find_project
 from annotation_site.results.exporting import INCLUDE, SEGMENTATIONS
@@ -43,11 +45,11 @@ class Command(BaseCommand):
                 written = _format(options).write(
                     project, choice, Path(options["path"]), timezone.now(), progress
                 )
-        except (UnknownProject, ParquetMissing, OSError) as error:
+        except (UnknownProject, ParquetMissing, NothingKnown, FeaturesMissing, OSError) as error:
             raise CommandError(str(error)) from error
         except StopRequested as stop:
             raise CommandError(f"{stop} Nothing was written.") from stop
-        told = "answers" if options["format"] == "answers" else "masks"
+        told = _format(options).entry
         self.stdout.write(self.style.SUCCESS(f"Wrote {written:,} {told} to {options['path']}."))
 
 

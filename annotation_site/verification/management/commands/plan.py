@@ -66,7 +66,10 @@ class Command(BaseCommand):
             self._tell("the budget", spent, found.work.currency)
 
     def _table(self, found: Forecast) -> None:
-        self.stdout.write(f"{found.masks:,} masks, {found.work.votes:.1f} votes a question, gold included")
+        paid = f", money by the listing on {found.work.paid_on}" if found.work.paid_on else ""
+        self.stdout.write(
+            f"{found.masks:,} masks, {found.work.votes:.1f} votes a question, gold included{paid}"
+        )
         heads = ("accepted", "80 % between", "precision", "questions", found.work.currency, "hours")
         self.stdout.write("{:>10} {:>19} {:>9} {:>10} {:>10} {:>7}".format(*heads))
         for step in found.steps(STEPS):
@@ -92,6 +95,7 @@ def _plain(found: Forecast, wanted: Expected | None, spent: Expected | None) -> 
         "masks": found.masks,
         "votes": found.work.votes,
         "currency": found.work.currency,
+        "paid_on": found.work.paid_on,
         "steps": [asdict(step) for step in found.steps(STEPS)],
         "target": wanted and asdict(wanted),
         "until_the_budget_is_spent": spent and asdict(spent),
