@@ -281,14 +281,14 @@ def test_who_is_stopped_while_they_wait_is_refused_alike(of_gold: bool, monkeypa
     held = items(ada.open())
     item = next(item for item in held if (item.question.gold_id is not None) == of_gold)
     sweep(at=NOON + timedelta(hours=1))
-    hold = answering.hold_item
+    record = answering.record
 
     def held_while_stopping(*args: object, **kwargs: object) -> object:
-        found = hold(*args, **kwargs)
+        found = record(*args, **kwargs)
         change_standing(membership=ada.member, to=Standing.STOPPED, reason="a test", at=NOON)
         return found
 
-    monkeypatch.setattr(answering, "hold_item", held_while_stopping)
+    monkeypatch.setattr(answering, "record", held_while_stopping)
     with pytest.raises(WorkerStopped):
         ada.answer(item)
     assert not Judgment.objects.exists()
