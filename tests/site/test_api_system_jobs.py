@@ -48,6 +48,7 @@ def failed() -> dict[str, Job]:
         "import": project.imports.create(source="place", shares={}, asked_at=NOON, **ENDED),
         "export": project.exports.create(format="coco", include="accepted", asked_at=NOON, **ENDED),
         "estimate": Estimate.objects.create(round=round_, **ENDED),
+        "comparison": project.comparisons.create(round=round_, asked_at=NOON, **ENDED),
         "deletion": Deletion.objects.create(
             project=1, slug="gone", name="Gone", asked_at=NOON, keeps_answers=False, **ENDED
         ),

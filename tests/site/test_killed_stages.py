@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from django.core.files.storage import storages
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from annotation_site.catalog.models import DetectionShard, Image, Mask, Project, Role, Round, StageRun
 from annotation_site.catalog.rounds import current_round
@@ -69,10 +70,13 @@ def blocked(image: Image) -> Iterator[None]:
         aside.rename(path)
 
 
+def finished_shards(round_: Round) -> QuerySet[DetectionShard]:
+    return DetectionShard.objects.filter(round=round_, finished_at__isnull=False)
+
+
 def shard_bytes(round_: Round) -> dict[tuple[str, int], bytes]:
     stored = storages["artifacts"]
-    shards = DetectionShard.objects.filter(round=round_, finished_at__isnull=False)
-    return {(shard.role, shard.index): stored.open(shard.path).read() for shard in shards}
+    return {(shard.role, shard.index): stored.open(shard.path).read() for shard in finished_shards(round_)}
 
 
 def forest(round_: Round) -> list[tuple[object, ...]]:
@@ -94,7 +98,7 @@ def test_killed_in_a_shard(trained: Round, tmp_path: Path) -> None:
         running("manage.py", "detect", trained.project.slug, *SHARD, "--force", log=log) as process,
     ):
         until(
-            lambda: len(shard_bytes(trained)) == 2,
+            lambda: finished_shards(trained).count() == 2,
             seconds=PATIENCE,
             waiting_for=f"two shards: {log.read_text()}",
         )

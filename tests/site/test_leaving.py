@@ -20,6 +20,7 @@ from annotation_site.verification.leases import sweep
 from annotation_site.verification.leaving import LATEST, MustWait
 from annotation_site.verification.models import Assignment, Question
 from annotation_site.verification.releasing import release_live
+from tests.factories import NOON
 from tests.site.campaigns import (
     Person,
     counted_queries,
@@ -198,8 +199,13 @@ def test_who_left_nothing_costs_a_claim_one_statement_by_index() -> None:
     about = [each for each in statements if "verification_assignment" in each and "latest" in each]
     assert len(about) == 1
     assert not any("people_trustpolicy" in each for each in statements)
+    Assignment.objects.bulk_create(
+        Assignment(project=project, worker=other.worker, opened_at=NOON, expires_at=NOON, released_at=NOON)
+        for other in [Person.of(project, name=f"other {n}").member for n in range(20)]
+        for _ in range(100)
+    )
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("ANALYZE verification_assignment")
         cursor.execute(f"EXPLAIN {LATEST}", {"worker": ada.member.worker_id, "project": project.pk})
         plan = " ".join(line for (line,) in cursor.fetchall())
     assert "latest_pages_of_worker" in plan

@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from annotation_site.catalog.claims import Claims, Kind
 from annotation_site.catalog.models import Annotation, Project, Role
 from annotation_site.results.usefulness import drawn_images
 from annotation_site.verification.models import Cluster, Judgment
@@ -106,3 +107,7 @@ def test_what_is_missing_is_said(project: Project) -> None:
     Annotation.objects.filter(image__role=Role.POOL).delete()
     with pytest.raises(CommandError, match="no annotations"):
         call_command("usefulness", project.slug)
+    with Claims() as worker:
+        worker.take(Kind.COMPARISON_TURN, project.pk)
+        with pytest.raises(CommandError, match="A worker compares"):
+            call_command("usefulness", project.slug)

@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.table import Table
 
+from annotation_site.catalog.claims import Claims, Kind
 from annotation_site.catalog.management.changing import project_to_change
 from annotation_site.catalog.management.stage_command import HARDWARE, add_hardware, chosen
 from annotation_site.catalog.progress import terminal_progress
@@ -25,6 +26,7 @@ from pipeline.coco import replacing
 from pipeline.detection import DetectionError, InvalidOption
 from pipeline.progress import Progress, StopRequested
 
+UNDER_WAY = "A worker compares on this project: wait until it is done, or stop it on the page Rounds."
 COLUMNS = ("Trained on", "Images", "Masks", "Hours", "AP50", "AP75")
 
 
@@ -62,7 +64,9 @@ class Command(BaseCommand):
             round_ = current_round(project)
             if not round_.known.exists():
                 round_ = start_round(project=project, now=options["now"])
-            with ExitStack() as stack:
+            with Claims() as turns, ExitStack() as stack:
+                if not turns.take(Kind.COMPARISON_TURN, project.pk):
+                    raise CommandError(UNDER_WAY)
 
                 def watch(name: str) -> Progress:
                     stack.close()
