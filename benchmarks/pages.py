@@ -215,7 +215,7 @@ def measure(address: Address, requests: int) -> dict[str, float] | None:
     for _ in range(requests + 1):
         where = address(rng)
         response = client.get(where)
-        if response.status_code in (400, 401, 403, 404, 405):
+        if response.status_code in (400, 401, 403, 404, 405, 409):
             return None
         if response.status_code not in (200, 302):
             raise SystemExit(f"{where} answered {response.status_code}.")
