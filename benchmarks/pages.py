@@ -245,7 +245,7 @@ def main() -> None:
     options = arguments()
     var = options.var or Path(tempfile.mkdtemp(prefix="maskgrove-pages-"))
     os.environ.update(MASKGROVE_VAR=str(var), DJANGO_SETTINGS_MODULE="annotation_site.settings")
-    os.environ["ALLOWED_HOSTS"] = "testserver"
+    os.environ.update(ALLOWED_HOSTS="testserver", API_LIMIT="0")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     import django

@@ -31,6 +31,7 @@ from annotation_site.closing import hanging
 from annotation_site.closing.models import Deletion
 from annotation_site.closing.obstacles import obstacles
 from annotation_site.closing.statements import write_statement
+from annotation_site.people.models import WorkRecord
 from annotation_site.results.formats import answers
 from annotation_site.results.formats.choice import Choice
 from annotation_site.verification.models import Judgment
@@ -59,14 +60,15 @@ class Goods:
 
 
 def goods_of(project: Project) -> Goods:
-    """What people look at before they delete; of images the database keeps their number."""
+    """What people look at before they delete; how many images and answers there are is kept, not counted."""
     images, in_place = map(sum, zip(*kept_counts(project).values(), strict=True))
     trees = Tree.objects.filter(round__project=project)
+    records = WorkRecord.objects.filter(membership__project=project)
     return Goods(
         images=images - in_place,
         in_place=in_place,
         masks=trees.aggregate(masks=Sum("n", default=0))["masks"],
-        answers=Judgment.objects.filter(question__project=project).count(),
+        answers=records.aggregate(answers=Sum("answers", default=0))["answers"],
         exports=project.exports.count(),
     )
 
