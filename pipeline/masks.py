@@ -93,6 +93,8 @@ def _check_runs(runs: NDArray[np.int64], height: int, width: int) -> None:
     # pycocotools writes through whatever the runs say, past the end of the image too: look first.
     if (runs < 0).any():
         raise InvalidMask("an RLE with a negative run")
+    if (runs > height * width).any():  # Else their sum may come round to what it should be.
+        raise InvalidMask(f"an RLE with a run longer than its image of {height * width} pixels")
     if runs.sum() != height * width:
         raise InvalidMask(f"an RLE whose runs cover {runs.sum()} pixels of an image of {height * width}")
 

@@ -28,15 +28,19 @@ def framed(runs: NDArray[np.int64], rows: int, x: int, y: int, width: int, heigh
 
     Parameters
     ----------
-    runs : run lengths down the columns of an image of so many rows, the first one outside the mask
+    runs : run lengths down the columns of an image of so many rows, the first one outside the mask. What they
+        have outside the box is left out.
     """
     window = np.zeros((height + 2, width + 2), dtype=np.uint8)
+    first, behind = x * rows, (x + width) * rows
     start = 0
     for number in range(len(runs)):
         end = start + runs[number]
         if number % 2:
-            for at in range(start, end):
-                window[at % rows - y + 1, at // rows - x + 1] = 1
+            for at in range(max(start, first), min(end, behind)):
+                row = at % rows - y
+                if 0 <= row < height:
+                    window[row + 1, at // rows - x + 1] = 1
         start = end
     return window
 

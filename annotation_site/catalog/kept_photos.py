@@ -38,6 +38,7 @@ def kept(name: str, render: Callable[[], bytes]) -> bytes:
         pass
     except storage_errors() as error:
         log.warning("The kept photo %s cannot be read (%s): it is rendered again.", name, error)
+        return render()  # Keeping it would only wait for the same storage again.
     content = render()
     try:
         _keep(storage, name, content)

@@ -87,7 +87,7 @@ def _work(project: Project) -> Iterable[tuple[str, Kind, Iterable[int]]]:
         (_("clustering"), Kind.TREE, _trees(project, rounds)),
         (_("imports"), Kind.IMPORT, [project.pk]),
         (_("imports"), Kind.INTAKE, _keys(ImportRun.objects.filter(project=project))),
-        (_("comparisons"), Kind.COMPARISON, _keys(project.comparisons.all())),
+        (_("comparisons"), Kind.COMPARISON_TURN, [project.pk]),
         (_("estimates"), Kind.ESTIMATE, _keys(Estimate.objects.filter(round__in=rounds))),
     )
 

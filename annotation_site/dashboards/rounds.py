@@ -141,6 +141,7 @@ def _page(
         "tail": long_tail(latest) if latest else None,
         "form": form or NextRoundForm(project),
         **usefulness.shown(project),
+        **usefulness.offered(project),
     }
     return render(request, "dashboards/rounds.html", context, status=status)
 

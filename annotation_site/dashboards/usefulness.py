@@ -92,16 +92,16 @@ class Measured:
 
 
 def shown(project: Project) -> dict[str, Any]:
-    """The context of the section: the latest comparisons with what they measured, and a form for another."""
+    """The context of the part that changes: the latest comparisons with what they measured."""
     runs = list(project.comparisons.select_related("round", "asked_by")[:SHOWN])
     for run in runs:
         run.measured = measured(run)  # type: ignore[attr-defined]
-    return {
-        "project": project,
-        "comparisons": runs,
-        "obstacle": comparisons.obstacle(project),
-        "comparison_form": ComparisonForm(),
-    }
+    return {"project": project, "comparisons": runs}
+
+
+def offered(project: Project) -> dict[str, Any]:
+    """The rest of the section: a form for another one, or why there can be none. Not for every look at it."""
+    return {"obstacle": comparisons.obstacle(project), "comparison_form": ComparisonForm()}
 
 
 def measured(run: Comparison) -> list[Measured]:

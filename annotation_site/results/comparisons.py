@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from annotation_site.catalog import jobs
+from annotation_site.catalog.archived import check_in_use
 from annotation_site.catalog.claims import Claims, Kind
 from annotation_site.catalog.models import Project, Role
 from annotation_site.results.models import Comparison
@@ -114,6 +115,7 @@ def forget(run: Comparison) -> bool:
 
 
 def _compare(run: Comparison, progress: Progress) -> None:
+    check_in_use(run.project)
     arms: list[dict[str, Any]] = []
     course = _Course(progress, trainings=len(SETS) * run.seeds)
 

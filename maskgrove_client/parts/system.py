@@ -37,14 +37,14 @@ class MachineRoom:
 
     def system_jobs(
         self,
-        kind: Literal["import", "export", "estimate", "deletion"],
-        state: Literal["waiting", "running", "stopped", "failed", "done"] | None = None,
+        kind: Literal["import", "export", "estimate", "comparison", "deletion"],
+        state: Literal["uploading", "waiting", "running", "stopped", "failed", "done"] | None = None,
     ) -> Iterator[SystemJob]:
         """Background work of a kind, of all projects, the newest first."""
         return self._connection.pages(f"system/jobs/{kind}", state=state)
 
     def retry_job(self, kind: str, job: int) -> SystemJob:
-        """Let workers try an import, export, estimate or deletion again that failed or was stopped."""
+        """Let workers try work of a kind again that failed or was stopped."""
         found: SystemJob = self._connection.send("POST", f"system/jobs/{kind}/{job}/retry")
         return found
 

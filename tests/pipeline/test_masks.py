@@ -213,6 +213,15 @@ class TestReadingCoco:
         with pytest.raises(masks.InvalidMask, match=re.escape(why)):
             masks.from_coco(segmentation, height=10, width=10)
 
+    def test_runs_whose_sum_comes_round_to_the_images_size_are_refused_and_draw_nothing_beyond_it(self):
+        # 7 outside, 3 inside, ten multiples of 2^58, one that makes the sum 2^64 + 10,000, and 2^33 inside:
+        # pycocotools reads 32 bits of it.
+        multiples = "8MPPPPPPPPPPP80" + "PPPPPPPPPPP80" * 8
+        counts = ("73PPPPPPPPPPP" + multiples + "VhYPPPhooooGPPPPPP8").encode()
+        with pytest.raises(masks.InvalidMask, match="longer than its image"):
+            masks.from_coco({"size": [100, 100], "counts": counts}, height=100, width=100)
+        assert len(rings_of(masks.outline({"size": [100, 100], "counts": counts}))) == 1
+
     @given(st.binary(max_size=40))
     def test_no_string_of_counts_gets_past_unless_it_fills_the_image(self, counts):
         try:

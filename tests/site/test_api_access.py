@@ -126,6 +126,7 @@ def test_a_token_never_does_more_than_its_person_may(project, access, write, giv
     changed = patch(client, at(project))
     assert changed.status_code == write
     assert client.get(at(project, "/invitations")).status_code == give
+    assert client.head(at(project, "/invitations")).status_code == give
     if write == 403:
         assert changed.json()["type"] == "access-insufficient"
 

@@ -18,12 +18,14 @@ from annotation_site.catalog.jobs import State
 from annotation_site.dashboards import background
 from annotation_site.dashboards.background import KINDS
 from annotation_site.dashboards.system import NothingToRetry
+from annotation_site.preparing.models import UPLOADING
 
+STATES = (UPLOADING, *State.values)
 KIND = OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=list(KINDS))
 
 
 class SystemJobSerializer(serializers.Serializer[Any]):
-    """An import, an export, an estimate or a deletion, and how far it is."""
+    """An import, an export, an estimate, a comparison or a deletion, and how far it is."""
 
     id = serializers.IntegerField(source="job.pk")
     kind = serializers.ChoiceField(choices=list(KINDS))
@@ -31,7 +33,7 @@ class SystemJobSerializer(serializers.Serializer[Any]):
         source="project.slug", allow_null=True, default=None, help_text="Null where it is being deleted."
     )
     name = serializers.CharField(help_text="The project's.")
-    state = serializers.ChoiceField(source="job.state", choices=State.values)
+    state = serializers.ChoiceField(source="job.state", choices=STATES)
     done = serializers.IntegerField(source="job.done")
     total = serializers.IntegerField(source="job.total")
     message = serializers.CharField(source="job.message")
@@ -43,7 +45,7 @@ class SystemJobSerializer(serializers.Serializer[Any]):
 class JobQuery(PageQuery):
     """Which of them."""
 
-    state = serializers.ChoiceField(choices=State.values, required=False)
+    state = serializers.ChoiceField(choices=STATES, required=False)
 
 
 class SystemJobs(SystemView):

@@ -169,9 +169,8 @@ class ProjectView(ApiView):
 
     def admit(self, request: Request, **places: Any) -> None:
         least = Access.VIEWER if request.method in SAFE else Access.ADMIN
-        self.project, self.access = project_for(
-            request, places["slug"], self.needs.get(str(request.method), least)
-        )
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        self.project, self.access = project_for(request, places["slug"], self.needs.get(method, least))
         if self.project.is_archived and request.method not in (*SAFE, *self.while_archived):
             raise ProjectArchived(self.project)
 

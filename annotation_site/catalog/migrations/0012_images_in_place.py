@@ -61,6 +61,8 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        # In the order in which imports take them: images, then their numbers.
+        migrations.RunSQL("LOCK TABLE catalog_image IN ACCESS EXCLUSIVE MODE", migrations.RunSQL.noop),
         migrations.AddField(
             model_name="imagecount",
             name="in_place",

@@ -79,6 +79,9 @@ BEGIN
       SELECT j.says INTO stands FROM verification_judgment j
       WHERE j.question_id = question AND j.worker_id = worker AND j.retracted_at IS NULL
       ORDER BY j.item_id = item DESC LIMIT 1;
+      IF stands IS NULL AND NOT EXISTS (SELECT FROM verification_question q WHERE q.id = question) THEN
+        RAISE EXCEPTION 'Question % was deleted meanwhile.', question;
+      END IF;
     END IF;
   END LOOP;
   SELECT count(*) INTO remaining FROM verification_item i
