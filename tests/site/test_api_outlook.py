@@ -27,10 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _own(tmp_path: Path, settings: Any) -> None:
-    backend = "django.core.files.storage.FileSystemStorage"
-    place = {"BACKEND": backend, "OPTIONS": {"location": tmp_path / "artifacts"}}
-    settings.STORAGES = {**settings.STORAGES, "artifacts": place}
+def _own(tmp_path: Path, settings: Any, own_artifacts: None) -> None:
     cache.clear()
 
 

@@ -24,16 +24,7 @@ from tests.site.painted_projects import painted_project
 from workers import tasks
 from workers.stopping import ENDING
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def artifacts(settings, tmp_path: Path) -> None:
-    place = {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": tmp_path / "artifacts"},
-    }
-    settings.STORAGES = {**settings.STORAGES, "artifacts": place}
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_artifacts")]
 
 
 @pytest.fixture

@@ -31,16 +31,7 @@ from tests.factories import NOON
 from tests.site.painted_projects import SIDE, painted_project
 from workers.tasks import cluster_bucket
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def artifacts(settings, tmp_path: Path) -> None:
-    place = {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": tmp_path / "artifacts"},
-    }
-    settings.STORAGES = {**settings.STORAGES, "artifacts": place}
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_artifacts")]
 
 
 @pytest.fixture

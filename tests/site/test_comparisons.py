@@ -252,12 +252,8 @@ def test_archiving_stops_it_and_what_is_at_work_hinders_deleting(project: Projec
 
 
 @pytest.mark.slow
-def test_what_a_worker_measures_is_what_the_command_prints(settings, tmp_path: Path) -> None:
-    place = {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": tmp_path / "artifacts"},
-    }
-    settings.STORAGES = {**settings.STORAGES, "artifacts": place}
+@pytest.mark.usefixtures("own_artifacts")
+def test_what_a_worker_measures_is_what_the_command_prints(tmp_path: Path) -> None:
     project = painted_project(tmp_path, k_pa=0.05, n_s=3)
     annotate(project)
     call_command("run_pipeline", project.slug)

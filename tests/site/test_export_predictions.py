@@ -29,12 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def detected(tmp_path: Path, settings) -> Round:
-    place = {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": tmp_path / "artifacts"},
-    }
-    settings.STORAGES = {**settings.STORAGES, "artifacts": place}
+def detected(tmp_path: Path, own_artifacts: None) -> Round:
     round_ = current_round(painted_project(tmp_path))
     run_stage(round_, Stage.TRAIN, lambda report: train(round_, report))
     run_stage(round_, Stage.DETECT, lambda report: detect(round_, report, shard_images=4))

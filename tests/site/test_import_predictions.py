@@ -25,7 +25,7 @@ from pipeline.pictures import UnreadableImage
 from pipeline.predictions import Predictions
 from tests.factories import NOON, CategoryFactory, ImageFactory, PaintedImageFactory, ProjectFactory
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_artifacts")]
 
 SQUARE = [[2.0, 2.0, 10.0, 2.0, 10.0, 8.0, 2.0, 8.0]]
 
@@ -37,13 +37,6 @@ class Areas:
 
     def __call__(self, image, results, found):
         return np.stack([masks.areas(found), np.arange(len(found))], axis=1).astype(np.float32)
-
-
-@pytest.fixture(autouse=True)
-def _own_artifacts(tmp_path, settings):
-    backend = "django.core.files.storage.FileSystemStorage"
-    place = {"BACKEND": backend, "OPTIONS": {"location": tmp_path / "artifacts"}}
-    settings.STORAGES = {**settings.STORAGES, "artifacts": place}
 
 
 @pytest.fixture

@@ -35,14 +35,9 @@ SHARD = ("--shard-images", "3")
 
 
 @pytest.fixture(autouse=True)
-def _own_files(settings, tmp_path: Path) -> None:
+def _own_files(settings, tmp_path: Path, own_artifacts: None) -> None:
     """Tests beside this one have projects of the same ids, in other databases."""
-    place = {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": tmp_path / "artifacts"},
-    }
     settings.VAR = tmp_path
-    settings.STORAGES = {**settings.STORAGES, "artifacts": place}
 
 
 @pytest.fixture

@@ -47,10 +47,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _own(tmp_path, settings):
-    backend = "django.core.files.storage.FileSystemStorage"
-    place = {"BACKEND": backend, "OPTIONS": {"location": tmp_path / "artifacts"}}
-    settings.STORAGES = {**settings.STORAGES, "artifacts": place}
+def _own(tmp_path, settings, own_artifacts: None):
     forget_rated()
     cache.clear()
 

@@ -30,18 +30,9 @@ from tests.factories import NOON
 from tests.site.painted_projects import painted_project
 from workers import tasks
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_artifacts")]
 
 SQUARE = [[4.0, 4.0, 20.0, 4.0, 20.0, 20.0, 4.0, 20.0]]
-
-
-@pytest.fixture(autouse=True)
-def _own_files(settings, tmp_path: Path) -> None:
-    place = {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": tmp_path / "artifacts"},
-    }
-    settings.STORAGES = {**settings.STORAGES, "artifacts": place}
 
 
 @pytest.fixture

@@ -60,19 +60,10 @@ from tests.site.campaigns import Person, opened, project_with_clusters, together
 from tests.site.painted_projects import painted_project
 from tests.site.verified_projects import answer_all
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_artifacts")]
 
 PLACES = (2, 34)
 """Where objects are: one to the left and one to the right, each 20 pixels wide and 16 high."""
-
-
-@pytest.fixture(autouse=True)
-def _own_files(settings, tmp_path: Path) -> None:
-    place = {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": tmp_path / "artifacts"},
-    }
-    settings.STORAGES = {**settings.STORAGES, "artifacts": place}
 
 
 def predicted(*outlines: tuple[int, int, float], category: int = 1) -> Predictions:

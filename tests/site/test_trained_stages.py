@@ -22,18 +22,13 @@ from tests.site.buckets import KEYS
 from tests.site.own_processes import running
 
 pytest.importorskip("torch")
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.slow,
+    pytest.mark.usefixtures("own_artifacts"),
+]
 
 DATA = Path(os.environ.get("MASKGROVE_DATA", settings.BASE_DIR.parent / "shared" / "data"))
-
-
-@pytest.fixture(autouse=True)
-def artifacts(settings, tmp_path: Path) -> None:
-    place = {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": tmp_path / "artifacts"},
-    }
-    settings.STORAGES = {**settings.STORAGES, "artifacts": place}
 
 
 def run_stages(slug: str, *, iterations: int, short_side: int) -> None:

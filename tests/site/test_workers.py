@@ -30,14 +30,8 @@ WORKER = "-m celery --app workers worker --beat -c 2 -Q cpu,gpu,io --without-min
 
 
 @pytest.fixture(autouse=True)
-def _own_files(settings, tmp_path: Path) -> None:
-    """Tests beside this one have projects of the same ids, in other databases."""
-    place = {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"location": tmp_path / "artifacts"},
-    }
+def _own_files(settings, tmp_path: Path, own_artifacts: None) -> None:
     settings.VAR = tmp_path
-    settings.STORAGES = {**settings.STORAGES, "artifacts": place}
 
 
 @pytest.fixture(autouse=True)
